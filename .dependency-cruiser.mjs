@@ -1,0 +1,90 @@
+/**
+ * The walls of the house (docs/architecture.md): which room may import which.
+ * Every room may import core; the rest is listed here, and nothing else is allowed.
+ */
+const ROOMS = {
+  core: [],
+  ecosystems: [],
+  policy: [],
+  storage: [],
+  certs: [],
+  clients: [],
+  learn: ["ecosystems", "storage"],
+  proxy: ["policy", "ecosystems"],
+};
+/** Rooms whose types proxy may name; their instances are handed in by cli/wire.ts. */
+const TYPES_ONLY_FOR_PROXY = ["storage", "learn", "certs"];
+const ALL = [...Object.keys(ROOMS), "cli"];
+const inRooms = (names) => `^(${names.join("|")})/`;
+
+const walls = Object.entries(ROOMS).map(([room, may]) => {
+  const closed = ALL.filter((other) => other !== room && other !== "core" && !may.includes(other));
+  const values = room === "proxy" ? closed.filter((other) => !TYPES_ONLY_FOR_PROXY.includes(other)) : closed;
+  return {
+    name: `${room}-imports`,
+    comment: `${room}/ may import core${may.map((m) => `, ${m}`).join("")} only`,
+    severity: "error",
+    from: { path: `^${room}/` },
+    to: { path: inRooms(room === "core" ? ALL.filter((r) => r !== "core") : values) },
+  };
+});
+
+/** One owner per library: swapping one touches one room. */
+const OWNERS = {
+  "better-sqlite3": "storage",
+  "node-forge": "certs",
+  "http-cache-semantics": "policy",
+  "range-parser": "policy",
+  undici: "proxy/origin",
+  "http-proxy": "proxy/origin",
+  "p-limit": "proxy",
+  pino: "cli",
+  commander: "cli",
+  "smol-toml": "cli",
+  valibot: "cli",
+};
+const owners = Object.entries(OWNERS).map(([library, owner]) => ({
+  name: `${library}-owner`,
+  comment: `only ${owner} may import ${library}`,
+  severity: "error",
+  from: { pathNot: `^${owner}` },
+  to: { path: `^node_modules/(@types/)?${library}/` },
+}));
+
+export default {
+  forbidden: [
+    { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
+    {
+      name: "no-barrels",
+      comment: "no index.ts",
+      severity: "error",
+      from: {},
+      to: { path: "/index\\.ts$", pathNot: "node_modules" },
+    },
+    {
+      name: "no-dev-imports",
+      severity: "error",
+      from: { path: inRooms(ALL) },
+      to: { dependencyTypes: ["npm-dev"], pathNot: "@types/" },
+    },
+    {
+      name: "proxy-types-only",
+      comment: "proxy/ gets storage, learn and certs instances handed in; it may name their types only",
+      severity: "error",
+      from: { path: "^proxy/" },
+      to: { path: inRooms(TYPES_ONLY_FOR_PROXY), dependencyTypesNot: ["type-only"] },
+    },
+    ...walls,
+    ...owners,
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.json" },
+    doNotFollow: { path: "node_modules" },
+    enhancedResolveOptions: {
+      extensions: [".ts", ".mjs", ".js"],
+      exportsFields: ["exports"],
+      conditionNames: ["import", "node"],
+    },
+  },
+};

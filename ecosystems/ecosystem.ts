@@ -1,0 +1,25 @@
+import type { TargetUri } from "../core/target.ts";
+
+/** What kind of thing a URI names (the words of docs/architecture.md). */
+export type ResourceClass = "payload" | "root" | "member" | "other";
+
+export type EcosystemName = "deb" | "rpm" | "pypi" | "nix" | "npm";
+
+/** What the shape of a request says before anything has been fetched. */
+export interface Classification {
+  readonly class: ResourceClass;
+  /** `undefined` for *other*. */
+  readonly ecosystem: EcosystemName | undefined;
+  /**
+   * The content coding in which larder asks for it and stores it: `identity`, or `gzip` for large text that is negotiated
+   * from there; `asked` leaves it to the client's own Accept-Encoding.
+   */
+  readonly coding: "identity" | "gzip" | "asked";
+}
+
+/** One package format: one file in this folder, one row in classify.ts. */
+export interface Ecosystem {
+  readonly name: EcosystemName;
+  /** @param accept the request's Accept field. @returns `undefined` when the URI is not of this format. */
+  classify(target: TargetUri, accept: string | undefined): Classification | undefined;
+}
