@@ -1,0 +1,94 @@
+import type { SecureContext } from "node:tls";
+import type { Clock } from "../core/clock.ts";
+import type { Log } from "../core/log.ts";
+import type { Ledger, Store } from "../storage/store.ts";
+
+/** The corporate proxy before the origins, as the environment names it (`http_proxy`, `https_proxy`, `no_proxy`). */
+export interface ParentProxies {
+  /** Proxy URL for http origins, with its credentials if it needs any. */
+  readonly http: string | undefined;
+  readonly https: string | undefined;
+  /** Comma-separated names, suffixes, addresses and CIDR blocks that are reached directly; `*` for all. */
+  readonly noProxy: string;
+}
+
+/** Everything about the proxy that its user may set; cli/config.ts holds the defaults and their reasons. */
+export interface ProxySettings {
+  /** Networks (CIDR) whose clients may come in, beside loopback. */
+  readonly allowClients: readonly string[];
+  /** Networks (CIDR) that may be connected to although the rules would refuse them. */
+  readonly allowDestinations: readonly string[];
+  /** Host patterns (`host`, `*.suffix`) whose tunnels are opened / passed through blindly; the more exact one wins, tunnel on a tie. */
+  readonly intercept: readonly string[];
+  readonly tunnel: readonly string[];
+  /** Names beside IP literals and `localhost` under which origin-form requests (`/`, `/ca.pem` …) are answered. */
+  readonly serverNames: readonly string[];
+  readonly connectTimeoutMs: number;
+  readonly headersTimeoutMs: number;
+  readonly bodyTimeoutMs: number;
+  readonly tunnelIdleMs: number;
+  /** Upper bound of a root's freshness; 0 = always revalidate. */
+  readonly rootFreshForMs: number;
+  readonly fillsPerOrigin: number;
+  readonly parentProxies: ParentProxies;
+  /** PEM of every root that an origin's certificate may chain to. */
+  readonly originRoots: string;
+  /** Name of this proxy in `Via` and `Cache-Status`; a loop is seen by it, so it differs from instance to instance. */
+  readonly pseudonym: string;
+}
+
+export interface ProxyDependencies {
+  readonly store: Store;
+  readonly ledger: Ledger;
+  /** The TLS context to show to a client that asked for that host (name or IP literal). */
+  readonly contexts: { contextFor(host: string): SecureContext };
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly pages: LocalPages;
+}
+
+/** What larder itself answers on its port (origin-form requests). */
+export interface LocalPages {
+  /** PEM of the CA certificate. */
+  readonly caPem: string;
+  /** The `KEY=value` lines that a client of this address needs; `address` is `host:port` as the client reached it. */
+  env(address: string): string;
+  /** Plain text for `/`. */
+  status(): string;
+}
+
+export interface ListenOptions {
+  /** A name or IP literal; port 0 picks a free one. */
+  readonly host: string;
+  readonly port: number;
+  /** Every exchange that comes in here belongs to this session of the ledger. */
+  readonly session?: string;
+}
+
+export interface Listener {
+  /** The address that was bound, with the port the system chose. */
+  readonly host: string;
+  readonly port: number;
+  /** Stops accepting; connections that are open end when their exchange does. */
+  close(): Promise<void>;
+}
+
+export interface ProxyCounters {
+  readonly exchanges: number;
+  readonly hits: number;
+  readonly fills: number;
+  readonly fillsUnderWay: number;
+  readonly originBytes: number;
+  readonly clientBytes: number;
+  readonly openConnections: number;
+  readonly startedMs: number;
+}
+
+/** The network side of larder: listeners that share fills, connections to origins and counters. */
+export interface Proxy {
+  /** @throws LarderError `LISTEN_FAILED` with the address and the system's reason. */
+  listen(options: ListenOptions): Promise<Listener>;
+  counters(): ProxyCounters;
+  /** Stops accepting, lets exchanges under way finish for `drainMs`, then destroys what is left. */
+  close(options: { readonly drainMs: number }): Promise<void>;
+}
