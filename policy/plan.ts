@@ -12,6 +12,25 @@ export interface RequestView {
   readonly realm: Realm;
 }
 
+/** What the decisions know beside the request and the stored entries. */
+export interface PlanContext {
+  readonly nowMs: number;
+  /** What kind of thing the target names (the words of docs/architecture.md). */
+  readonly class: "payload" | "root" | "member" | "other";
+  /** Upper bound of a root's freshness; 0 = always revalidate. */
+  readonly rootFreshForMs: number;
+  readonly coding: Coding;
+}
+
+/** The content coding in which a resource is asked for and stored; `asked` leaves it to the client's Accept-Encoding. */
+export type Coding = "identity" | "gzip" | "asked";
+
+/** When a request was sent and when the head of its answer arrived (RFC 9111 §4.2.3). */
+export interface ExchangeTimes {
+  readonly requestMs: number;
+  readonly responseMs: number;
+}
+
 /** The head of an origin's answer. */
 export interface ResponseHead {
   readonly status: number;
@@ -21,7 +40,7 @@ export interface ResponseHead {
 /** Why the origin is asked: the words of RFC 9211 §2.2. */
 export type ForwardReason = "bypass" | "method" | "uri-miss" | "vary-miss" | "miss" | "request" | "stale" | "partial";
 
-/** What is to be done with a request; carried out by proxy/exchange.ts. */
+/** What is to be done with a request: made by policy/decide.ts, carried out by proxy/exchange.ts. */
 export type Plan =
   | {
       readonly action: "serve";
