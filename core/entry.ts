@@ -12,6 +12,9 @@ export type Realm = string;
 
 export const PUBLIC_REALM: Realm = "public";
 
+/** What kind of thing a URI names (the words of docs/architecture.md). */
+export type ResourceClass = "payload" | "root" | "member" | "other";
+
 /** Where an entry stands: the target URI with its method, the variant that Vary selected, and the realm. */
 export interface EntryKey {
   /** `GET <target URI>`. */
@@ -35,6 +38,8 @@ export interface Entry extends EntryKey {
   readonly responseMs: number;
   /** When its body was stored; freshening leaves it. */
   readonly storedMs: number;
+  /** What its URI names; eviction takes payloads and *other* (or nothing said) before roots and members. */
+  readonly class?: ResourceClass;
 }
 
 export function entryKeyOf(method: string, uri: string): string {

@@ -1,7 +1,7 @@
+import type { ResourceClass } from "../core/entry.ts";
 import type { TargetUri } from "../core/target.ts";
 
-/** What kind of thing a URI names (the words of docs/architecture.md). */
-export type ResourceClass = "payload" | "root" | "member" | "other";
+export type { ResourceClass } from "../core/entry.ts";
 
 export type EcosystemName = "deb" | "rpm" | "pypi" | "nix" | "npm";
 
