@@ -1,0 +1,40 @@
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { expect } from "vitest";
+import { open } from "../support/client.ts";
+import type { Larder } from "../support/larder.ts";
+import { noise } from "../support/noise.ts";
+import type { Handler, Origin } from "../support/origin.ts";
+
+const PATH = "/images/large-1.0.qcow2";
+const MAX_RSS_BYTES = 150_000_000;
+const CHUNK = noise("large body", 1024 * 1024);
+
+/** A body of that many MiB goes through larder into the store and to the client, in little memory, and comes again from the store. */
+export async function expectLargeBodyPasses(mebibytes: number, larder: Larder, origin: Origin): Promise<void> {
+  origin.serve(PATH, largeBody(mebibytes));
+  const expected = createHash("sha256");
+  for (let hashed = 0; hashed < mebibytes; hashed++) expected.update(CHUNK);
+  const right = expected.digest("hex");
+  for (const time of ["cold", "warm"]) {
+    expect(await fetchDigest(larder, origin.url + PATH), time).toBe(right);
+    expect(await larder.peakRssBytes(), time).toBeLessThan(MAX_RSS_BYTES);
+  }
+  expect(origin.takeRequests()).toMatchObject([{ bodyBytes: mebibytes * CHUNK.length }]);
+}
+
+/** Answers with noise that is never held as a whole. */
+function largeBody(mebibytes: number): Handler {
+  return async (_, response) => {
+    response.writeHead(200, { "Content-Length": mebibytes * CHUNK.length, "Cache-Control": "max-age=3600" });
+    for (let sent = 0; sent < mebibytes && !response.destroyed; sent++)
+      if (!response.write(CHUNK)) await Promise.race([once(response, "drain"), once(response, "close")]);
+    response.end();
+  };
+}
+
+async function fetchDigest(larder: Larder, url: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of (await open(larder, url)) as AsyncIterable<Buffer>) hash.update(chunk);
+  return hash.digest("hex");
+}

@@ -1,0 +1,121 @@
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { afterEach, describe, expect } from "vitest";
+import type { CertificateKind } from "../support/authority.ts";
+import { get } from "../support/client.ts";
+import { test } from "../support/fixtures.ts";
+import type { Larder } from "../support/larder.ts";
+import { unusedPort } from "../support/origin.ts";
+
+const servers: Server[] = [];
+const sockets = new Set<Socket>();
+
+afterEach(async () => {
+  for (const socket of sockets) socket.destroy();
+  await Promise.all(servers.splice(0).map((server) => once(server.close(), "close")));
+});
+
+/** A server below HTTP. @returns its authority. */
+async function rawServer(answer: (socket: Socket) => void): Promise<string> {
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => undefined);
+    socket.once("close", () => sockets.delete(socket));
+    socket.once("data", () => answer(socket));
+  });
+  servers.push(server);
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** Everything in the store, as `larder store ls --json` tells it. */
+async function storeListing(larder: Larder): Promise<unknown> {
+  const outcome = await larder.command("store", "ls", "--json");
+  expect(outcome).toMatchObject({ code: 0 });
+  return JSON.parse(outcome.stdout.toString());
+}
+
+const HEAD = "HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\n";
+
+describe("an origin that cannot answer", () => {
+  test.for([
+    { title: "whose name does not resolve", url: async () => "http://origin.larder.invalid/", code: "ORIGIN_DNS" },
+    {
+      title: "that refuses the connection",
+      url: async () => `http://127.0.0.1:${await unusedPort()}/`,
+      code: "ORIGIN_REFUSED",
+    },
+    {
+      title: "that resets the connection",
+      url: async () => `http://${await rawServer((socket) => socket.resetAndDestroy())}/`,
+      code: "ORIGIN_RESET",
+    },
+    {
+      title: "that closes the connection without a word",
+      url: async () => `http://${await rawServer((socket) => socket.end())}/`,
+      code: "ORIGIN_RESET",
+    },
+    {
+      title: "that speaks something else",
+      url: async () => `http://${await rawServer((socket) => socket.end("220 mail ready\r\n"))}/`,
+      code: "ORIGIN_PROTOCOL",
+    },
+  ])("$title is answered 502 $code, and nothing is stored", async ({ url, code }, { larder }) => {
+    const answer = await get(larder, await url());
+    expect(answer).toMatchObject({ status: 502, isWhole: true });
+    expect(answer.body.toString()).toContain(code);
+    expect(await storeListing(larder)).toEqual([]);
+  });
+
+  test.for<CertificateKind>(["expired", "self-signed", "wrong-name"])(
+    "whose certificate is bad (%s) is answered 502 ORIGIN_CERTIFICATE, and is never asked",
+    async (kind, { larder, caFile, authority, startOrigin }) => {
+      const origin = await startOrigin({ tls: authority.certificate(kind), name: "localhost" });
+      const answer = await get({ port: larder.port, ca: await readFile(caFile, "utf8") }, `${origin.url}/thing`);
+      expect(answer).toMatchObject({ status: 502, isWhole: true });
+      expect(answer.body.toString()).toContain("ORIGIN_CERTIFICATE");
+      expect(origin.takeRequests()).toEqual([]);
+      expect(await storeListing(larder)).toEqual([]);
+    },
+  );
+
+  test("that does not speak TLS where https is wanted is answered 502 ORIGIN_TLS", async (context) => {
+    const { larder, caFile, origin } = context;
+    const url = `https://localhost:${origin.port}/`;
+    const answer = await get({ port: larder.port, ca: await readFile(caFile, "utf8") }, url);
+    expect(answer).toMatchObject({ status: 502, isWhole: true });
+    expect(answer.body.toString()).toContain("ORIGIN_TLS");
+  });
+});
+
+describe("an origin that does not keep its word", () => {
+  const part = "x".repeat(200_000);
+
+  test.for([
+    {
+      title: "a body shorter than its Content-Length",
+      send: (socket: Socket) => socket.end(`${HEAD}Content-Length: 300000\r\n\r\n${part}`),
+    },
+    {
+      title: "a body cut by a reset",
+      send: (socket: Socket) => {
+        socket.write(`${HEAD}Content-Length: 300000\r\n\r\n${part}`, () => socket.resetAndDestroy());
+      },
+    },
+    {
+      title: "a chunked body without its last chunk",
+      send: (socket: Socket) =>
+        socket.end(`${HEAD}Transfer-Encoding: chunked\r\n\r\n${part.length.toString(16)}\r\n${part}\r\n`),
+    },
+    {
+      title: "a chunked body with a bad chunk size",
+      send: (socket: Socket) => socket.end(`${HEAD}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n`),
+    },
+  ])("$title never ends well at the client, and nothing is stored", async ({ send }, { larder }) => {
+    const url = `http://${await rawServer(send)}/thing`;
+    const answer = await get(larder, url);
+    expect(answer.status === 502 || !answer.isWhole).toBe(true);
+    expect(await storeListing(larder)).toEqual([]);
+  });
+});

@@ -1,0 +1,155 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdir, readFile, readlink } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { cleanEnvironment, type Outcome, runProgram } from "./programs.ts";
+
+/** The program as it is shipped; `npm test` builds it first. */
+const PROGRAM = resolve(import.meta.dirname, "../../dist/cli/main.js");
+const ANNOUNCEMENT = /^larder listening on (http:\/\/\S+)$/;
+
+export interface LarderOptions {
+  /** Holds everything this larder keeps: store, state, CA, control socket. It must be there. */
+  readonly folder: string;
+  /** PEM of roots for origins, beside the system's. */
+  readonly originCa: string;
+  /** More command-line arguments of `larder serve`. */
+  readonly flags?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** One line of the log, as pino writes it. */
+export type LogLine = Readonly<Record<string, unknown>>;
+
+/** Where a larder that is told nothing else keeps its things: all of it inside the test's own folder. */
+export function larderEnvironment(folder: string): Record<string, string> {
+  return {
+    XDG_CACHE_HOME: join(folder, "cache"),
+    XDG_CONFIG_HOME: join(folder, "config"),
+    XDG_RUNTIME_DIR: join(folder, "run"),
+    XDG_STATE_HOME: join(folder, "state"),
+  };
+}
+
+/** Runs one `larder` command to its end, with everything it keeps inside the folder. */
+export function runLarder(
+  args: readonly string[],
+  { folder, env = {} }: Pick<LarderOptions, "folder" | "env">,
+): Promise<Outcome> {
+  return runProgram(process.execPath, [PROGRAM, ...args], {
+    cwd: folder,
+    env: { ...larderEnvironment(folder), ...env },
+  });
+}
+
+/** `larder serve` as a process of its own, treated as a black box. */
+export class Larder {
+  readonly folder: string;
+  /** `http://127.0.0.1:PORT` */
+  readonly url: string;
+  readonly port: number;
+  /** Every line of the log so far. */
+  readonly log: LogLine[];
+  readonly #process: ChildProcess;
+  readonly #exited: Promise<readonly [number | null, NodeJS.Signals | null]>;
+
+  private constructor(folder: string, { process, exited, url, log }: Started) {
+    this.folder = folder;
+    this.url = url;
+    this.port = Number(new URL(url).port);
+    this.log = log;
+    this.#process = process;
+    this.#exited = exited;
+  }
+
+  /** Starts the program and waits until it says where it listens. @throws with everything it said when it ends first. */
+  static async start(options: LarderOptions): Promise<Larder> {
+    return new Larder(options.folder, await startServe(options));
+  }
+
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
+  /** Runs another `larder` command beside it. */
+  command(...args: string[]): Promise<Outcome> {
+    return runLarder(args, { folder: this.folder });
+  }
+
+  /** The most memory the process has held so far, in bytes. */
+  async peakRssBytes(): Promise<number> {
+    const status = await readFile(`/proc/${this.pid}/status`, "utf8");
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
+  }
+
+  /** Ends it as a service manager would. @throws when it does not end well, or leaves something behind. Idempotent. */
+  async stop(): Promise<void> {
+    this.#process.kill("SIGTERM");
+    const [code, signal] = await this.#exited;
+    if (code !== 0) throw new Error(`larder serve ended with ${signal ?? code}\n${this.#tail()}`);
+    await expectNothingLeft(this.folder);
+  }
+
+  /** Ends it as a power cut would. */
+  async kill(): Promise<void> {
+    this.#process.kill("SIGKILL");
+    await this.#exited;
+  }
+
+  get isRunning(): boolean {
+    return this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+
+  #tail(): string {
+    return this.log
+      .slice(-20)
+      .map((line) => JSON.stringify(line))
+      .join("\n");
+  }
+}
+
+interface Started {
+  readonly process: ChildProcess;
+  readonly exited: Promise<readonly [number | null, NodeJS.Signals | null]>;
+  readonly url: string;
+  readonly log: LogLine[];
+}
+
+async function startServe({ folder, originCa, flags = [], env = {} }: LarderOptions): Promise<Started> {
+  const loopback = ["--allow-destination", "127.0.0.0/8", "--allow-destination", "::1/128"];
+  const args = ["serve", "--listen", "127.0.0.1:0", "--origin-ca", originCa, ...loopback, ...flags];
+  const child = spawn(process.execPath, [PROGRAM, ...args], {
+    cwd: folder,
+    env: cleanEnvironment(folder, { ...larderEnvironment(folder), ...env }),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const exited = once(child, "exit").then(([code, signal]) => [code, signal] as const);
+  const said: string[] = [];
+  const log: LogLine[] = [];
+  const url = await new Promise<string>((announce, reject) => {
+    const hear = (line: string) => {
+      const match = ANNOUNCEMENT.exec(line);
+      if (match !== null) announce(match[1] as string);
+      else if (line.startsWith("{")) log.push(JSON.parse(line) as LogLine);
+      else said.push(line);
+    };
+    for (const input of [child.stdout, child.stderr]) createInterface({ input }).on("line", hear);
+    child.once("close", (code) => reject(new Error(`larder serve ended with ${code}\n${said.join("\n")}`)));
+  });
+  return { process: child, exited, url, log };
+}
+
+async function expectNothingLeft(folder: string): Promise<void> {
+  const staging = await readdir(join(folder, "cache/larder/staging"));
+  const sockets = await readdir(join(folder, "run/larder")).catch(() => []);
+  const left = [...staging.map((name) => `staging/${name}`), ...sockets, ...(await processesOf(folder))];
+  if (left.length > 0) throw new Error(`larder serve ended and left behind: ${left.join(", ")}`);
+}
+
+/** Programs that still run with the folder as their working directory. */
+async function processesOf(folder: string): Promise<string[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const folders = await Promise.all(pids.map((pid) => readlink(`/proc/${pid}/cwd`).catch(() => "")));
+  return pids.filter((_, index) => folders[index] === folder).map((pid) => `process ${pid}`);
+}
