@@ -67,6 +67,7 @@ export const ERROR_CODES = {
   LISTEN_FAILED: { source: "config", status: 500 },
   NOT_RUNNING: { source: "config", status: 500 },
   COMMAND_NOT_FOUND: { source: "config", status: 500 },
+  COMMAND_NOT_EXECUTABLE: { source: "config", status: 500 },
 
   INTERNAL: { source: "internal", status: 500 },
 } as const satisfies Readonly<Record<string, CodeFacts>>;
