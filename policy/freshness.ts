@@ -9,15 +9,14 @@ export function ageSeconds(_entry: Entry, _nowMs: number): number {
   throw new Error("under construction");
 }
 
-export function freshForSeconds(_entry: Entry, _request: RequestView, _context: PlanContext): number {
+export function freshForSeconds(_entry: Entry, _context: PlanContext): number {
   throw new Error("under construction");
 }
 
 export function freshenFields(
   _entry: Entry,
-  _request: RequestView,
   _head304: ResponseHead,
-  _times: ExchangeTimes,
+  _context: PlanContext & ExchangeTimes,
 ): (ExchangeTimes & { readonly fields: RawFields }) | "another" {
   throw new Error("under construction");
 }
