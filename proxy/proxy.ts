@@ -1,6 +1,114 @@
-import type { Proxy, ProxyDependencies, ProxySettings } from "./settings.ts";
+import net from "node:net";
+import os from "node:os";
+import type { HostPort } from "../core/target.ts";
+import { AddressRules } from "../policy/access.ts";
+import { Tunnels } from "./connect.ts";
+import { createDialer, type Dialer } from "./dial.ts";
+import { Exchanges } from "./exchange.ts";
+import { Fills } from "./fills.ts";
+import { BoundListener } from "./listener.ts";
+import { createLocalSite } from "./local.ts";
+import { createOrigin } from "./origin.ts";
+import { connectToOrigins, connectToParents } from "./origin-connect.ts";
+import { createForwarder } from "./origin-forward.ts";
+import { ParentTable, tunnelThrough } from "./origin-parents.ts";
+import type { Totals } from "./record.ts";
+import type { ListenOptions, Proxy, ProxyDependencies, ProxySettings } from "./settings.ts";
 
-/** Builds the proxy; nothing listens until {@link Proxy.listen}. */
-export function createProxy(_dependencies: ProxyDependencies, _settings: ProxySettings): Proxy {
-  throw new Error("under construction");
+/** Builds the proxy; nothing listens until {@link Proxy.listen}. @throws LarderError `CONFIG_BAD_VALUE` for a setting that cannot be read. */
+export function createProxy(dependencies: ProxyDependencies, settings: ProxySettings): Proxy {
+  const { store, ledger, contexts, log, clock, pages } = dependencies;
+  const listeners = new Set<BoundListener>();
+  const addresses = new AddressRules({
+    ...settings,
+    ownAddresses: ownAddresses(),
+    isLoopbackOnly: () => [...listeners].every(isLoopback),
+  });
+  const isOwnListener = (address: string, port: number): boolean =>
+    [...listeners].some(
+      (listener) => listener.port === port && (isLoopbackAddress(address) || ownAddresses().includes(address)),
+    );
+  const dialer = createDialer({ addresses, isOwnListener });
+  const routes = createRoutes(dialer, isOwnListener, settings);
+
+  const origin = createOrigin(routes, settings);
+  const fills = new Fills({ store, origin, clock, log }, settings.fillsPerOrigin);
+  const forwarder = createForwarder({ ...routes, store }, settings);
+  const totals: Totals = { exchanges: 0, hits: 0, originBytes: 0, clientBytes: 0 };
+  const records = { log, ledger, clock, totals, pseudonym: settings.pseudonym };
+  const local = createLocalSite(pages, settings);
+  const exchanges = new Exchanges({ store, fills, origin, forwarder, local, addresses, clock, records, settings });
+  const tunnels = new Tunnels({ contexts, addresses, log, settings, openTunnel: routes.openTunnel });
+  const startedMs = clock();
+
+  return {
+    async listen(options: ListenOptions) {
+      const listener = await BoundListener.bind(options, { addresses, exchanges, tunnels });
+      listeners.add(listener);
+      const close = async (): Promise<void> => {
+        await listener.close();
+        listeners.delete(listener);
+      };
+      return { host: listener.host, port: listener.port, close };
+    },
+    counters: () => ({
+      ...totals,
+      fills: fills.started,
+      fillsUnderWay: fills.underWay,
+      openConnections: [...listeners].reduce((sum, listener) => sum + listener.openConnections, 0),
+      startedMs,
+    }),
+    async close({ drainMs }) {
+      const drained = Promise.all([...[...listeners].map((listener) => listener.close()), fills.idle()]);
+      await Promise.race([drained, sleep(drainMs)]);
+      for (const listener of listeners) listener.destroyAll();
+      fills.cancelAll();
+      await drained;
+      forwarder.close();
+      await origin.close();
+    },
+  };
+}
+
+/** The ways out: direct or through a parent proxy, for requests and for tunnels. */
+function createRoutes(
+  dialer: Dialer,
+  isOwnListener: (address: string, port: number) => boolean,
+  settings: ProxySettings,
+) {
+  const parents = new ParentTable(settings.parentProxies);
+  const isSelf = (parent: HostPort): boolean =>
+    isOwnListener(parent.host === "localhost" ? "127.0.0.1" : parent.host, parent.port);
+  const findTunnelParent = (to: HostPort) => parents.find("https", to, isSelf);
+  return {
+    connect: connectToOrigins({ dialer, settings, findParent: findTunnelParent }),
+    connectToParents: connectToParents(settings),
+    findParent: (target: HostPort) => parents.find("http", target, isSelf),
+    openTunnel: async (to: HostPort): Promise<net.Socket> => {
+      const parent = findTunnelParent(to);
+      if (parent !== undefined) return await tunnelThrough(parent, to, settings);
+      return await dialer.dial(to, { timeoutMs: settings.connectTimeoutMs, allowHalfOpen: true });
+    },
+  };
+}
+
+function ownAddresses(): string[] {
+  return Object.values(os.networkInterfaces()).flatMap((addresses) => (addresses ?? []).map(({ address }) => address));
+}
+
+function isLoopback({ host }: BoundListener): boolean {
+  return host === "localhost" || isLoopbackAddress(host);
+}
+
+function isLoopbackAddress(address: string): boolean {
+  return LOOPBACK.check(address, net.isIPv6(address) ? "ipv6" : "ipv4");
+}
+
+const LOOPBACK = new net.BlockList();
+LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
+LOOPBACK.addAddress("::1", "ipv6");
+
+/** Does not keep the process alive. */
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
 }

@@ -1,0 +1,67 @@
+import pLimit, { type LimitFunction } from "p-limit";
+import type { Realm } from "../core/entry.ts";
+import { Fill, type FillDependencies, type FillOrder } from "./fill.ts";
+
+/** Every fill under way: one per resource, and so many per origin at once. */
+export class Fills {
+  readonly #dependencies: FillDependencies;
+  readonly #perOrigin: number;
+  readonly #running = new Map<string, Fill>();
+  readonly #ends = new Set<Promise<void>>();
+  readonly #limits = new Map<string, LimitFunction>();
+  #started = 0;
+
+  constructor(dependencies: FillDependencies, perOrigin: number) {
+    this.#dependencies = dependencies;
+    this.#perOrigin = perOrigin;
+  }
+
+  get started(): number {
+    return this.#started;
+  }
+
+  get underWay(): number {
+    return this.#running.size;
+  }
+
+  find(place: string): Fill | undefined {
+    return this.#running.get(place);
+  }
+
+  /** Starts a fill that others find under `place` until it has been committed or dropped. */
+  lead(place: string, order: FillOrder): Fill {
+    const fill = new Fill(order, this.#dependencies);
+    this.#started += 1;
+    this.#running.set(place, fill);
+    const end = this.#limited(order.request.target.authority, () => fill.run()).finally(() => {
+      if (this.#running.get(place) === fill) this.#running.delete(place);
+      this.#ends.delete(end);
+    });
+    this.#ends.add(end);
+    return fill;
+  }
+
+  /** Resolves when no fill is under way; after `cancelAll` soon. */
+  async idle(): Promise<void> {
+    while (this.#ends.size > 0) await Promise.allSettled([...this.#ends]);
+  }
+
+  cancelAll(): void {
+    for (const fill of this.#running.values()) fill.cancel();
+  }
+
+  async #limited(authority: string, run: () => Promise<void>): Promise<void> {
+    const limit = this.#limits.get(authority) ?? pLimit(this.#perOrigin);
+    this.#limits.set(authority, limit);
+    try {
+      await limit(run);
+    } finally {
+      if (limit.activeCount === 0 && limit.pendingCount === 0) this.#limits.delete(authority);
+    }
+  }
+}
+
+/** Where a fill is found by those who want the same: the key, the realm, and the variant where one is known. */
+export function placeOf(key: string, realm: Realm, variant = ""): string {
+  return `${realm} ${key} ${variant}`;
+}

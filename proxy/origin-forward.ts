@@ -1,0 +1,177 @@
+import http, { type ClientRequest, type IncomingMessage } from "node:http";
+import { type Duplex, PassThrough } from "node:stream";
+import httpProxy from "http-proxy";
+import { entryKeyOf } from "../core/entry.ts";
+import { LarderError, toLarderError } from "../core/errors.ts";
+import { eachField, fieldValue } from "../core/fields.ts";
+import { parseTarget, type TargetUri } from "../core/target.ts";
+import { fieldsToOrigin } from "../policy/forwarding.ts";
+import type { RequestView, ResponseHead } from "../policy/plan.ts";
+import type { Store } from "../storage/store.ts";
+import type { OriginResponse } from "./origin.ts";
+import type { Connect } from "./origin-connect.ts";
+import { originFault } from "./origin-faults.ts";
+import type { ParentProxy } from "./origin-parents.ts";
+import type { Reply } from "./reply.ts";
+import { servePass } from "./respond.ts";
+import type { ProxySettings } from "./settings.ts";
+
+/** Hands requests of other methods than GET and HEAD to their origin; bodies stream both ways, nothing is stored. */
+export interface Forwarder {
+  /** @throws LarderError of source `origin` while nothing has been sent. */
+  forward(reply: Reply, view: RequestView): Promise<void>;
+  close(): void;
+}
+
+export interface ForwarderDependencies {
+  readonly connect: Connect;
+  readonly connectToParents: Connect;
+  readonly findParent: (target: TargetUri) => ParentProxy | undefined;
+  readonly store: Store;
+}
+
+/**
+ * http-proxy behind one wrapper that cures what it does wrong: it rewrites paths and forwards hop-by-hop fields (so path and
+ * fields are set from ours before the first byte), pipes a cut body to a clean end and reads on when the client has left (so
+ * the response is handled here). The request body waits at a gate until path and fields are right.
+ */
+export function createForwarder(dependencies: ForwarderDependencies, settings: ProxySettings): Forwarder {
+  const agents = {
+    "http:": new ConnectingAgent("http:", dependencies.connect),
+    "https:": new ConnectingAgent("https:", dependencies.connect),
+    parent: new ConnectingAgent("http:", dependencies.connectToParents),
+  };
+  const proxy = httpProxy.createProxyServer({ secure: true, selfHandleResponse: true });
+  const waiting = new WeakMap<IncomingMessage, ForwardHooks>();
+  proxy.on("proxyReq", (outgoing, request) => waiting.get(request)?.onRequest(outgoing));
+  proxy.on("proxyRes", (incoming, request) => waiting.get(request)?.onResponse(incoming));
+  // Errors reach the callback of `web`; without a listener http-proxy would throw those that come later.
+  proxy.on("error", () => undefined);
+
+  const send = (reply: Reply, view: RequestView): Promise<IncomingMessage> => {
+    const { request, response } = reply;
+    const { target } = view;
+    const parent = target.scheme === "http" ? dependencies.findParent(target) : undefined;
+    const to = parent ?? target;
+    const gate = new PassThrough();
+    return new Promise((resolve, reject) => {
+      const hooks: ForwardHooks = {
+        onResponse: resolve,
+        onRequest: (outgoing) => {
+          outgoing.path = parent === undefined ? target.path : target.uri;
+          setFields(outgoing, view, reply, parent);
+          response.once("close", () => outgoing.destroy());
+          outgoing.setTimeout(settings.bodyTimeoutMs, () => {
+            outgoing.destroy(
+              new LarderError(
+                "ORIGIN_HEADERS_TIMEOUT",
+                `${target.authority} was silent for ${settings.bodyTimeoutMs} ms`,
+              ),
+            );
+          });
+          request.pipe(gate);
+        },
+      };
+      waiting.set(request, hooks);
+      const scheme = parent === undefined ? target.scheme : parent.scheme;
+      const options = {
+        target: { protocol: `${scheme}:`, host: to.host, hostname: to.host, port: String(to.port) },
+        agent: parent === undefined ? agents[`${target.scheme}:`] : agents.parent,
+        buffer: gate,
+      };
+      proxy.web(request, response, options, (error) => reject(originFault(error, target.authority)));
+    });
+  };
+
+  return {
+    async forward(reply, view) {
+      reply.record.cacheStatus = { fwd: "method" };
+      const incoming = await send(reply, view);
+      const head = { status: incoming.statusCode ?? 502, fields: incoming.rawHeaders };
+      reply.record.cacheStatus = { fwd: "method", fwdStatus: head.status };
+      invalidate(dependencies.store, view, head);
+      await servePass(reply, asOriginResponse(head, incoming));
+    },
+    close: () => {
+      proxy.close();
+      for (const agent of Object.values(agents)) agent.destroy();
+    },
+  };
+}
+
+interface ForwardHooks {
+  onRequest(outgoing: ClientRequest): void;
+  onResponse(incoming: IncomingMessage): void;
+}
+
+/** An http.Agent whose connections pass larder's access rules, parent proxies and TLS verification. */
+class ConnectingAgent extends http.Agent {
+  readonly protocol: string;
+  readonly defaultPort: number;
+  readonly #connect: Connect;
+
+  constructor(protocol: "http:" | "https:", connect: Connect) {
+    super({ keepAlive: true });
+    this.protocol = protocol;
+    this.defaultPort = protocol === "https:" ? 443 : 80;
+    this.#connect = connect;
+  }
+
+  /** node:http calls it with a callback and takes `undefined` for "later". */
+  override createConnection(
+    options: http.ClientRequestArgs,
+    done?: (error: Error | null, socket: Duplex) => void,
+  ): undefined {
+    const to = { host: String(options.host), port: Number(options.port) };
+    this.#connect(to, this.protocol === "https:").then(
+      (socket) => done?.(null, socket),
+      // Node reads no socket beside an error, but its types want one.
+      (error: unknown) => done?.(toLarderError(error), undefined as unknown as Duplex),
+    );
+  }
+}
+
+/** Replaces what http-proxy made of the fields by ours; the framing stays as the client chose it. */
+function setFields(outgoing: ClientRequest, view: RequestView, reply: Reply, parent: ParentProxy | undefined): void {
+  for (const name of outgoing.getHeaderNames()) outgoing.removeHeader(name);
+  const lines = new Map<string, string[]>();
+  eachField(
+    fieldsToOrigin(view, { pseudonym: reply.pseudonym, coding: "asked", whole: false }),
+    (_name, value, line) => {
+      lines.set(line, [...(lines.get(line) ?? []), value]);
+    },
+  );
+  for (const [line, values] of lines) outgoing.setHeader(line, values.length === 1 ? (values[0] as string) : values);
+  if (parent?.authorization !== undefined) outgoing.setHeader("Proxy-Authorization", parent.authorization);
+  if (view.record["transfer-encoding"] !== undefined) outgoing.setHeader("Transfer-Encoding", "chunked");
+  else if (view.record["content-length"] === undefined) outgoing.useChunkedEncodingByDefault = false;
+}
+
+/** RFC 9111 §4.4: a success of an unsafe method makes what is stored of the target, and of what it names beside it, invalid. */
+function invalidate(store: Store, { method, target }: RequestView, head: ResponseHead): void {
+  const isSafe = method === "OPTIONS" || method === "TRACE";
+  if (isSafe || head.status < 200 || head.status >= 400) return;
+  store.invalidate(entryKeyOf("GET", target.uri));
+  for (const name of ["location", "content-location"]) {
+    const uri = sameOriginUri(fieldValue(head.fields, name), target);
+    if (uri !== undefined) store.invalidate(entryKeyOf("GET", uri));
+  }
+}
+
+function sameOriginUri(reference: string | undefined, base: TargetUri): string | undefined {
+  if (reference === undefined || !URL.canParse(reference, base.uri)) return undefined;
+  const url = new URL(reference, base.uri);
+  if (url.protocol !== `${base.scheme}:`) return undefined;
+  const target = parseTarget(url.href);
+  return target.authority === base.authority ? target.uri : undefined;
+}
+
+function asOriginResponse(head: ResponseHead, incoming: IncomingMessage): OriginResponse {
+  return {
+    head,
+    body: incoming,
+    discard: async () => {
+      incoming.destroy();
+    },
+  };
+}

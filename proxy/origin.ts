@@ -1,0 +1,123 @@
+import type { Readable } from "node:stream";
+import { Agent, type Dispatcher } from "undici";
+import { LarderError, systemCode } from "../core/errors.ts";
+import { fieldValue, type RawFields, withField } from "../core/fields.ts";
+import type { TargetUri } from "../core/target.ts";
+import type { ResponseHead } from "../policy/plan.ts";
+import { asUndiciConnector, type Connect } from "./origin-connect.ts";
+import { originFault } from "./origin-faults.ts";
+import type { ParentProxy } from "./origin-parents.ts";
+import type { ProxySettings } from "./settings.ts";
+
+/** An origin's answer: the head as it came, the body still to be read, destroyed or discarded by the caller. */
+export interface OriginResponse {
+  readonly head: ResponseHead;
+  readonly body: Readable;
+  /** Gives up the body; the connection is kept when little of it is left. */
+  discard(): Promise<void>;
+}
+
+/** Asks origins, over connections that are kept alive; the way out for GET and HEAD. */
+export interface Origin {
+  /**
+   * Sends a request without content. Path and fields go out byte for byte.
+   * @throws LarderError of source `origin`, an access code of proxy/dial.ts, or `CLIENT_GONE` when `signal` aborts.
+   */
+  ask(method: "GET" | "HEAD", target: TargetUri, fields: RawFields, signal: AbortSignal): Promise<OriginResponse>;
+  close(): Promise<void>;
+}
+
+export interface OriginDependencies {
+  readonly connect: Connect;
+  readonly connectToParents: Connect;
+  /** The parent proxy that stands before a plain http origin, if any. */
+  readonly findParent: (target: TargetUri) => ParentProxy | undefined;
+}
+
+/** Connections to one origin that may be open at once; fills have a lower bound of their own (`fillsPerOrigin`). */
+const CONNECTIONS_PER_ORIGIN = 64;
+const MAX_RESPONSE_HEAD_BYTES = 64 * 1024;
+/** A body to be thrown away is read up to this length to keep its connection. */
+const DISCARD_BYTES = 64 * 1024;
+/** Read-ahead of a body, in bytes, before the socket is paused. */
+const BODY_READ_AHEAD = 256 * 1024;
+
+export function createOrigin(
+  { connect, connectToParents, findParent }: OriginDependencies,
+  settings: ProxySettings,
+): Origin {
+  const options = {
+    connections: CONNECTIONS_PER_ORIGIN,
+    pipelining: 1,
+    headersTimeout: settings.headersTimeoutMs,
+    bodyTimeout: settings.bodyTimeoutMs,
+    maxHeaderSize: MAX_RESPONSE_HEAD_BYTES,
+  };
+  const direct = new Agent({ ...options, connect: asUndiciConnector(connect) });
+  const throughParent = new Agent({ ...options, connect: asUndiciConnector(connectToParents) });
+
+  const send = async (
+    method: "GET" | "HEAD",
+    target: TargetUri,
+    fields: RawFields,
+    signal: AbortSignal,
+  ): Promise<OriginResponse> => {
+    const parent = target.scheme === "http" ? findParent(target) : undefined;
+    const route = parent === undefined ? directRoute(target, fields) : parentRoute(parent, target, fields);
+    const response = await (parent === undefined ? direct : throughParent).request({
+      ...route,
+      method,
+      signal,
+      responseHeaders: "raw",
+      highWaterMark: BODY_READ_AHEAD,
+    } as Dispatcher.RequestOptions);
+    // With `responseHeaders: "raw"` undici gives alternating names and values; its types do not say so.
+    const head = { status: response.statusCode, fields: response.headers as unknown as RawFields };
+    return { head, body: response.body, discard: () => response.body.dump({ limit: DISCARD_BYTES }) };
+  };
+
+  return {
+    async ask(method, target, fields, signal) {
+      try {
+        return await send(method, target, fields, signal).catch((error: unknown) => {
+          if (signal.aborted || !isIdleConnectionLost(error)) throw error;
+          return send(method, target, fields, signal);
+        });
+      } catch (error) {
+        if (signal.aborted)
+          throw new LarderError("CLIENT_GONE", "nobody waits for this answer any more", { cause: error });
+        throw originFault(error, target.authority);
+      }
+    },
+    close: async () => {
+      await Promise.all([direct.destroy(), throughParent.destroy()]);
+    },
+  };
+}
+
+/** A kept-alive connection that the origin closed as the request went out: safe to send again (RFC 9112 §9.3.1). */
+function isIdleConnectionLost(error: unknown): boolean {
+  const code = systemCode(error);
+  return code === "UND_ERR_SOCKET" || code === "ECONNRESET" || code === "EPIPE";
+}
+
+function directRoute(target: TargetUri, fields: RawFields): { origin: string; path: string; headers: string[] } {
+  return { origin: `${target.scheme}://${target.authority}`, path: target.path, headers: [...fields] };
+}
+
+/** Plain http goes to a parent in absolute form, without a tunnel. */
+function parentRoute(
+  parent: ParentProxy,
+  target: TargetUri,
+  fields: RawFields,
+): { origin: string; path: string; headers: string[] } {
+  const headers =
+    parent.authorization === undefined ? [...fields] : withField(fields, "Proxy-Authorization", parent.authorization);
+  return { origin: parent.origin, path: target.uri, headers };
+}
+
+/** The length that a head announces, in bytes; `undefined` when it is not told. */
+export function contentLength(head: ResponseHead): number | undefined {
+  const text = fieldValue(head.fields, "content-length");
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}

@@ -1,0 +1,31 @@
+import type net from "node:net";
+import type { LarderError } from "../core/errors.ts";
+
+const REASONS: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  403: "Forbidden",
+  408: "Request Timeout",
+  421: "Misdirected Request",
+  431: "Request Header Fields Too Large",
+  500: "Internal Server Error",
+  502: "Bad Gateway",
+  504: "Gateway Timeout",
+  508: "Loop Detected",
+};
+
+/** Answers on a connection that no parser holds any more, and closes it. */
+export function refuseRaw(socket: net.Socket, error: LarderError): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const text = `larder: ${error.code}: ${error.message}\n`;
+  const head = [
+    `HTTP/1.1 ${error.status} ${REASONS[error.status] ?? "Error"}`,
+    "Connection: close",
+    "Content-Type: text/plain; charset=utf-8",
+    "Cache-Control: no-store",
+    `Content-Length: ${Buffer.byteLength(text)}`,
+  ];
+  socket.end(`${head.join("\r\n")}\r\n\r\n${text}`, () => socket.destroySoon());
+}

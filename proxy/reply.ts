@@ -1,0 +1,95 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { LarderError } from "../core/errors.ts";
+import type { RawFields } from "../core/fields.ts";
+import type { ExchangeRecord } from "./record.ts";
+
+/** One exchange on its way out: the request, where its answer goes, and what is told about it. */
+export interface Reply {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly record: ExchangeRecord;
+  readonly pseudonym: string;
+  /** Whether the client still listens. */
+  isOpen(): boolean;
+}
+
+/** Sends the head: the given fields, which must be fit for the client, and Cache-Status. */
+export function sendHead(reply: Reply, status: number, fields: RawFields): void {
+  reply.response.writeHead(status, [...fields, "Cache-Status", reply.record.formatStatus()]);
+}
+
+/** Sends a whole answer whose body is in memory. HEAD, 204 and 304 send none of it. */
+export function sendWhole(reply: Reply, status: number, fields: RawFields, body: Buffer): void {
+  sendHead(reply, status, fields);
+  if (reply.request.method === "HEAD" || status === 304) {
+    reply.response.end();
+    return;
+  }
+  reply.record.sentBytes += body.length;
+  reply.response.end(body);
+}
+
+/**
+ * Sends the chunks at the client's speed and ends the answer cleanly.
+ * @returns false when the client left before the end. @throws what the source throws; the answer is then not ended.
+ */
+export async function sendBody(reply: Reply, chunks: AsyncIterable<Buffer>): Promise<boolean> {
+  const { response, record } = reply;
+  for await (const chunk of chunks) {
+    if (!reply.isOpen()) return false;
+    record.sentBytes += chunk.length;
+    if (!response.write(chunk) && !(await drained(response))) return false;
+  }
+  if (!reply.isOpen()) return false;
+  response.end();
+  return true;
+}
+
+/** @returns false when the client has left. */
+function drained(response: ServerResponse): Promise<boolean> {
+  if (response.destroyed || response.closed) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const onDrain = (): void => settle(true);
+    const onClose = (): void => settle(false);
+    const settle = (isOpen: boolean): void => {
+      response.removeListener("drain", onDrain);
+      response.removeListener("close", onClose);
+      resolve(isOpen);
+    };
+    response.once("drain", onDrain);
+    response.once("close", onClose);
+  });
+}
+
+/**
+ * Ends an exchange with an error: an answer that names its code while nothing has gone out, else a destroyed connection,
+ * so that no client takes the part for the whole.
+ */
+export function sendError(reply: Reply, error: LarderError): void {
+  const { request, response, record } = reply;
+  record.error = error;
+  if (!reply.isOpen()) return;
+  if (response.headersSent) {
+    request.socket.destroy();
+    return;
+  }
+  const isOurs = error.source !== "origin";
+  record.cacheStatus = { ...record.cacheStatus, detail: error.code };
+  // A request whose body was not read, or that is in doubt, must not be followed by another on this connection.
+  const closes = record.way.refusal !== undefined || (isOurs && !request.complete);
+  const fields = [
+    "Content-Type",
+    "text/plain; charset=utf-8",
+    "Cache-Control",
+    "no-store",
+    "X-Content-Type-Options",
+    "nosniff",
+  ];
+  if (closes) response.shouldKeepAlive = false;
+  sendText(reply, error.status, fields, `larder: ${error.code}: ${error.message}\n`);
+}
+
+export function sendText(reply: Reply, status: number, fields: RawFields, text: string): void {
+  const body = Buffer.from(text);
+  sendWhole(reply, status, [...fields, "Content-Length", String(body.length)], body);
+}

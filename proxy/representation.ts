@@ -1,0 +1,100 @@
+import type { IncomingMessage } from "node:http";
+import type { ByteRange } from "../core/entry.ts";
+import { fieldValue, type RawFields, withoutFields } from "../core/fields.ts";
+import { evaluatePreconditions, isRangeStillValid } from "../policy/preconditions.ts";
+import { contentRange, readRange } from "../policy/ranges.ts";
+
+/** A response that larder holds, or is receiving, and can answer from. */
+export interface Representation {
+  readonly status: number;
+  /** Fit for the client: hop-by-hop fields gone, Via added; without Content-Length and Age. */
+  readonly fields: RawFields;
+  /** `undefined` while the length is not known. */
+  readonly bytes: number | undefined;
+}
+
+/** What of a representation a request is to get, and with which head. */
+export interface Selection {
+  readonly status: number;
+  readonly fields: readonly string[];
+  /** The bytes to send: a range, all, or none. */
+  readonly part: ByteRange | "whole" | "none";
+}
+
+/** The fields that a 304 must carry (RFC 9110 §15.4.5), and those that tell how it came. */
+const IN_NOT_MODIFIED: ReadonlySet<string> = new Set([
+  "cache-control",
+  "content-location",
+  "date",
+  "etag",
+  "expires",
+  "last-modified",
+  "vary",
+  "via",
+]);
+const CONTENT_FIELDS: ReadonlySet<string> = new Set([
+  "content-length",
+  "content-range",
+  "content-type",
+  "content-encoding",
+]);
+
+/** Applies the client's preconditions and range to a representation: RFC 9110 §13.2.2, §14.2. */
+export function select(request: IncomingMessage, representation: Representation): Selection {
+  const { status, fields, bytes } = representation;
+  const { headers } = request;
+  const method = request.method ?? "GET";
+  const isPlain =
+    headers.range === undefined && headers["if-none-match"] === undefined && !hasRarePrecondition(headers);
+  if (isPlain || status !== 200) return whole(representation);
+
+  const validators = { status, etag: fieldValue(fields, "etag"), lastModified: fieldValue(fields, "last-modified") };
+  const verdict = evaluatePreconditions(headers, validators, method);
+  if (verdict === "not-modified") return { status: 304, fields: notModifiedFields(fields), part: "none" };
+  if (verdict === "failed") return { status: 412, fields: ["Content-Length", "0"], part: "none" };
+
+  const mayRange =
+    method === "GET" && bytes !== undefined && isRangeStillValid(headers["if-range"] as string | undefined, validators);
+  const wanted = mayRange ? readRange(headers.range, bytes) : ({ kind: "whole" } as const);
+  if (wanted.kind === "whole") return whole(representation);
+  if (wanted.kind === "unsatisfiable") {
+    const rest = withoutFields(fields, CONTENT_FIELDS);
+    return { status: 416, fields: [...rest, "Content-Range", `bytes */${bytes}`, "Content-Length", "0"], part: "none" };
+  }
+  const { range } = wanted;
+  const length = range.last - range.first + 1;
+  const partFields = [
+    ...fields,
+    "Content-Range",
+    contentRange(range, bytes as number),
+    "Content-Length",
+    String(length),
+  ];
+  return { status: 206, fields: partFields, part: range };
+}
+
+function whole({ status, fields, bytes }: Representation): Selection {
+  const mayHaveContent = status !== 204 && status !== 304;
+  return {
+    status,
+    fields: bytes === undefined || !mayHaveContent ? fields : [...fields, "Content-Length", String(bytes)],
+    part: "whole",
+  };
+}
+
+function hasRarePrecondition(headers: IncomingMessage["headers"]): boolean {
+  return (
+    headers["if-modified-since"] !== undefined ||
+    headers["if-match"] !== undefined ||
+    headers["if-unmodified-since"] !== undefined
+  );
+}
+
+function notModifiedFields(fields: RawFields): string[] {
+  const kept: string[] = [];
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const line = fields[i] as string;
+    if (IN_NOT_MODIFIED.has(line.toLowerCase())) kept.push(line, fields[i + 1] as string);
+  }
+  return kept;
+}

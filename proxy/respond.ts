@@ -1,0 +1,144 @@
+import { pipeline, Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
+import type { Clock } from "../core/clock.ts";
+import type { Entry } from "../core/entry.ts";
+import { fieldValue, type RawFields, withoutFields } from "../core/fields.ts";
+import { acceptsCoding } from "../policy/coding.ts";
+import { fieldsToClient } from "../policy/forwarding.ts";
+import { ageSeconds } from "../policy/freshness.ts";
+import { SMALL_BODY_BYTES, type Store } from "../storage/store.ts";
+import type { Fill, FillHead } from "./fill.ts";
+import type { FillReader } from "./fill-reader.ts";
+import type { OriginResponse } from "./origin.ts";
+import { type Reply, sendBody, sendHead, sendWhole } from "./reply.ts";
+import { type Representation, select } from "./representation.ts";
+
+export interface RespondDependencies {
+  readonly store: Store;
+  readonly clock: Clock;
+}
+
+const LENGTH_AND_AGE: ReadonlySet<string> = new Set(["content-length", "age"]);
+const DECODED_AWAY: ReadonlySet<string> = new Set(["content-encoding", "accept-ranges", "etag"]);
+
+/** What is sent of an entry to every client alike, made once for as long as the entry is in memory. */
+const preparedFields = new WeakMap<Entry, RawFields>();
+
+/**
+ * Answers from a stored response.
+ * @throws LarderError `BLOB_MISSING` or `BLOB_CORRUPT` before anything has been sent; the entry is then gone.
+ */
+export async function serveEntry(reply: Reply, entry: Entry, { store, clock }: RespondDependencies): Promise<boolean> {
+  const { record } = reply;
+  record.digest = entry.digest;
+  const age = ["Age", String(Math.max(0, Math.floor(ageSeconds(entry, clock()))))];
+  const stored = { status: entry.status, fields: fieldsOf(entry, reply.pseudonym), bytes: entry.bytes };
+  const decodes = mustDecode(reply, stored.fields);
+  const { status, fields, part } = select(reply.request, decodes ? decodedHead(stored) : stored);
+  const head = fields.concat(age);
+  if (part === "none" || reply.request.method === "HEAD") {
+    sendHead(reply, status, head);
+    reply.response.end();
+    return true;
+  }
+  if (entry.bytes <= SMALL_BODY_BYTES && !decodes) {
+    const read = store.readWhole(entry.digest);
+    const body = Buffer.isBuffer(read) ? read : await read;
+    sendWhole(reply, status, head, part === "whole" ? body : body.subarray(part.first, part.last + 1));
+    return true;
+  }
+  const stream = await store.openBlob(entry.digest, part === "whole" ? undefined : part);
+  try {
+    sendHead(reply, status, head);
+    return await sendBody(reply, decodes ? gunzipped(stream) : stream);
+  } finally {
+    stream.destroy();
+  }
+}
+
+/** Answers from a body that is still growing. The head waits for the first byte, which a declared body releases only when it may. */
+export async function serveFill(reply: Reply, fill: Fill, head: FillHead & { kind: "body" }): Promise<boolean> {
+  const { draft } = head;
+  const arriving = { status: draft.status, fields: fitFields(draft.fields, reply.pseudonym), bytes: head.bytes };
+  const decodes = mustDecode(reply, arriving.fields);
+  const { status, fields, part } = select(reply.request, decodes ? decodedHead(arriving) : arriving);
+  if (part === "none") {
+    sendHead(reply, status, fields);
+    reply.response.end();
+    return true;
+  }
+  const reader = part === "whole" ? fill.openReader() : fill.openReader(part.first, part.last);
+  const leave = (): void => reader.close();
+  reply.response.once("close", leave);
+  try {
+    const first = await reader.next();
+    if (!reply.isOpen()) return false;
+    sendHead(reply, status, fields);
+    const chunks = chunksOf(first, reader);
+    return await sendBody(reply, decodes ? gunzipped(Readable.from(chunks)) : chunks);
+  } finally {
+    reply.response.removeListener("close", leave);
+    reader.close();
+  }
+}
+
+/** Hands an origin's answer on as it comes, unstored. */
+export async function servePass(reply: Reply, { head, body }: OriginResponse): Promise<boolean> {
+  const leave = (): void => void body.destroy();
+  reply.response.once("close", leave);
+  try {
+    if (!reply.isOpen()) return false;
+    sendHead(reply, head.status, fieldsToClient(head.fields, reply.pseudonym));
+    return await sendBody(reply, counted(body, reply));
+  } finally {
+    reply.response.removeListener("close", leave);
+    body.destroy();
+  }
+}
+
+async function* counted(body: AsyncIterable<Buffer>, { record }: Reply): AsyncGenerator<Buffer> {
+  for await (const chunk of body) {
+    record.originBytes += chunk.length;
+    yield chunk;
+  }
+}
+
+async function* chunksOf(first: Buffer | undefined, reader: FillReader): AsyncGenerator<Buffer> {
+  for (let chunk = first; chunk !== undefined; chunk = await reader.next()) yield chunk;
+}
+
+function fieldsOf(entry: Entry, pseudonym: string): RawFields {
+  const known = preparedFields.get(entry);
+  if (known !== undefined) return known;
+  const fields = fitFields(entry.fields, pseudonym);
+  preparedFields.set(entry, fields);
+  return fields;
+}
+
+function fitFields(fields: RawFields, pseudonym: string): string[] {
+  return withoutFields(fieldsToClient(fields, pseudonym), LENGTH_AND_AGE);
+}
+
+/** A body stored gzipped is unpacked for a client that did not ask for gzip. */
+function mustDecode(reply: Reply, fields: RawFields): boolean {
+  if (reply.record.classification?.coding !== "gzip") return false;
+  return (
+    fieldValue(fields, "content-encoding") === "gzip" &&
+    !acceptsCoding(reply.request.headers["accept-encoding"] as string | undefined, "gzip")
+  );
+}
+
+/** The unpacked bytes are another representation: its strong validator does not hold for them (RFC 9110 §8.8.1). */
+function decodedHead({ status, fields }: Representation): Representation {
+  const etag = fieldValue(fields, "etag");
+  const rest = withoutFields(fields, DECODED_AWAY);
+  if (etag !== undefined) rest.push("ETag", etag.startsWith("W/") ? etag : `W/${etag}`);
+  return { status, fields: rest, bytes: undefined };
+}
+
+function gunzipped(source: Readable): AsyncIterable<Buffer> {
+  const gunzip = createGunzip();
+  // A failure of the source, or of unpacking, comes out of the iteration below.
+  pipeline(source, gunzip, () => undefined);
+  return gunzip;
+}

@@ -1,0 +1,38 @@
+import type net from "node:net";
+import type { Duplex } from "node:stream";
+
+export interface TunnelEnd {
+  /** Bytes from the client, and bytes to it. */
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+}
+
+/**
+ * Joins two connections blindly: each side's end is passed on by itself (half-close), and when neither has moved a byte
+ * for `idleMs`, or either fails, both are destroyed.
+ */
+export function joinTunnel(
+  client: net.Socket,
+  upstream: Duplex & Partial<net.Socket>,
+  idleMs: number,
+): Promise<TunnelEnd> {
+  return new Promise((resolve) => {
+    let open = 2;
+    const sides = [client, upstream] as const;
+    const destroyBoth = (): void => {
+      for (const side of sides) side.destroy();
+    };
+    for (const side of sides) {
+      side.once("error", destroyBoth);
+      side.once("close", () => {
+        open -= 1;
+        // A close without an end is a reset: nothing more can come the other way.
+        if (!side.readableEnded || !side.writableFinished) destroyBoth();
+        if (open === 0) resolve({ sentBytes: upstream.bytesWritten ?? 0, receivedBytes: upstream.bytesRead ?? 0 });
+      });
+    }
+    client.setTimeout(idleMs, destroyBoth);
+    client.pipe(upstream);
+    upstream.pipe(client);
+  });
+}

@@ -1,0 +1,53 @@
+import { createHash, type Hash } from "node:crypto";
+import type { Declaration } from "../core/declaration.ts";
+import { LarderError } from "../core/errors.ts";
+import type { Sealed } from "../storage/store.ts";
+
+/** Holds a body against what its repository declares; without a declaration everything passes. */
+export class Verifier {
+  readonly #declared: Declaration | undefined;
+  /** Staging names bytes by sha256; what is declared by another algorithm is hashed beside it. */
+  readonly #foreign: Hash | undefined;
+
+  constructor(declared: Declaration | undefined) {
+    this.#declared = declared;
+    this.#foreign =
+      declared === undefined || declared.algorithm === "sha256" ? undefined : createHash(declared.algorithm);
+  }
+
+  update(chunk: Buffer): void {
+    this.#foreign?.update(chunk);
+  }
+
+  mayBeLong(announcedBytes: number): boolean {
+    return this.#declared?.bytes === undefined || this.#declared.bytes === announcedBytes;
+  }
+
+  isTooLong(receivedBytes: number): boolean {
+    return this.#declared?.bytes !== undefined && receivedBytes > this.#declared.bytes;
+  }
+
+  sizeMismatch(bytes: number): LarderError {
+    const declared = this.#declared?.bytes;
+    return new LarderError("SIZE_MISMATCH", `the origin has ${bytes} bytes where the repository declares ${declared}`, {
+      details: { declared, received: bytes },
+    });
+  }
+
+  /** @throws LarderError `SIZE_MISMATCH` or `DIGEST_MISMATCH` with what was declared and what came. */
+  check(sealed: Sealed): void {
+    const declared = this.#declared;
+    if (declared === undefined) return;
+    if (!this.mayBeLong(sealed.bytes)) throw this.sizeMismatch(sealed.bytes);
+    const digest = this.#foreign?.digest("hex") ?? sealed.digest;
+    if (digest === declared.digest) return;
+    const { algorithm } = declared;
+    throw new LarderError(
+      "DIGEST_MISMATCH",
+      `the origin sent ${algorithm} ${digest} where the repository declares ${declared.digest}`,
+      {
+        details: { algorithm, declared: declared.digest, received: digest },
+      },
+    );
+  }
+}

@@ -1,0 +1,31 @@
+import type { Duplex } from "node:stream";
+import type { LarderError } from "../core/errors.ts";
+import type { HostPort, Scheme } from "../core/target.ts";
+
+/** How a client came in: what is known of a connection before any request on it is read. */
+export interface Way {
+  /** The ledger's session of the listener it came in on. */
+  readonly session: string | undefined;
+  readonly clientAddress: string;
+  /** Inside a CONNECT: what the tunnel was asked to reach, and what is spoken in it. */
+  readonly tunnel: (HostPort & { readonly scheme: Scheme }) | undefined;
+  /** Every request that comes this way is answered with this error, and the connection is closed. */
+  readonly refusal: LarderError | undefined;
+}
+
+const ways = new WeakMap<Duplex, Way>();
+
+export function setWay(socket: Duplex, way: Way): void {
+  ways.set(socket, way);
+}
+
+export function hasWay(socket: Duplex): boolean {
+  return ways.has(socket);
+}
+
+/** @returns the way of a connection that a listener has accepted. */
+export function wayOf(socket: Duplex): Way {
+  const way = ways.get(socket);
+  if (way === undefined) throw new Error("this connection came in by no listener");
+  return way;
+}
