@@ -1,8 +1,13 @@
-import { defineConfig } from "vitest/config";
+import { configDefaults, defineConfig } from "vitest/config";
+
+/** `npm run test:long` runs these, `npm test` all others. Nothing is ever marked as skipped. */
+const LONG = "test/**/*.long.test.ts";
+const isLong = process.env["LARDER_TEST_LONG"] === "1";
 
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
+    include: isLong ? [LONG] : ["test/**/*.test.ts"],
+    exclude: isLong ? configDefaults.exclude : [...configDefaults.exclude, LONG],
     pool: "forks",
     testTimeout: 30_000,
     hookTimeout: 60_000,

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdir, readFile, readlink } from "node:fs/promises";
+import { mkdir, readdir, readFile, readlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { cleanEnvironment, type Outcome, runProgram } from "./programs.ts";
@@ -33,10 +33,11 @@ export function larderEnvironment(folder: string): Record<string, string> {
 }
 
 /** Runs one `larder` command to its end, with everything it keeps inside the folder. */
-export function runLarder(
+export async function runLarder(
   args: readonly string[],
   { folder, env = {} }: Pick<LarderOptions, "folder" | "env">,
 ): Promise<Outcome> {
+  await makeRunFolder(folder);
   return runProgram(process.execPath, [PROGRAM, ...args], {
     cwd: folder,
     env: { ...larderEnvironment(folder), ...env },
@@ -109,6 +110,11 @@ export class Larder {
   }
 }
 
+/** A login makes this folder; control sockets go there. */
+async function makeRunFolder(folder: string): Promise<void> {
+  await mkdir(join(folder, "run"), { recursive: true, mode: 0o700 });
+}
+
 interface Started {
   readonly process: ChildProcess;
   readonly exited: Promise<readonly [number | null, NodeJS.Signals | null]>;
@@ -119,6 +125,7 @@ interface Started {
 async function startServe({ folder, originCa, flags = [], env = {} }: LarderOptions): Promise<Started> {
   const loopback = ["--allow-destination", "127.0.0.0/8", "--allow-destination", "::1/128"];
   const args = ["serve", "--listen", "127.0.0.1:0", "--origin-ca", originCa, ...loopback, ...flags];
+  await makeRunFolder(folder);
   const child = spawn(process.execPath, [PROGRAM, ...args], {
     cwd: folder,
     env: cleanEnvironment(folder, { ...larderEnvironment(folder), ...env }),
