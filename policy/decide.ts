@@ -1,7 +1,102 @@
-import type { Entry } from "../core/entry.ts";
-import type { Plan, PlanContext, RequestView } from "./plan.ts";
+import { type Entry, PUBLIC_REALM } from "../core/entry.ts";
+import { type FieldRecord, fieldValue, type RawFields } from "../core/fields.ts";
+import { isTooOld, type RequestWishes, readDirectives, readWishes } from "./cache-control.ts";
+import { ageSeconds, forbidsStale, freshForSeconds } from "./freshness.ts";
+import { parseHttpDate } from "./http-date.ts";
+import type { ForwardReason, Plan, PlanContext, RequestView } from "./plan.ts";
+import { isWholeRange } from "./ranges.ts";
+import { variantOf } from "./selecting.ts";
 
-/** Decides what is to be done with a GET or HEAD, given every stored response of `GET <target URI>`. */
-export function decide(_request: RequestView, _entries: readonly Entry[], _context: PlanContext): Plan {
-  throw new Error("under construction");
+/**
+ * Decides what is to be done with a GET or HEAD (RFC 9111 §4), given every stored response of `GET <target URI>`, newest
+ * first. A plan to fetch or revalidate is for the whole representation: the client's own range and conditions are answered
+ * from it afterwards (RFC 9111 §4.3.2).
+ */
+export function decide(request: RequestView, entries: readonly Entry[], context: PlanContext): Plan {
+  if (hasContent(request.record)) return { action: "pass", reason: "bypass", detail: "request-content" };
+  const wishes = readWishes(request.record);
+  const usable = entries.filter((entry) => mayBeShown(entry, request));
+  const entry = selectEntry(request, usable, context);
+  if (entry === undefined) {
+    if (wishes.onlyIfCached) return { action: "refuse", code: "ONLY_IF_CACHED" };
+    return planForward(request, wishes, { ...context, reason: usable.length === 0 ? "uri-miss" : "vary-miss" });
+  }
+  return planStored(request, wishes, { ...context, entry });
+}
+
+/** Content in a GET has no defined meaning (RFC 9110 §9.3.1), but it may have one to the origin: no stored answer is for it. */
+function hasContent(record: FieldRecord): boolean {
+  return record["transfer-encoding"] !== undefined || (record["content-length"] ?? "0") !== "0";
+}
+
+/**
+ * Only what is public or the requester's own. An error that the public was given is not shown to one with credentials:
+ * origins hide private things behind 404.
+ */
+function mayBeShown(entry: Entry, request: RequestView): boolean {
+  if (entry.realm === request.realm) return true;
+  return entry.realm === PUBLIC_REALM && entry.status < 400;
+}
+
+/** The newest response of the requester's realm, else of the public one, that Vary selects (RFC 9111 §4.1). */
+function selectEntry(request: RequestView, usable: readonly Entry[], context: PlanContext): Entry | undefined {
+  const selected = usable.filter(
+    (entry) => variantOf(entry.fields, request, context.coding)?.variant === entry.variant,
+  );
+  return selected.find((entry) => entry.realm === request.realm) ?? selected[0];
+}
+
+function planStored(
+  request: RequestView,
+  wishes: RequestWishes,
+  context: PlanContext & { readonly entry: Entry },
+): Plan {
+  const { entry } = context;
+  const age = ageSeconds(entry, context.nowMs);
+  const ttlSeconds = freshForSeconds(entry, context) - age;
+  const isFresh = ttlSeconds > 0;
+  const isWanted = !wishes.noCache && !isTooOld(age, wishes) && (isFresh ? ttlSeconds >= wishes.minFreshSeconds : true);
+  if (isWanted && isFresh) return { action: "serve", entry, freshness: "fresh", ttlSeconds };
+  if (isWanted && maySatisfyStale(entry, wishes, -ttlSeconds))
+    return { action: "serve", entry, freshness: "stale", ttlSeconds };
+  if (wishes.onlyIfCached) return { action: "refuse", code: "ONLY_IF_CACHED" };
+
+  const reason = isFresh ? "request" : "stale";
+  const conditional = conditionsOf(entry.fields);
+  // A HEAD cannot bring the body that a changed representation needs, and no-store forbids to keep what comes.
+  if (conditional.length === 0 || request.method === "HEAD" || wishes.noStore)
+    return planForward(request, wishes, { ...context, reason });
+  return { action: "revalidate", entry, conditional, reason };
+}
+
+/** The client takes stale responses (RFC 9111 §5.2.1.2) and the response does not forbid it (§4.2.4). */
+function maySatisfyStale(entry: Entry, { maxStaleSeconds }: RequestWishes, staleForSeconds: number): boolean {
+  if (maxStaleSeconds === undefined || staleForSeconds > maxStaleSeconds) return false;
+  return !forbidsStale(readDirectives(fieldValue(entry.fields, "cache-control")));
+}
+
+/** The conditions of a revalidation (RFC 9111 §4.3.1); empty when the response has no validator. */
+function conditionsOf(fields: RawFields): string[] {
+  const conditions: string[] = [];
+  const etag = fieldValue(fields, "etag");
+  if (etag !== undefined) conditions.push("If-None-Match", etag);
+  const modified = fieldValue(fields, "last-modified");
+  if (modified !== undefined && parseHttpDate(modified) !== undefined) conditions.push("If-Modified-Since", modified);
+  return conditions;
+}
+
+/** To the origin: to fetch and store the whole, or to pass the exchange through where that is not wanted. */
+function planForward(
+  request: RequestView,
+  wishes: RequestWishes,
+  context: PlanContext & { readonly reason: ForwardReason },
+): Plan {
+  const { reason } = context;
+  if (request.method === "HEAD") return { action: "pass", reason, detail: "head" };
+  if (wishes.noStore) return { action: "pass", reason, detail: "request-no-store" };
+  const range = request.record["range"];
+  // Package files are wanted whole sooner or later; of anything else a part may be all that is ever asked for.
+  if (context.class === "other" && typeof range === "string" && !isWholeRange(range))
+    return { action: "pass", reason: "partial" };
+  return { action: "fetch", reason };
 }

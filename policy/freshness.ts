@@ -1,31 +1,145 @@
-import type { Entry } from "../core/entry.ts";
-import type { RawFields } from "../core/fields.ts";
+import { type Entry, PUBLIC_REALM } from "../core/entry.ts";
+import { fieldLines, fieldValue, type RawFields } from "../core/fields.ts";
+import {
+  type Directives,
+  isTooOld,
+  parseDeltaSeconds,
+  readDirectives,
+  readWishes,
+  secondsOf,
+} from "./cache-control.ts";
+import { isStrongMatch, isWeak, isWeakMatch } from "./entity-tag.ts";
+import { parseHttpDate } from "./http-date.ts";
 import type { ExchangeTimes, PlanContext, RequestView, ResponseHead } from "./plan.ts";
+import { type StoringContext, storedFields, updatedFields } from "./stored-fields.ts";
 
+/** The share of the time since the last modification for which a response is taken to be fresh (RFC 9111 §4.2.2). */
+const HEURISTIC_SHARE = 0.1;
+/** A changed page is seen after a day at the latest; package files keep their bytes under their name and need no bound. */
+const HEURISTIC_MAX_SECONDS = 24 * 60 * 60;
+
+/** Statuses that may be fresh by heuristics (RFC 9110 §15.1), without 206, which is never stored whole. */
+export const HEURISTICALLY_CACHEABLE: ReadonlySet<number> = new Set([
+  200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501,
+]);
+
+/** What of a stored response its freshness depends on. */
+export type FreshnessSource = Pick<Entry, "status" | "fields" | "responseMs">;
+
+/** Whole seconds since the origin made or validated the response (RFC 9111 §4.2.3): what the Age field says. */
+export function ageSeconds(entry: Entry, nowMs: number): number {
+  const residentMs = nowMs - entry.responseMs;
+  return Math.max(0, Math.floor((correctedInitialAgeMs(entry) + residentMs) / 1000));
+}
+
+function correctedInitialAgeMs({ fields, requestMs, responseMs }: Entry): number {
+  // Date has no fractions, so fractions of the difference say nothing.
+  const apparentSeconds = Math.floor((responseMs - dateMsOf(fields, responseMs)) / 1000);
+  // Of several members the first counts; what is no delta-seconds is ignored (RFC 9111 §5.1).
+  const [first = ""] = (fieldLines(fields, "age")[0] ?? "").split(",", 1);
+  const ageValueSeconds = parseDeltaSeconds(first.trim()) ?? 0;
+  return Math.max(apparentSeconds * 1000, ageValueSeconds * 1000 + (responseMs - requestMs), 0);
+}
+
+/**
+ * How long the response is fresh, in whole seconds from the moment its age is 0 (RFC 9111 §4.2.1). Roots are fresh for
+ * their explicit lifetime only, and `rootFreshForMs` at most. Members have no heuristics either: one that is younger or
+ * older than the root that declares it is a hash sum mismatch.
+ */
+export function freshForSeconds(
+  entry: FreshnessSource,
+  context: Pick<PlanContext, "class" | "rootFreshForMs">,
+): number {
+  const directives = readDirectives(fieldValue(entry.fields, "cache-control"));
+  if (directives.get("no-cache") === true) return 0;
+  const explicit = explicitLifetimeSeconds(entry, directives);
+  if (context.class === "root") return Math.min(explicit ?? 0, Math.floor(context.rootFreshForMs / 1000));
+  if (explicit !== undefined || context.class === "member") return explicit ?? 0;
+  const heuristic = heuristicLifetimeSeconds(entry, directives);
+  return context.class === "other" ? Math.min(heuristic, HEURISTIC_MAX_SECONDS) : heuristic;
+}
+
+/** s-maxage, else max-age, else Expires; information that cannot be read means stale. `undefined`: there is none. */
+export function explicitLifetimeSeconds(
+  { fields, responseMs }: FreshnessSource,
+  directives: Directives,
+): number | undefined {
+  if (directives.has("s-maxage")) return secondsOf(directives, "s-maxage") ?? 0;
+  if (directives.has("max-age")) return secondsOf(directives, "max-age") ?? 0;
+  const expires = fieldValue(fields, "expires");
+  if (expires === undefined) return undefined;
+  const expiresMs = parseHttpDate(expires);
+  return expiresMs === undefined ? 0 : Math.max(0, Math.floor((expiresMs - dateMsOf(fields, responseMs)) / 1000));
+}
+
+function heuristicLifetimeSeconds({ status, fields, responseMs }: FreshnessSource, directives: Directives): number {
+  if (!HEURISTICALLY_CACHEABLE.has(status) && !directives.has("public")) return 0;
+  const modifiedMs = parseHttpDate(fieldValue(fields, "last-modified"));
+  if (modifiedMs === undefined) return 0;
+  return Math.max(0, Math.floor(((dateMsOf(fields, responseMs) - modifiedMs) / 1000) * HEURISTIC_SHARE));
+}
+
+function dateMsOf(fields: RawFields, responseMs: number): number {
+  return parseHttpDate(fieldValue(fields, "date")) ?? responseMs;
+}
+
+/**
+ * The entry's fields and times after a 304 (RFC 9111 §4.3.4).
+ * @returns `another` when the 304 validates another representation than the entry's: ask again without conditions.
+ */
+export function freshenFields(
+  entry: Entry,
+  head304: ResponseHead,
+  context: StoringContext,
+): (ExchangeTimes & { readonly fields: RawFields }) | "another" {
+  if (!isOfEntry(entry.fields, head304.fields)) return "another";
+  const directives = readDirectives(fieldValue(head304.fields, "cache-control"));
+  const fields = updatedFields(entry.fields, storedFields(head304.fields, directives, context));
+  return { fields, requestMs: context.requestMs, responseMs: context.responseMs };
+}
+
+/** A 304 without validators answers the only conditions there were: those of the entry. */
+function isOfEntry(stored: RawFields, fields304: RawFields): boolean {
+  const etag = fieldValue(fields304, "etag");
+  const storedTag = fieldValue(stored, "etag");
+  if (etag !== undefined && storedTag !== undefined)
+    return isWeak(etag) ? isWeakMatch(etag, storedTag) : isStrongMatch(etag, storedTag);
+  const modified = fieldValue(fields304, "last-modified");
+  return modified === undefined || modified === (fieldValue(stored, "last-modified") ?? modified);
+}
+
+/** Why the origin could not answer. */
 export type OriginFailure = { readonly kind: "status"; readonly status: number } | { readonly kind: "unreachable" };
 
-/** Whole seconds (RFC 9111 §4.2.3): what the Age field says. */
-export function ageSeconds(_entry: Entry, _nowMs: number): number {
-  throw new Error("under construction");
+/** Directives under which a shared cache never serves a response stale (RFC 9111 §4.2.4). */
+const FORBID_STALE = ["must-revalidate", "proxy-revalidate", "s-maxage"];
+
+/** Whether the response's own directives forbid to serve it stale (RFC 9111 §4.2.4). */
+export function forbidsStale(directives: Directives): boolean {
+  return directives.get("no-cache") === true || FORBID_STALE.some((name) => directives.has(name));
 }
 
-export function freshForSeconds(_entry: Entry, _context: PlanContext): number {
-  throw new Error("under construction");
-}
-
-export function freshenFields(
-  _entry: Entry,
-  _head304: ResponseHead,
-  _context: PlanContext & ExchangeTimes,
-): (ExchangeTimes & { readonly fields: RawFields }) | "another" {
-  throw new Error("under construction");
-}
-
+/**
+ * Whether the stale entry may be served in place of an origin that failed. What is about packages is served stale whatever
+ * the directives (departure "stale-package"); all else by RFC 9111 §4.2.4 and RFC 5861 §4.
+ */
 export function mayServeStale(
-  _entry: Entry,
-  _request: RequestView,
-  _failure: OriginFailure,
-  _context: PlanContext,
+  entry: Entry,
+  request: RequestView,
+  failure: OriginFailure,
+  context: PlanContext,
 ): boolean {
-  throw new Error("under construction");
+  if (failure.kind === "status" && failure.status < 500) return false;
+  const isPublic = entry.realm === PUBLIC_REALM && request.realm === PUBLIC_REALM;
+  if (context.class !== "other" && entry.status < 400 && isPublic) return true;
+
+  const directives = readDirectives(fieldValue(entry.fields, "cache-control"));
+  const wishes = readWishes(request.record);
+  const age = ageSeconds(entry, context.nowMs);
+  const isUnwanted = wishes.noCache || wishes.minFreshSeconds > 0 || isTooOld(age, wishes);
+  if (isUnwanted || forbidsStale(directives)) return false;
+  const staleForSeconds = age - freshForSeconds(entry, context);
+  const window = secondsOf(directives, "stale-if-error") ?? wishes.staleIfErrorSeconds;
+  if (window !== undefined) return staleForSeconds <= window;
+  return failure.kind === "unreachable" || staleForSeconds <= (wishes.maxStaleSeconds ?? -1);
 }

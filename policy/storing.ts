@@ -1,17 +1,99 @@
-import type { Realm } from "../core/entry.ts";
-import type { RawFields } from "../core/fields.ts";
-import type { ExchangeTimes, PlanContext, RequestView, ResponseHead } from "./plan.ts";
+import { PUBLIC_REALM, type Realm } from "../core/entry.ts";
+import { fieldValue, type RawFields } from "../core/fields.ts";
+import { type Directives, readDirectives, readWishes, secondsOf } from "./cache-control.ts";
+import { explicitLifetimeSeconds, HEURISTICALLY_CACHEABLE } from "./freshness.ts";
+import type { RequestView, ResponseHead } from "./plan.ts";
+import { type Selection, variantOf } from "./selecting.ts";
+import { type StoringContext, storedFields } from "./stored-fields.ts";
 
+/** Why a response is not stored, as logs and `detail` of Cache-Status say it. */
+export type StoringRefusal =
+  | "method"
+  | "status"
+  | "request-no-store"
+  | "no-store"
+  | "must-understand"
+  | "private"
+  | "authorization"
+  | "cookie"
+  | "no-freshness"
+  | "vary-any";
+
+/** Whether a response is stored, and what of it. */
 export type Judgement =
-  | {
-      readonly store: true;
-      readonly variant: string;
-      readonly selecting: RawFields;
-      readonly realm: Realm;
-      readonly fields: RawFields;
-    }
-  | { readonly store: false; readonly reason: string };
+  | (Selection & { readonly store: true; readonly realm: Realm; readonly fields: RawFields })
+  | { readonly store: false; readonly reason: StoringRefusal };
 
-export function judge(_request: RequestView, _head: ResponseHead, _context: PlanContext & ExchangeTimes): Judgement {
-  throw new Error("under construction");
+/** Statuses whose caching is understood here (RFC 9111 §3), beside those that are cacheable by heuristics. */
+const UNDERSTOOD_TOO: ReadonlySet<number> = new Set([302, 303, 307, 400, 403, 500, 502, 503, 504]);
+
+/** Directives that let a shared cache store what was asked for with credentials (RFC 9111 §3.5). */
+const SHARE_AUTHORIZED = ["public", "s-maxage", "must-revalidate"];
+
+/**
+ * Judges whether the answer to a GET may be stored (RFC 9111 §3). A payload, member or root is worth storing with status
+ * 200 even without freshness information: it is then revalidated. Partial answers and 304s are stored by nobody.
+ */
+export function judge(request: RequestView, head: ResponseHead, context: StoringContext): Judgement {
+  const directives = readDirectives(fieldValue(head.fields, "cache-control"));
+  const forbidden = whyForbidden(request, head.status, directives);
+  if (forbidden !== undefined) return refuse(forbidden);
+  const realm = realmOfAnswer(request, isPackage(head, context), directives);
+  if (realm === undefined) return refuse("authorization");
+  const worthless = whyWorthless(request, head, { ...context, directives });
+  if (worthless !== undefined) return refuse(worthless);
+  const selection = variantOf(head.fields, request, context.coding);
+  if (selection === undefined) return refuse("vary-any");
+  return { store: true, realm, fields: storedFields(head.fields, directives, context), ...selection };
+}
+
+function refuse(reason: StoringRefusal): Judgement {
+  return { store: false, reason };
+}
+
+function isPackage(head: ResponseHead, context: StoringContext): boolean {
+  return context.class !== "other" && head.status === 200;
+}
+
+/** What RFC 9111 §3 forbids. */
+function whyForbidden(request: RequestView, status: number, directives: Directives): StoringRefusal | undefined {
+  if (request.method !== "GET") return "method";
+  if (status < 200 || status === 206 || status === 304) return "status";
+  if (readWishes(request.record).noStore) return "request-no-store";
+  if (directives.has("must-understand")) {
+    // Where the status is understood, must-understand lifts no-store (§5.2.2.3).
+    if (!HEURISTICALLY_CACHEABLE.has(status) && !UNDERSTOOD_TOO.has(status)) return "must-understand";
+  } else if (directives.has("no-store")) return "no-store";
+  return directives.get("private") === true ? "private" : undefined;
+}
+
+/** Whose the answer is; `undefined` when it may not be stored for anyone. */
+function realmOfAnswer(request: RequestView, isPackageFile: boolean, directives: Directives): Realm | undefined {
+  if (request.realm === PUBLIC_REALM) return PUBLIC_REALM;
+  // Departure "package-realm". Frameworks add must-revalidate by themselves: for a private registry it opens nothing.
+  if (isPackageFile) return directives.has("public") ? PUBLIC_REALM : request.realm;
+  return SHARE_AUTHORIZED.some((name) => directives.has(name)) ? PUBLIC_REALM : undefined;
+}
+
+/** What could never be served again, or not without doubt whose it is. */
+function whyWorthless(
+  request: RequestView,
+  head: ResponseHead,
+  context: StoringContext & { readonly directives: Directives },
+): StoringRefusal | undefined {
+  const { directives, responseMs } = context;
+  const lifetime = explicitLifetimeSeconds({ ...head, responseMs }, directives);
+  const isMeantForAll = (lifetime ?? 0) > 0 || directives.has("public");
+  const setsCookie = context.class === "other" && fieldValue(head.fields, "set-cookie") !== undefined;
+  // RFC 9111 §7.3 leaves cookies to the origin's directives; where it gave none, a session is likelier than carelessness.
+  if (!isMeantForAll && (setsCookie || request.record["cookie"] !== undefined)) return "cookie";
+  if (isPackage(head, context)) return undefined;
+  const mayBeStored = lifetime !== undefined || directives.has("public") || HEURISTICALLY_CACHEABLE.has(head.status);
+  const mayBeReused = (lifetime ?? 0) > 0 || hasValidator(head.fields) || secondsOf(directives, "stale-if-error");
+  return mayBeStored && mayBeReused ? undefined : "no-freshness";
+}
+
+/** Whether there is something to revalidate by; Last-Modified serves heuristics as well. */
+function hasValidator(fields: RawFields): boolean {
+  return fieldValue(fields, "etag") !== undefined || fieldValue(fields, "last-modified") !== undefined;
 }

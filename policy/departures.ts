@@ -1,0 +1,40 @@
+interface Departure {
+  /** What larder does. */
+  readonly what: string;
+  /** What it departs from. */
+  readonly section: string;
+  readonly reason: string;
+}
+
+/**
+ * Every knowing departure from RFC 9111, by the id under which the code that departs names it. All of them concern package
+ * files and their metadata; *other* resources are served as RFC 9111 has it.
+ */
+export const DEPARTURES = {
+  "stale-package": {
+    what: "a stored payload, root or member is served stale when the origin cannot answer, whatever its own directives and the request's say, unless credentials are involved",
+    section: "RFC 9111 §4.2.4, §5.2.1.1, §5.2.1.4, §5.2.2.2",
+    reason:
+      "a build that stops because a mirror is down is worse than one that uses the metadata of an hour ago; what an index names is checked by digest, and apt and pip send max-age=0 with every index by themselves",
+  },
+  "package-realm": {
+    what: "a package file that was fetched with credentials is stored for requests with the same credentials to the same origin, without public, s-maxage or must-revalidate",
+    section: "RFC 9111 §3.5",
+    reason:
+      "the rule keeps a shared cache from answering one user with another's response; a realm that nobody else can enter keeps that promise, and private registries rarely send the directives",
+  },
+  "package-cookies": {
+    what: "Set-Cookie is not stored with a package file, nor with its metadata",
+    section: "RFC 9111 §3.1",
+    reason:
+      "the cookie was one client's (content networks set them on every answer); the next client must not be handed it",
+  },
+  "own-coding": {
+    what: "Accept-Encoding does not select among stored responses where larder itself chose the coding to ask for",
+    section: "RFC 9111 §4.1",
+    reason:
+      "one stored copy in a known coding is re-coded for the client, so that clients with other preferences share it",
+  },
+} as const satisfies Readonly<Record<string, Departure>>;
+
+export type DepartureId = keyof typeof DEPARTURES;

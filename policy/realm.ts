@@ -1,0 +1,32 @@
+import { digestOf } from "../core/digest.ts";
+import { PUBLIC_REALM, type Realm } from "../core/entry.ts";
+import type { FieldRecord } from "../core/fields.ts";
+import type { TargetUri } from "../core/target.ts";
+
+/**
+ * Fields that say who asks. Cookie is not among them: requests-based clients echo whatever a content network set on the
+ * answer before, so each build would be a realm of its own; what was asked for with a cookie is stored more strictly instead
+ * (policy/storing.ts).
+ */
+const CREDENTIAL_FIELDS = [
+  "authorization",
+  // GitLab's package registries
+  "private-token",
+  "job-token",
+  "deploy-token",
+  // Artifactory, Nexus and NuGet feeds, generic API gateways
+  "x-jfrog-art-api",
+  "x-nuget-apikey",
+  "x-api-key",
+  "x-auth-token",
+] as const;
+
+/** Whose answer a request gets: `public`, or a hash of the origin and of the credentials sent to it. */
+export function realmOf(target: TargetUri, record: FieldRecord): Realm {
+  let credentials = "";
+  for (const name of CREDENTIAL_FIELDS) {
+    const value = record[name];
+    if (typeof value === "string") credentials += `${name}: ${value}\n`;
+  }
+  return credentials === "" ? PUBLIC_REALM : digestOf(`${target.scheme}://${target.authority}\n${credentials}`);
+}
