@@ -1,0 +1,74 @@
+import { chmod, mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import ts from "typescript";
+import { type Command, Server } from "./servers.ts";
+
+const PROGRAMS = resolve(import.meta.dirname, "programs");
+
+/** One temporary folder and every process that was started in it; nothing of either is left once it is closed. */
+export class Workbench {
+  readonly folder: string;
+  readonly #servers = new Set<Server>();
+
+  private constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  static async open(): Promise<Workbench> {
+    const folder = await realpath(await mkdtemp(join(tmpdir(), "larder-bench-")));
+    // A server that gives up root must still be able to walk to its own folder.
+    await chmod(folder, 0o711);
+    await transpilePrograms(join(folder, "programs"));
+    return new Workbench(folder);
+  }
+
+  /** A new, empty folder that every user may enter. */
+  async makeFolder(name: string): Promise<string> {
+    const folder = await mkdtemp(join(this.folder, `${name}-`));
+    await chmod(folder, 0o755);
+    return folder;
+  }
+
+  start(command: Command): Server {
+    return this.#keep(Server.spawn(command));
+  }
+
+  /** Starts one of bench/programs on plain node. */
+  startProgram(name: "origin" | "load" | "baseline", folder: string): Server {
+    return this.#keep(Server.fork(join(this.folder, "programs", `${name}.js`), folder));
+  }
+
+  /** Ends a server and removes its folder. */
+  async clear(server: Server, folder: string): Promise<void> {
+    await server.stop();
+    this.#servers.delete(server);
+    await rm(folder, { recursive: true, force: true });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#servers].map((server) => server.stop()));
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  #keep(server: Server): Server {
+    this.#servers.add(server);
+    return server;
+  }
+}
+
+/** A TypeScript loader inside the baseline would be counted as its memory (45 MB was seen), so they run as JavaScript. */
+async function transpilePrograms(folder: string): Promise<void> {
+  await mkdir(folder);
+  await writeFile(join(folder, "package.json"), '{ "type": "module" }\n');
+  const compilerOptions = {
+    target: ts.ScriptTarget.ES2023,
+    module: ts.ModuleKind.ESNext,
+    rewriteRelativeImportExtensions: true,
+  };
+  for (const name of await readdir(PROGRAMS)) {
+    const source = await readFile(join(PROGRAMS, name), "utf8");
+    const { outputText } = ts.transpileModule(source, { compilerOptions, fileName: name });
+    await writeFile(join(folder, name.replace(/\.ts$/, ".js")), outputText);
+  }
+}
