@@ -1,8 +1,29 @@
 import type { TargetUri } from "../core/target.ts";
-import type { Classification } from "./ecosystem.ts";
+import { deb } from "./deb.ts";
+import type { Classification, Ecosystem } from "./ecosystem.ts";
+import { nix } from "./nix.ts";
+import { npm } from "./npm.ts";
+import { pypi } from "./pypi.ts";
+import { rpm } from "./rpm.ts";
 
+/** What no ecosystem knows: served as RFC 9111 has it. */
 export const OTHER: Classification = { class: "other", ecosystem: undefined, coding: "asked" };
 
-export function classify(_target: TargetUri, _accept: string | undefined): Classification {
-  throw new Error("under construction");
+/**
+ * Every package format, asked in this order; the first that knows the URI wins. npm goes first because it looks at the
+ * host: its packages may be called `Release` or `simple`. PyPI goes last because its extensions are the commonest.
+ */
+const ECOSYSTEMS: readonly Ecosystem[] = [npm, deb, rpm, nix, pypi];
+
+/**
+ * Says what a URI names, by its shape alone. It may be wrong about a URI that only looks like a package: what it says
+ * decides how long larder keeps an answer and how it asks for it, never whether the answer is right.
+ * @param accept the request's Accept field.
+ */
+export function classify(target: TargetUri, accept: string | undefined): Classification {
+  for (const ecosystem of ECOSYSTEMS) {
+    const classification = ecosystem.classify(target, accept);
+    if (classification !== undefined) return classification;
+  }
+  return OTHER;
 }

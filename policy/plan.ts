@@ -1,4 +1,4 @@
-import type { Entry, Realm } from "../core/entry.ts";
+import type { Entry, Realm, ResourceClass } from "../core/entry.ts";
 import type { FieldRecord, RawFields } from "../core/fields.ts";
 import type { TargetUri } from "../core/target.ts";
 
@@ -15,8 +15,7 @@ export interface RequestView {
 /** What the decisions know beside the request and the stored entries. */
 export interface PlanContext {
   readonly nowMs: number;
-  /** What kind of thing the target names (the words of docs/architecture.md). */
-  readonly class: "payload" | "root" | "member" | "other";
+  readonly class: ResourceClass;
   /** Upper bound of a root's freshness; 0 = always revalidate. */
   readonly rootFreshForMs: number;
   readonly coding: Coding;
