@@ -45,11 +45,6 @@ export function makeFolder(folder: string, mode: number): void {
   orUnwritable(folder, () => mkdirSync(folder, { recursive: true, mode }));
 }
 
-/** The path as one word of a shell command (POSIX single quotes). */
-export function shellQuote(path: string): string {
-  return `'${path.replaceAll("'", `'\\''`)}'`;
-}
-
 /** Write, fsync, publish, fsync the folder: what stands after a crash is all of the file or none of it. */
 function writeBeside({ file, text, mode }: FileToWrite, publish: (written: string) => void): void {
   orUnwritable(file, () => {

@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject } from "node:crypto";
 import { closeSync, fstatSync, openSync, readFileSync, type Stats, statSync } from "node:fs";
 import { LarderError } from "../core/errors.ts";
-import { shellQuote } from "./files.ts";
+import { shellQuote } from "../core/shell.ts";
 import { unreadable } from "./read.ts";
 
 /** Permission bits of group and others. An ACL that lets anyone else in shows in them as well, as the mask. */
