@@ -1,0 +1,49 @@
+import { isIPv4 } from "node:net";
+import { shellQuote } from "../core/shell.ts";
+import { proxyVariables, TRUST_VARIABLES, type TrustFiles, trustVariables, type Variables } from "./environment.ts";
+
+/** The files of `env.d`, in the order a reader takes them. */
+export const FRAGMENT_NAMES = { proxy: "10-proxy.env", ca: "20-ca.env" } as const;
+
+export interface EnvPage extends TrustFiles {
+  /** `host:port` as the client reached larder. */
+  readonly address: string;
+}
+
+/**
+ * One `KEY=value` a line, after a comment that says where it came from. `set -a; . FILE` in a POSIX shell reads back every
+ * value; those that need it stand in single quotes.
+ */
+export function renderEnvFragment(variables: Variables): string {
+  const lines = Object.entries(variables).map(([name, value]) => `${name}=${shellQuote(value)}`);
+  return ["# Written by larder; it is replaced while larder runs.", ...lines, ""].join("\n");
+}
+
+/**
+ * The text of `/env` for a client that reached larder at that address. On this machine it is both fragments. Elsewhere the
+ * files of the second do not exist, and variables that name a missing file break every TLS connection: there it tells how
+ * to make one.
+ */
+export function renderEnvPage({ address, ...trust }: EnvPage): string {
+  const proxyUrl = `http://${address}`;
+  const proxy = renderEnvFragment(proxyVariables({ proxyUrl }));
+  return proxy + (isLoopback(address) ? renderEnvFragment(trustVariables(trust)) : tellHowToTrust(proxyUrl));
+}
+
+function tellHowToTrust(proxyUrl: string): string {
+  const names = (value: "bundle" | "ca") => TRUST_VARIABLES.filter((row) => row.value === value).map((row) => row.name);
+  return [
+    "# https needs larder's CA as well. Fetch it, compare its fingerprint with what `larder ca show` prints, and join it to",
+    "# the roots of this machine:",
+    `#   curl -fsS --noproxy '*' -o larder-ca.pem ${proxyUrl}/ca.pem`,
+    "#   cat /etc/ssl/certs/ca-certificates.crt larder-ca.pem > larder-bundle.pem",
+    `# Then name larder-bundle.pem, with its full path, in ${names("bundle").join(" ")}`,
+    `# and larder-ca.pem in ${names("ca").join(" ")}.`,
+    "",
+  ].join("\n");
+}
+
+function isLoopback(address: string): boolean {
+  const host = address.replace(/:\d+$/, "");
+  return host === "localhost" || host === "[::1]" || (isIPv4(host) && host.startsWith("127."));
+}
