@@ -8,9 +8,9 @@ import { freshenFields, mayServeStale } from "../policy/freshness.ts";
 import type { PlanContext, RequestView, ResponseHead } from "../policy/plan.ts";
 import { judge } from "../policy/storing.ts";
 import type { EntryDraft, Staging, Store } from "../storage/store.ts";
+import { download } from "./download.ts";
 import { FillReader } from "./fill-reader.ts";
 import { contentLength, type Origin, type OriginResponse } from "./origin.ts";
-import { originFault } from "./origin-faults.ts";
 import { Verifier } from "./verify.ts";
 
 /** What one missing or stale resource needs to be fetched. */
@@ -209,27 +209,33 @@ export class Fill {
     this.#heldTotal = declared === undefined ? undefined : (declared.bytes ?? bytes ?? Number.POSITIVE_INFINITY);
     this.#staging = await this.#dependencies.store.stage(bytes === undefined ? {} : { expectedBytes: bytes });
     this.#announceHead({ kind: "body", draft, bytes });
-    await this.#pump(response, this.#staging, verifier);
+    await this.#download(response, this.#staging, verifier);
     verifier.check(await this.#staging.seal());
     this.#finish("complete");
     await this.#commit(draft, this.#staging);
   }
 
-  /** The origin's bytes into staging, at the origin's speed. */
-  async #pump(response: OriginResponse, staging: Staging, verifier: Verifier): Promise<void> {
-    try {
-      for await (const chunk of response.body as AsyncIterable<Buffer>) {
-        verifier.update(chunk);
-        await staging.append(chunk);
+  #download(response: OriginResponse, staging: Staging, verifier: Verifier): Promise<void> {
+    const { request, declared } = this.order;
+    const { signal } = this.#abort;
+    return download(response, {
+      staging,
+      verifier,
+      declared,
+      authority: request.target.authority,
+      signal,
+      askForRest: (continuation) =>
+        this.#dependencies.origin.ask(
+          "GET",
+          request.target,
+          [...this.order.fieldsToOrigin(false), ...continuation],
+          signal,
+        ),
+      onBytes: async () => {
         this.#announce();
-        if (verifier.isTooLong(staging.appendedBytes)) break;
         if (staging.fault !== undefined) await this.#waitForReaders(staging);
-      }
-    } catch (error) {
-      if (this.#abort.signal.aborted) throw new LarderError("CLIENT_GONE", "the fill was cancelled", { cause: error });
-      const fault = originFault(error, this.order.request.target.authority);
-      throw fault.code === "ORIGIN_RESET" ? new LarderError("ORIGIN_CUT", fault.message, { cause: error }) : fault;
-    }
+      },
+    });
   }
 
   /** The readers have their bytes already: a store that cannot keep them is logged, and nothing more. */

@@ -48,7 +48,12 @@ export function select(request: IncomingMessage, representation: Representation)
     headers.range === undefined && headers["if-none-match"] === undefined && !hasRarePrecondition(headers);
   if (isPlain || status !== 200) return whole(representation);
 
-  const validators = { status, etag: fieldValue(fields, "etag"), lastModified: fieldValue(fields, "last-modified") };
+  const validators = {
+    status,
+    etag: fieldValue(fields, "etag"),
+    lastModified: fieldValue(fields, "last-modified"),
+    date: fieldValue(fields, "date"),
+  };
   const verdict = evaluatePreconditions(headers, validators, method);
   if (verdict === "not-modified") return { status: 304, fields: notModifiedFields(fields), part: "none" };
   if (verdict === "failed") return { status: 412, fields: ["Content-Length", "0"], part: "none" };

@@ -1,0 +1,74 @@
+import type { Declaration } from "../core/declaration.ts";
+import { LarderError } from "../core/errors.ts";
+import type { RawFields } from "../core/fields.ts";
+import type { Staging } from "../storage/store.ts";
+import type { OriginResponse } from "./origin.ts";
+import { originFault } from "./origin-faults.ts";
+import { type CutBody, continuationFields, isContinuation } from "./resume.ts";
+import type { Verifier } from "./verify.ts";
+
+/** Where the bytes of a download go, and how more of them are asked for. */
+export interface DownloadOptions {
+  readonly staging: Staging;
+  readonly verifier: Verifier;
+  readonly declared: Declaration | undefined;
+  readonly authority: string;
+  readonly signal: AbortSignal;
+  /** Asks for the same representation again with these fields added. */
+  readonly askForRest: (continuation: RawFields) => Promise<OriginResponse>;
+  /** Called after each chunk has been appended; the next one waits for it. */
+  readonly onBytes: () => Promise<void>;
+}
+
+/** How often one answer may be cut and continued. */
+const MAX_CUTS = 5;
+
+/**
+ * Brings an answer's body into staging, at the origin's speed. One that is cut is continued with a range request where the
+ * rest can be told to belong to it. Ends early when the body is longer than declared.
+ * @throws LarderError `ORIGIN_CUT`, `ORIGIN_BODY_TIMEOUT` …, or `CLIENT_GONE` when the signal aborts.
+ */
+export async function download(response: OriginResponse, options: DownloadOptions): Promise<void> {
+  let answer = response;
+  for (let cuts = 0; ; cuts += 1) {
+    try {
+      await drain(answer, options);
+      return;
+    } catch (error) {
+      const fault = bodyFault(error, options);
+      const rest = cuts < MAX_CUTS && mayBeContinued(fault) ? await askForRest(response, options) : undefined;
+      if (rest === undefined) throw fault;
+      answer = rest;
+    }
+  }
+}
+
+async function drain({ body }: OriginResponse, { staging, verifier, onBytes }: DownloadOptions): Promise<void> {
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    verifier.update(chunk);
+    await staging.append(chunk);
+    await onBytes();
+    if (verifier.isTooLong(staging.appendedBytes)) return;
+  }
+}
+
+function bodyFault(error: unknown, { signal, authority }: DownloadOptions): LarderError {
+  if (signal.aborted) return new LarderError("CLIENT_GONE", "the fill was cancelled", { cause: error });
+  const fault = originFault(error, authority);
+  return fault.code === "ORIGIN_RESET" ? new LarderError("ORIGIN_CUT", fault.message, { cause: error }) : fault;
+}
+
+function mayBeContinued({ code }: LarderError): boolean {
+  return code === "ORIGIN_CUT" || code === "ORIGIN_BODY_TIMEOUT";
+}
+
+/** The rest of a cut answer, or `undefined` when it is not to be had. */
+async function askForRest({ head }: OriginResponse, options: DownloadOptions): Promise<OriginResponse | undefined> {
+  const cut: CutBody = { head, receivedBytes: options.staging.appendedBytes, declared: options.declared };
+  const continuation = cut.receivedBytes === 0 ? undefined : continuationFields(cut);
+  if (continuation === undefined) return undefined;
+  const answer = await options.askForRest(continuation).catch(() => undefined);
+  if (answer === undefined || isContinuation(answer.head, cut)) return answer;
+  await answer.discard();
+  return undefined;
+}
