@@ -40,7 +40,7 @@ function figuresOf(outcome: Outcome, yardstick: Outcome | undefined): Figures {
 }
 
 /** @param values one a round; at least one */
-export function spreadOf(values: readonly number[]): Spread {
+function spreadOf(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (index: number) => sorted[index] ?? Number.NaN;
   const middle = (sorted.length - 1) / 2;

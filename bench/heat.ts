@@ -104,7 +104,9 @@ async function takeTurn(
   const { route, server, cpuSeconds } = entrant;
   const first = kind === "hits" ? 0 : round * distinct;
   const before = cpuSecondsOf(server.pid);
-  const fetched = await traffic.send({ ...scenario, scheme, route, first });
+  const fetched = await traffic.send({ ...scenario, scheme, route, first }).catch(async (error: unknown) => {
+    throw new Error(`${error instanceof Error ? error.message : error}${await server.lastWords()}`);
+  });
   if (kind === "misses") await untilQuiet(server.pid);
   const spent = cpuSecondsOf(server.pid) - before;
   const expected = kind === "hits" ? 0 : requests;

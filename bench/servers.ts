@@ -10,6 +10,7 @@ const START_MS = 15_000;
 const STOP_MS = 10_000;
 const ANSWER_MS = 120_000;
 const POLL_MS = 20;
+const LAST_WORDS = 2_000;
 
 export interface Command {
   readonly program: string;
@@ -49,29 +50,39 @@ export class Server {
     this.#child.send(message);
     const answered = once(this.#child, "message", { signal: AbortSignal.timeout(ANSWER_MS) });
     const first = await Promise.race([answered, this.#ended.then(() => undefined)]);
-    if (first === undefined) throw new Error(`a program ended when it was asked:\n${await this.output()}`);
+    if (first === undefined) throw new Error(`a program ended when it was asked${await this.lastWords()}`);
     return first[0] as Answer;
   }
 
+  get hasEnded(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
+  /** Everything it has said so far. */
   output(): Promise<string> {
     return readFile(this.#outputFile, "utf8");
+  }
+
+  /** The end of what it said, to be put behind a message, when it has ended; else nothing. */
+  async lastWords(): Promise<string> {
+    return this.hasEnded ? `; the server ended and had said:\n${(await this.output()).slice(-LAST_WORDS)}` : "";
   }
 
   /** Waits until `isReady` finds something. @throws Error with the program's output when it ends first or takes too long */
   async ready<Found>(isReady: () => Promise<Found | undefined>): Promise<Found> {
     for (const deadline = performance.now() + START_MS; performance.now() < deadline; await delay(POLL_MS)) {
-      if (this.#child.exitCode !== null || this.#child.signalCode !== null) break;
+      if (this.hasEnded) break;
       const found = await isReady();
       if (found !== undefined) return found;
     }
-    throw new Error(`the program did not start:\n${await this.output()}`);
+    throw new Error(`the program was not ready in ${START_MS} ms${await this.lastWords()}`);
   }
 
   /** Asks it to end, and ends it when it does not. Idempotent. */
   async stop(): Promise<void> {
     this.#child.kill("SIGTERM");
     const killer = setTimeout(() => this.#child.kill("SIGKILL"), STOP_MS);
-    if (this.#child.exitCode === null && this.#child.signalCode === null) await this.#ended;
+    if (!this.hasEnded) await this.#ended;
     clearTimeout(killer);
   }
 }

@@ -1,10 +1,15 @@
 import { chmod, mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import ts from "typescript";
 import { type Command, Server } from "./servers.ts";
 
-const PROGRAMS = resolve(import.meta.dirname, "programs");
+const PROGRAMS_FOLDER = resolve(import.meta.dirname, "programs");
+const PROGRAMS = {
+  origin: new URL("./programs/origin.ts", import.meta.url),
+  load: new URL("./programs/load.ts", import.meta.url),
+  baseline: new URL("./programs/baseline.ts", import.meta.url),
+} as const;
 
 /** One temporary folder and every process that was started in it; nothing of either is left once it is closed. */
 export class Workbench {
@@ -35,8 +40,8 @@ export class Workbench {
   }
 
   /** Starts one of bench/programs on plain node. */
-  startProgram(name: "origin" | "load" | "baseline", folder: string): Server {
-    return this.#keep(Server.fork(join(this.folder, "programs", `${name}.js`), folder));
+  startProgram(name: keyof typeof PROGRAMS, folder: string): Server {
+    return this.#keep(Server.fork(join(this.folder, "programs", transpiledName(PROGRAMS[name].pathname)), folder));
   }
 
   /** Ends a server and removes its folder. */
@@ -66,9 +71,13 @@ async function transpilePrograms(folder: string): Promise<void> {
     module: ts.ModuleKind.ESNext,
     rewriteRelativeImportExtensions: true,
   };
-  for (const name of await readdir(PROGRAMS)) {
-    const source = await readFile(join(PROGRAMS, name), "utf8");
+  for (const name of await readdir(PROGRAMS_FOLDER)) {
+    const source = await readFile(join(PROGRAMS_FOLDER, name), "utf8");
     const { outputText } = ts.transpileModule(source, { compilerOptions, fileName: name });
-    await writeFile(join(folder, name.replace(/\.ts$/, ".js")), outputText);
+    await writeFile(join(folder, transpiledName(name)), outputText);
   }
+}
+
+function transpiledName(source: string): string {
+  return `${basename(source, ".ts")}.js`;
 }

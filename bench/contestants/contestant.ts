@@ -15,7 +15,7 @@ export interface Surroundings {
 }
 
 /** A contestant that is running, with nothing in its store. */
-export interface Running {
+interface Running {
   readonly server: Server;
   readonly routes: Readonly<Partial<Record<Scheme, Route>>>;
 }
