@@ -19,11 +19,7 @@ import type { ListenOptions, Proxy, ProxyDependencies, ProxySettings } from "./s
 export function createProxy(dependencies: ProxyDependencies, settings: ProxySettings): Proxy {
   const { store, ledger, contexts, log, clock, pages } = dependencies;
   const listeners = new Set<BoundListener>();
-  const addresses = new AddressRules({
-    ...settings,
-    ownAddresses: ownAddresses(),
-    isLoopbackOnly: () => [...listeners].every(isLoopback),
-  });
+  const addresses = new AddressRules({ ...settings, ownAddresses: ownAddresses() });
   const isOwnListener = (address: string, port: number): boolean =>
     [...listeners].some(
       (listener) => listener.port === port && (isLoopbackAddress(address) || ownAddresses().includes(address)),
@@ -94,10 +90,6 @@ function createRoutes(
 
 function ownAddresses(): string[] {
   return Object.values(os.networkInterfaces()).flatMap((addresses) => (addresses ?? []).map(({ address }) => address));
-}
-
-function isLoopback({ host }: BoundListener): boolean {
-  return host === "localhost" || isLoopbackAddress(host);
 }
 
 function isLoopbackAddress(address: string): boolean {

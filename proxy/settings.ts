@@ -18,6 +18,8 @@ export interface ProxySettings {
   readonly allowClients: readonly string[];
   /** Networks (CIDR) that may be connected to although the rules would refuse them. */
   readonly allowDestinations: readonly string[];
+  /** Whether every listener is on loopback: private networks may be connected to then. */
+  readonly isLoopbackOnly: boolean;
   /** Host patterns (`host`, `*.suffix`) whose tunnels are opened / passed through blindly; the more exact one wins, tunnel on a tie. */
   readonly intercept: readonly string[];
   readonly tunnel: readonly string[];
