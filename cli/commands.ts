@@ -1,0 +1,162 @@
+import type { Environment } from "./directories.ts";
+import { PLACE_KEYS, SETTING_KEYS, type SettingKey } from "./settings.ts";
+
+/** What surrounds the process; handed in so that tests can change it. */
+export interface Surroundings {
+  readonly env: Environment;
+  readonly workingDir: string;
+}
+
+/** One call of a command. */
+export interface Invocation extends Surroundings {
+  /** Options by camelCase name, unparsed. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly operands: readonly string[];
+}
+
+/** Carries a command out. @returns the exit code of the process */
+export type CommandRun = (invocation: Invocation) => Promise<number>;
+
+interface CommandFacts {
+  /** Name and operands, as commander writes them. */
+  readonly usage: string;
+  readonly summary: string;
+  readonly description?: string;
+}
+
+interface LeafSpec extends CommandFacts {
+  readonly settings: readonly SettingKey[];
+  readonly options: readonly (readonly [flags: string, help: string])[];
+  /** Options after the first operand belong to the command that is run, not to larder. */
+  readonly passesOptionsOn?: boolean;
+  readonly examples: readonly (readonly [line: string, why: string])[];
+  /** Loads the code of this command only: `larder --help` and `larder proxy-env` must not wait for the proxy's. */
+  readonly load: () => Promise<CommandRun>;
+}
+
+export type CommandSpec = LeafSpec | (CommandFacts & { readonly commands: readonly CommandSpec[] });
+
+const JSON_OPTION = ["--json", "print JSON, for programs"] as const;
+
+const CA_KEYS = ["config", "caCert", "caKey"] as const satisfies readonly SettingKey[];
+
+/** The commands of larder, in the order of `--help`. */
+export const COMMANDS: readonly CommandSpec[] = [
+  {
+    usage: "serve",
+    summary: "run the proxy until it is told to stop",
+    description:
+      "Runs the proxy. Prints one line for each address it listens on; logs as JSON lines on stderr.\n" +
+      "SIGTERM lets running downloads finish for ten seconds, a second signal ends at once.",
+    settings: SETTING_KEYS,
+    options: [],
+    examples: [
+      ["larder serve", "listen on 127.0.0.1:3142 and [::1]:3142"],
+      ["larder serve --listen 127.0.0.1:0 --root ./cache", "a free port, and a store of this project's own"],
+      ["larder serve --listen 10.0.2.1:3142 --allow 10.0.2.0/24", "let a network in"],
+    ],
+    load: async () => (await import("./commands/serve.ts")).serve,
+  },
+  {
+    usage: "run <command...>",
+    summary: "run a command through the proxy",
+    description:
+      "Runs a command with the proxy and CA variables set, through the proxy that serves this store, or through one that\n" +
+      "lives as long as the command. Signals and the exit code pass through; a receipt follows on stderr.",
+    settings: SETTING_KEYS,
+    options: [
+      ["--name <text>", "name of the session in the ledger (default: the command's own)"],
+      ["--receipt <file>", "write the receipt as JSON to this file, too"],
+      ["--json", "print the receipt as one line of JSON"],
+    ],
+    passesOptionsOn: true,
+    examples: [
+      ["larder run -- npm install left-pad", "the second time nothing crosses the network"],
+      ["larder run --root ./cache -- pip download requests", "with a store of this project's own"],
+      ["larder run --receipt took.json -- apt-get update", "keep the figures"],
+    ],
+    load: async () => (await import("./commands/run.ts")).run,
+  },
+  {
+    usage: "proxy-env",
+    summary: "print the variables that point tools at the running proxy",
+    settings: PLACE_KEYS,
+    options: [],
+    examples: [
+      ['set -a; eval "$(larder proxy-env)"; set +a', "point this shell at the proxy"],
+      ["larder proxy-env --root ./cache > build.env", "for a project's own store"],
+    ],
+    load: async () => (await import("./commands/proxy-env.ts")).proxyEnv,
+  },
+  {
+    usage: "config",
+    summary: "print each setting, its value and where it came from",
+    settings: SETTING_KEYS,
+    options: [JSON_OPTION],
+    examples: [
+      ["larder config", "flags over LARDER_… variables over larder.toml over defaults"],
+      ["larder config --json", "for programs"],
+    ],
+    load: async () => (await import("./commands/config.ts")).showConfig,
+  },
+  {
+    usage: "status",
+    summary: "say whether a proxy serves this store, and what it does",
+    settings: PLACE_KEYS,
+    options: [JSON_OPTION],
+    examples: [["larder status --root ./cache", "exit 1 when none runs"]],
+    load: async () => (await import("./commands/status.ts")).status,
+  },
+  {
+    usage: "store",
+    summary: "look into the store",
+    commands: [
+      {
+        usage: "du",
+        summary: "how much the store holds",
+        settings: PLACE_KEYS,
+        options: [JSON_OPTION],
+        examples: [["larder store du", "blobs, entries, bytes and the limit"]],
+        load: async () => (await import("./commands/store.ts")).storeUsage,
+      },
+      {
+        usage: "ls [text]",
+        summary: "what the store holds, most recently used first",
+        settings: PLACE_KEYS,
+        options: [["--limit <count>", "lines at most (default: 1000)"], JSON_OPTION],
+        examples: [["larder store ls left-pad", "entries whose URI contains the text"]],
+        load: async () => (await import("./commands/store.ts")).storeList,
+      },
+    ],
+  },
+  {
+    usage: "why <url>",
+    summary: "say what larder would do with this URL now, and why",
+    settings: SETTING_KEYS,
+    options: [JSON_OPTION],
+    examples: [["larder why https://registry.npmjs.org/left-pad", "class, entry, blob and decision"]],
+    load: async () => (await import("./commands/why.ts")).why,
+  },
+  {
+    usage: "ca",
+    summary: "the certificate authority that clients are to trust",
+    commands: [
+      {
+        usage: "show",
+        summary: "subject, fingerprint, validity and files of the CA",
+        settings: CA_KEYS,
+        options: [["--pem", "print the certificate itself"], JSON_OPTION],
+        examples: [["larder ca show --pem > larder.crt", "to install it elsewhere"]],
+        load: async () => (await import("./commands/ca.ts")).showAuthority,
+      },
+      {
+        usage: "path",
+        summary: "where the CA certificate is",
+        settings: CA_KEYS,
+        options: [JSON_OPTION],
+        examples: [['curl --cacert "$(larder ca path)" …', "one command that trusts it"]],
+        load: async () => (await import("./commands/ca.ts")).showAuthorityPath,
+      },
+    ],
+  },
+];

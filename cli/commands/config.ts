@@ -1,0 +1,21 @@
+import type { Invocation } from "../commands.ts";
+import { loadConfig, type Origin } from "../config.ts";
+import { print, printJson, tabulate } from "../output.ts";
+import { SETTING_KEYS } from "../settings.ts";
+import { EXIT } from "../usage.ts";
+
+/** `larder config`: every setting, its value and where it came from. */
+export async function showConfig(invocation: Invocation): Promise<number> {
+  const { settings, origins, written } = loadConfig(invocation);
+  if (invocation.flags["json"] === true) {
+    printJson(Object.fromEntries(SETTING_KEYS.map((key) => [key, { value: settings[key], ...origins[key] }])));
+    return EXIT.ok;
+  }
+  for (const line of tabulate(SETTING_KEYS.map((key) => [key, written[key].join(", "), describeOrigin(origins[key])])))
+    print(line);
+  return EXIT.ok;
+}
+
+function describeOrigin(origin: Origin): string {
+  return origin.from === "default" ? "default" : `${origin.from} ${origin.name}`;
+}

@@ -1,0 +1,113 @@
+import { constants } from "node:os";
+import { proxyVariables, trustVariables } from "../../clients/environment.ts";
+import { FRAGMENT_NAMES, renderEnvFragment } from "../../clients/fragments.ts";
+import { systemClock } from "../../core/clock.ts";
+import { LarderError, systemCode } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
+import { formatAuthority } from "../../core/target.ts";
+import type { Invocation } from "../commands.ts";
+import { type Config, loadConfig } from "../config.ts";
+import { startControlServer } from "../control-server.ts";
+import { removeFragments, writeFragments } from "../env-files.ts";
+import { createLog } from "../log.ts";
+import { print } from "../output.ts";
+import { EXIT, SIGNAL_EXIT_BASE } from "../usage.ts";
+import { type Larder, wire } from "../wire.ts";
+
+/** A service manager's patience is longer; a download that needs more is resumed by its client. */
+const DRAIN_MS = 10_000;
+
+/** `larder serve`: runs until the first signal, which lets running downloads finish; the second ends at once. */
+export async function serve(invocation: Invocation): Promise<number> {
+  const config = loadConfig(invocation);
+  const log = createLog(config.settings.logLevel);
+  endOnUncaught(log);
+  const stopped = firstSignal();
+  const larder = await wire({ config, env: invocation.env, log, clock: systemClock });
+  try {
+    await serveUntil(stopped, { invocation, config, larder, log });
+  } finally {
+    await larder.close({ drainMs: DRAIN_MS });
+  }
+  log.info({}, "stopped");
+  return EXIT.ok;
+}
+
+interface Running {
+  readonly invocation: Invocation;
+  readonly config: Config;
+  readonly larder: Larder;
+  readonly log: Log;
+}
+
+async function serveUntil(
+  stopped: Promise<NodeJS.Signals>,
+  { invocation, config, larder, log }: Running,
+): Promise<void> {
+  const rootDir = config.settings.root;
+  const urls = await listenAll(config, larder, log);
+  const control = await startControlServer({ rootDir, env: invocation.env, service: larder, log });
+  const forget = () => removeFragments(rootDir, Object.values(FRAGMENT_NAMES));
+  process.once("exit", forget);
+  try {
+    writeFragments(rootDir, {
+      [FRAGMENT_NAMES.proxy]: renderEnvFragment(proxyVariables({ proxyUrl: ownUrl(urls[0]) })),
+      [FRAGMENT_NAMES.ca]: renderEnvFragment(trustVariables(larder.trust)),
+    });
+    for (const url of urls) print(`larder listening on ${url}`);
+    log.info({ signal: await stopped, drainMs: DRAIN_MS }, "stopping");
+  } finally {
+    forget();
+    await control.close();
+  }
+}
+
+/** A machine without IPv6 has no `[::1]`; that is a fault only for those who asked for it. */
+async function listenAll({ settings, origins }: Config, larder: Larder, log: Log): Promise<[string, ...string[]]> {
+  const urls: string[] = [];
+  for (const address of settings.listen) {
+    try {
+      urls.push(await larder.listen(address));
+    } catch (error) {
+      if (origins.listen.from !== "default" || !isAddressMissing(error)) throw error;
+      log.warn({ address: formatAuthority(address) }, "this machine has no such address; larder does without it");
+    }
+  }
+  const [first, ...others] = urls;
+  if (first !== undefined) return [first, ...others];
+  throw new LarderError("LISTEN_FAILED", "this machine has no loopback address; name one with --listen HOST:PORT");
+}
+
+function isAddressMissing(error: unknown): boolean {
+  const reason = error instanceof LarderError ? systemCode(error.cause) : undefined;
+  return reason === "EADDRNOTAVAIL" || reason === "EAFNOSUPPORT";
+}
+
+/** The address for clients on this machine: one that listens everywhere is reached by loopback. */
+function ownUrl(url: string): string {
+  return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
+}
+
+/** The first of these signals; from then on another one ends the process at once. */
+function firstSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let isStopping = false;
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+      process.on(signal, () => {
+        if (isStopping) process.exit(SIGNAL_EXIT_BASE + constants.signals[signal]);
+        isStopping = true;
+        resolve(signal);
+      });
+    }
+  });
+}
+
+/** After an error that nothing caught the state is unknown: say it and end, and let the service manager start anew. */
+function endOnUncaught(log: Log): void {
+  const end = (error: unknown) => {
+    log.error({ err: error }, "larder ends because of an error that nothing caught");
+    process.exit(EXIT.fault);
+  };
+  process.on("uncaughtException", end);
+  process.on("unhandledRejection", end);
+}

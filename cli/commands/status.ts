@@ -1,0 +1,17 @@
+import type { Invocation } from "../commands.ts";
+import { loadConfig } from "../config.ts";
+import { findRunning } from "../control-client.ts";
+import { note, print, printJson } from "../output.ts";
+import { describeStatus } from "../status-report.ts";
+import { EXIT } from "../usage.ts";
+
+/** `larder status`: exit 1 when no larder serves this store, so that a script can ask. */
+export async function status(invocation: Invocation): Promise<number> {
+  const { root } = loadConfig(invocation).settings;
+  const report = await (await findRunning(root, invocation.env))?.status();
+  const isJson = invocation.flags["json"] === true;
+  if (isJson) printJson({ running: report !== undefined, ...(report ?? { root }) });
+  else if (report === undefined) note(`NOT_RUNNING: no larder serves ${root}; start one with \`larder serve\``);
+  else for (const line of describeStatus(report)) print(line);
+  return report === undefined ? EXIT.fault : EXIT.ok;
+}

@@ -1,0 +1,49 @@
+import { LarderError } from "../../core/errors.ts";
+import type { Invocation } from "../commands.ts";
+import { loadConfig } from "../config.ts";
+import { findRunning } from "../control-client.ts";
+import { withStoreOnDisk } from "../open-store.ts";
+import { formatBytes, print, printJson, tabulate } from "../output.ts";
+import { describeUsage } from "../status-report.ts";
+import { EXIT } from "../usage.ts";
+
+const DEFAULT_LIMIT = 1000;
+
+/** `larder store du` */
+export async function storeUsage(invocation: Invocation): Promise<number> {
+  const { settings } = loadConfig(invocation);
+  const running = await findRunning(settings.root, invocation.env);
+  const usage = await (running?.usage() ?? withStoreOnDisk(settings, (store) => store.usage()));
+  if (invocation.flags["json"] === true) printJson(usage);
+  else print(`${settings.root}: ${describeUsage(usage)}`);
+  return EXIT.ok;
+}
+
+/** `larder store ls` */
+export async function storeList(invocation: Invocation): Promise<number> {
+  const { settings } = loadConfig(invocation);
+  const [containing] = invocation.operands;
+  const limit = readLimit(invocation.flags["limit"]);
+  const running = await findRunning(settings.root, invocation.env);
+  const listed = await (running?.list(containing, limit) ??
+    withStoreOnDisk(settings, (store) => store.list({ limit, ...(containing === undefined ? {} : { containing }) })));
+  if (invocation.flags["json"] === true) {
+    printJson(listed);
+    return EXIT.ok;
+  }
+  const rows = listed.map(({ digest, bytes, lastUsedMs, uri }) => [
+    digest.slice(0, 12),
+    formatBytes(bytes),
+    new Date(lastUsedMs).toISOString(),
+    uri,
+  ]);
+  for (const line of tabulate(rows)) print(line);
+  return EXIT.ok;
+}
+
+function readLimit(written: unknown): number {
+  if (written === undefined) return DEFAULT_LIMIT;
+  const limit = Number(written);
+  if (Number.isSafeInteger(limit) && limit > 0) return limit;
+  throw new LarderError("USAGE", `--limit is ${JSON.stringify(written)}; allowed: a whole number above zero`);
+}

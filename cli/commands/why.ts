@@ -1,0 +1,40 @@
+import { systemClock } from "../../core/clock.ts";
+import { layoutOf } from "../../storage/layout.ts";
+import type { Invocation } from "../commands.ts";
+import { loadConfig } from "../config.ts";
+import { findRunning } from "../control-client.ts";
+import { type Explanation, explain } from "../explain.ts";
+import { withStoreOnDisk } from "../open-store.ts";
+import { formatBytes, print, printJson, tabulate } from "../output.ts";
+import { EXIT } from "../usage.ts";
+
+/** `larder why URL`: asks the running larder, which knows its own settings, else looks into the store itself. */
+export async function why(invocation: Invocation): Promise<number> {
+  const { settings } = loadConfig(invocation);
+  const [uri = ""] = invocation.operands;
+  const running = await findRunning(settings.root, invocation.env);
+  const explanation = await (running?.why(uri) ??
+    withStoreOnDisk(settings, (store) =>
+      explain(uri, { store, clock: systemClock, rootFreshForMs: settings.rootFreshFor }),
+    ));
+  if (invocation.flags["json"] === true) printJson(explanation);
+  else for (const line of describe(explanation, settings.root)) print(line);
+  return EXIT.ok;
+}
+
+function describe({ uri, classification, entries, because }: Explanation, rootDir: string): string[] {
+  const { class: resourceClass, ecosystem } = classification;
+  const stored = entries.flatMap(({ variant, status, digest, bytes, storedMs }) => [
+    [
+      "entry",
+      `${status}, ${formatBytes(bytes)}, stored ${new Date(storedMs).toISOString()}${variant && ` (${variant})`}`,
+    ],
+    ["blob", layoutOf(rootDir).blobFile(digest)],
+  ]);
+  return tabulate([
+    ["uri", uri],
+    ["class", ecosystem === undefined ? resourceClass : `${resourceClass} of ${ecosystem}`],
+    ...(stored.length > 0 ? stored : [["entry", "none"]]),
+    ["now", because],
+  ]);
+}

@@ -1,0 +1,104 @@
+import { lstatSync } from "node:fs";
+import { type IncomingMessage, request } from "node:http";
+import { dirname } from "node:path";
+import { createInterface } from "node:readline";
+import { json } from "node:stream/consumers";
+import { ERROR_CODES, type ErrorCode, LarderError, systemCode } from "../core/errors.ts";
+import type { Receipt, StoreListing, StoreUsage } from "../storage/store.ts";
+import { controlSocketPaths, isPrivateFolder } from "./control-path.ts";
+import type { SessionOpened } from "./control-server.ts";
+import type { Environment } from "./directories.ts";
+import type { Explanation } from "./explain.ts";
+import type { StatusReport } from "./status-report.ts";
+
+/** A session in the running larder. */
+export interface RemoteSession extends SessionOpened {
+  /** @throws LarderError `NOT_RUNNING` when larder has gone meanwhile */
+  end(): Promise<Receipt>;
+}
+
+/** The running larder of one store, as other commands see it. */
+export interface ControlClient {
+  status(): Promise<StatusReport>;
+  usage(): Promise<StoreUsage>;
+  list(containing: string | undefined, limit: number): Promise<readonly StoreListing[]>;
+  why(uri: string): Promise<Explanation>;
+  /** The session ends with this process at the latest. */
+  openSession(name: string): Promise<RemoteSession>;
+}
+
+/** Finds the larder that runs on this store. @returns `undefined` when none does. */
+export async function findRunning(rootDir: string, env: Environment): Promise<ControlClient | undefined> {
+  for (const socketPath of controlSocketPaths(rootDir, env)) {
+    const isSocket = lstatSync(socketPath, { throwIfNoEntry: false })?.isSocket() === true;
+    if (!isSocket || !isPrivateFolder(dirname(socketPath))) continue;
+    const client = clientOf(socketPath);
+    const isAlive = await client.status().then(() => true, isGone);
+    if (isAlive) return client;
+  }
+  return undefined;
+}
+
+/** A socket that nobody answers belonged to a larder that was killed. */
+function isGone(error: unknown): false {
+  if (error instanceof LarderError && error.code === "NOT_RUNNING") return false;
+  throw error;
+}
+
+function clientOf(socketPath: string): ControlClient {
+  const get = async (path: string) => readAnswer(await send(socketPath, "GET", path));
+  // Both ends are the same program: what comes over this socket is what control-server.ts typed.
+  return {
+    status: async () => (await get("/status")) as StatusReport,
+    usage: async () => (await get("/store/usage")) as StoreUsage,
+    list: async (containing, limit) => {
+      const query = new URLSearchParams({ limit: String(limit), ...(containing === undefined ? {} : { containing }) });
+      return (await get(`/store/list?${query}`)) as readonly StoreListing[];
+    },
+    why: async (uri) => (await get(`/why?${new URLSearchParams({ uri })}`)) as Explanation,
+    openSession: (name) => openSession(socketPath, name),
+  };
+}
+
+async function openSession(socketPath: string, name: string): Promise<RemoteSession> {
+  const held = await send(socketPath, "POST", `/sessions?${new URLSearchParams({ name })}`);
+  if (held.statusCode !== 200) throw await readFailure(held);
+  // An answer that is cut later means that larder has gone: `end` will say so.
+  held.on("error", () => undefined);
+  const opened = await firstLine(held);
+  return {
+    ...opened,
+    end: async () => (await readAnswer(await send(socketPath, "DELETE", `/sessions/${opened.id}`))) as Receipt,
+  };
+}
+
+async function firstLine(held: IncomingMessage): Promise<SessionOpened> {
+  const lines = createInterface({ input: held });
+  for await (const line of lines) {
+    // The line reader paused it as it left; flowing, it notices its end and lets this process go.
+    held.resume();
+    return JSON.parse(line) as SessionOpened;
+  }
+  throw new LarderError("NOT_RUNNING", "the running larder ended before the session began");
+}
+
+function send(socketPath: string, method: string, path: string): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ socketPath, method, path, agent: false }, resolve);
+    sent.once("error", (cause) => {
+      const reason = systemCode(cause) ?? cause.message;
+      reject(new LarderError("NOT_RUNNING", `no larder answers at ${socketPath} (${reason})`, { cause }));
+    });
+    sent.end();
+  });
+}
+
+async function readAnswer(response: IncomingMessage): Promise<unknown> {
+  if (response.statusCode !== 200) throw await readFailure(response);
+  return json(response);
+}
+
+async function readFailure(response: IncomingMessage): Promise<LarderError> {
+  const { code, message } = (await json(response)) as { readonly code: string; readonly message: string };
+  return new LarderError(code in ERROR_CODES ? (code as ErrorCode) : "INTERNAL", message);
+}

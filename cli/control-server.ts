@@ -1,0 +1,131 @@
+import { chmodSync, rmSync } from "node:fs";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { dirname } from "node:path";
+import type { TrustFiles } from "../clients/environment.ts";
+import { LarderError, toLarderError } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
+import type { StoreListing, StoreUsage } from "../storage/store.ts";
+import { controlSocketPaths, makePrivateFolder } from "./control-path.ts";
+import type { Environment } from "./directories.ts";
+import type { Explanation } from "./explain.ts";
+import type { Session, Sessions } from "./sessions.ts";
+import type { StatusReport } from "./status-report.ts";
+
+/** What other commands may ask of a running larder. */
+export interface ControlService {
+  readonly sessions: Sessions;
+  readonly trust: TrustFiles;
+  status(): StatusReport;
+  usage(): StoreUsage;
+  list(containing: string | undefined, limit: number): readonly StoreListing[];
+  /** @throws LarderError for a target that is none */
+  why(uri: string): Explanation;
+}
+
+/** What the asker of a session is told first; the answer then stays open for as long as the session does. */
+export interface SessionOpened extends TrustFiles {
+  readonly id: string;
+  readonly proxyUrl: string;
+}
+
+export interface ControlServer {
+  /** Stops answering and removes the socket; open answers are cut. */
+  close(): Promise<void>;
+}
+
+interface ControlOptions {
+  readonly rootDir: string;
+  readonly env: Environment;
+  readonly service: ControlService;
+  readonly log: Log;
+}
+
+/**
+ * Answers other commands over a unix socket that only this user can reach:
+ *
+ *     GET /status   GET /store/usage   GET /store/list?containing=&limit=   GET /why?uri=
+ *     POST /sessions?name=     one line of JSON (SessionOpened), then silence until the session ends; when the asker
+ *                              goes away, the session ends, so that a killed command leaves no listener behind
+ *     DELETE /sessions/<id>    ends it; the answer is the Receipt
+ *
+ * The caller holds the lock of the store, so a socket that is already there is a dead one's and is replaced.
+ * @throws LarderError `LISTEN_FAILED` when no private folder can be had.
+ */
+export async function startControlServer({ rootDir, env, service, log }: ControlOptions): Promise<ControlServer> {
+  const socketPath = controlSocketPaths(rootDir, env).find((path) => makePrivateFolder(dirname(path)));
+  if (socketPath === undefined)
+    throw new LarderError(
+      "LISTEN_FAILED",
+      "no private folder for the control socket; set XDG_RUNTIME_DIR to one of yours",
+    );
+  rmSync(socketPath, { force: true });
+  const server = createServer((request, response) => {
+    answer(service, request, response, log).catch((error: unknown) => {
+      const { code, message, status } = toLarderError(error);
+      if (response.headersSent) response.destroy();
+      else sendJson(response, { code, message }, status);
+    });
+  });
+  await new Promise<void>((listening, failed) => {
+    server.once("error", (cause: Error) => {
+      failed(new LarderError("LISTEN_FAILED", `control socket ${socketPath}: ${cause.message}`, { cause }));
+    });
+    server.listen(socketPath, listening);
+  });
+  chmodSync(socketPath, 0o600);
+  return {
+    close: () =>
+      new Promise((closed) => {
+        server.close(() => closed());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function answer(
+  service: ControlService,
+  request: IncomingMessage,
+  response: ServerResponse,
+  log: Log,
+): Promise<void> {
+  const { pathname, searchParams } = new URL(request.url ?? "/", "http://larder");
+  const sessionId = /^\/sessions\/([^/]+)$/.exec(pathname)?.[1];
+  switch (sessionId === undefined ? `${request.method} ${pathname}` : `${request.method} a session`) {
+    case "GET /status":
+      return sendJson(response, service.status());
+    case "GET /store/usage":
+      return sendJson(response, service.usage());
+    case "GET /store/list":
+      return sendJson(
+        response,
+        service.list(searchParams.get("containing") ?? undefined, Number(searchParams.get("limit"))),
+      );
+    case "GET /why":
+      return sendJson(response, service.why(searchParams.get("uri") ?? ""));
+    case "POST /sessions":
+      return holdSession(await service.sessions.open(searchParams.get("name") ?? ""), service.trust, response, log);
+    case "DELETE a session":
+      return sendJson(response, await service.sessions.get(sessionId ?? "").end());
+    default:
+      throw new LarderError("NOT_FOUND", `nothing answers ${request.method} ${pathname}`);
+  }
+}
+
+function holdSession(session: Session, trust: TrustFiles, response: ServerResponse, log: Log): void {
+  const end = () => {
+    session.end().catch((error: unknown) => {
+      log.error({ session: session.id, err: error }, "a session could not be ended");
+    });
+  };
+  if (response.destroyed) end();
+  else response.once("close", end);
+  session.ended.then(() => response.end(), undefined);
+  const opened: SessionOpened = { id: session.id, proxyUrl: session.proxyUrl, ...trust };
+  response.writeHead(200, { "content-type": "application/x-ndjson" });
+  response.write(`${JSON.stringify(opened)}\n`);
+}
+
+function sendJson(response: ServerResponse, value: unknown, status = 200): void {
+  response.writeHead(status, { "content-type": "application/json" });
+  response.end(JSON.stringify(value));
+}

@@ -1,0 +1,13 @@
+#!/usr/bin/env node
+import { endQuietlyOnClosedPipe, note } from "./output.ts";
+import { runProgram } from "./program.ts";
+import { describeFailure } from "./usage.ts";
+
+endQuietlyOnClosedPipe();
+try {
+  process.exitCode = await runProgram(process.argv.slice(2), { env: process.env, workingDir: process.cwd() });
+} catch (error) {
+  const { line, exitCode } = describeFailure(error);
+  note(line);
+  process.exitCode = exitCode;
+}

@@ -1,0 +1,46 @@
+import type { Clock } from "../core/clock.ts";
+import { LarderError } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
+import { openStore, openStoreForReading, type StoreReader } from "../storage/open-store.ts";
+import type { Store } from "../storage/store.ts";
+import { automaticMaxBytes } from "./capacity.ts";
+import type { Settings } from "./config.ts";
+
+type StoreSettings = Pick<Settings, "root" | "maxBytes">;
+
+/** Opens the store as its one writer. @throws LarderError `STORE_…` */
+export async function openOwnStore(
+  settings: StoreSettings,
+  { clock, log }: { readonly clock: Clock; readonly log: Log },
+): Promise<Store> {
+  return openStore({ rootDir: settings.root, maxBytes: await maxBytesOf(settings), clock, log });
+}
+
+/** Looks into the store while no larder runs. @throws LarderError `STORE_UNREADABLE` when there is none */
+export async function withStoreOnDisk<T>(settings: StoreSettings, use: (store: StoreReader) => T): Promise<T> {
+  const store = openStoreForReading({ rootDir: settings.root, maxBytes: await maxBytesOf(settings) });
+  try {
+    return use(store);
+  } finally {
+    store.close();
+  }
+}
+
+async function maxBytesOf({ root, maxBytes }: StoreSettings): Promise<number> {
+  return maxBytes === "auto" ? automaticMaxBytes(root, heldBytes(root)) : maxBytes;
+}
+
+/** What is wrong with a store that cannot be read is said by who opens it for work. */
+function heldBytes(rootDir: string): number {
+  try {
+    const store = openStoreForReading({ rootDir, maxBytes: 0 });
+    try {
+      return store.usage().blobBytes;
+    } finally {
+      store.close();
+    }
+  } catch (error) {
+    if (error instanceof LarderError) return 0;
+    throw error;
+  }
+}

@@ -1,0 +1,50 @@
+/** Writes one line to stdout. */
+export function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** Writes a value as indented JSON to stdout, for programs. */
+export function printJson(value: unknown): void {
+  print(JSON.stringify(value, undefined, 2));
+}
+
+/** Writes one line of larder's own to stderr, which stays free for what a person should know. */
+export function note(line: string): void {
+  process.stderr.write(`larder: ${line}\n`);
+}
+
+/** Lines up the cells in columns two spaces apart; the last column keeps its own width. */
+export function tabulate(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);
+  }
+  return rows.map((row) =>
+    row
+      .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
+const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
+
+/** `1.2 MiB`: for people; programs get the number. */
+export function formatBytes(bytes: number): string {
+  const power = bytes < 1 ? 0 : Math.min(BYTE_UNITS.length - 1, Math.floor(Math.log2(bytes) / 10));
+  const amount = bytes / 1024 ** power;
+  return `${power === 0 ? amount : amount.toFixed(1)} ${BYTE_UNITS[power]}`;
+}
+
+/**
+ * A reader that closes our stdout early (`larder store ls | head`) has got what it wanted: end quietly.
+ * Without a listener Node would throw the EPIPE as an uncaught error.
+ */
+export function endQuietlyOnClosedPipe(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+      if (stream === process.stdout) process.exit();
+    });
+  }
+}

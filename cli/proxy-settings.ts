@@ -1,0 +1,39 @@
+import { DEFAULT_TUNNELS } from "../policy/tunnels.ts";
+import type { ParentProxies, ProxySettings } from "../proxy/settings.ts";
+import type { Settings } from "./config.ts";
+import type { Environment } from "./directories.ts";
+
+interface Instance {
+  readonly originRoots: string;
+  readonly pseudonym: string;
+}
+
+/** What the proxy is to know of the configuration, and of the environment's own proxies. */
+export function proxySettings(settings: Settings, env: Environment, instance: Instance): ProxySettings {
+  return {
+    ...instance,
+    allowClients: settings.allow,
+    allowDestinations: settings.allowDestination,
+    isLoopbackOnly: settings.listen.every(({ host }) => isLoopback(host)),
+    intercept: settings.intercept,
+    tunnel: [...DEFAULT_TUNNELS, ...settings.tunnel],
+    serverNames: settings.serverName,
+    connectTimeoutMs: settings.connectTimeout,
+    headersTimeoutMs: settings.headersTimeout,
+    bodyTimeoutMs: settings.bodyTimeout,
+    tunnelIdleMs: settings.tunnelIdleTimeout,
+    rootFreshForMs: settings.rootFreshFor,
+    fillsPerOrigin: settings.fillsPerOrigin,
+    parentProxies: readParentProxies(env),
+  };
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\./.test(host);
+}
+
+/** The lower-case names first: upper-case HTTP_PROXY is ignored by most clients, because CGI gives it another meaning. */
+function readParentProxies(env: Environment): ParentProxies {
+  const read = (name: string) => env[name] || env[name.toUpperCase()] || undefined;
+  return { http: read("http_proxy"), https: read("https_proxy"), noProxy: read("no_proxy") ?? "" };
+}

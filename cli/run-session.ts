@@ -1,0 +1,75 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { TrustFiles } from "../clients/environment.ts";
+import { systemClock } from "../core/clock.ts";
+import { LarderError } from "../core/errors.ts";
+import type { Receipt } from "../storage/store.ts";
+import type { Config } from "./config.ts";
+import { findRunning } from "./control-client.ts";
+import { startControlServer } from "./control-server.ts";
+import type { Environment } from "./directories.ts";
+import { createLog } from "./log.ts";
+import { note } from "./output.ts";
+import type { LogLevel } from "./setting-kinds.ts";
+
+/** Two that start or end at the same moment see a locked store and no control socket for an instant. */
+const TRIES = 50;
+const RETRY_MS = 100;
+
+/** The proxy as one command sees it. */
+export interface RunSession {
+  readonly proxyUrl: string;
+  readonly trust: TrustFiles;
+  /** Whether the proxy is another process's, with settings of its own. */
+  readonly isJoined: boolean;
+  /** @throws LarderError `NOT_RUNNING` when that process has gone */
+  end(): Promise<Receipt>;
+  /** Ends a proxy of our own, once other commands that have joined it are done. */
+  close(): Promise<void>;
+}
+
+/** Joins the proxy that runs on this store, or starts one in this process. @throws LarderError */
+export async function joinOrStart(config: Config, env: Environment, name: string): Promise<RunSession> {
+  for (let tries = 1; ; tries += 1) {
+    const joined = await join(config, env, name);
+    if (joined !== undefined) return joined;
+    try {
+      return await start(config, env, name);
+    } catch (error) {
+      if (!(error instanceof LarderError) || error.code !== "STORE_LOCKED" || tries === TRIES) throw error;
+    }
+    await delay(RETRY_MS);
+  }
+}
+
+async function join({ settings }: Config, env: Environment, name: string): Promise<RunSession | undefined> {
+  const running = await findRunning(settings.root, env);
+  if (running === undefined) return undefined;
+  const { proxyUrl, caFile, bundleFile, end } = await running.openSession(name);
+  return { proxyUrl, trust: { caFile, bundleFile }, isJoined: true, end, close: async () => undefined };
+}
+
+async function start(config: Config, env: Environment, name: string): Promise<RunSession> {
+  const { wire } = await import("./wire.ts");
+  const log = createLog(quietLevel(config));
+  const larder = await wire({ config, env, log, clock: systemClock });
+  try {
+    // Other commands on this store cannot take its lock meanwhile: they join.
+    const control = await startControlServer({ rootDir: config.settings.root, env, service: larder, log });
+    const { proxyUrl, end } = await larder.sessions.open(name);
+    const close = async () => {
+      if (larder.sessions.list().length > 0) note("waiting for other commands that use this proxy");
+      await larder.sessions.whenNone();
+      await control.close();
+      await larder.close({ drainMs: 0 });
+    };
+    return { proxyUrl, trust: larder.trust, isJoined: false, end, close };
+  } catch (error) {
+    await larder.close({ drainMs: 0 });
+    throw error;
+  }
+}
+
+/** stderr belongs to the command; what it does not need to know stays unsaid, unless a level was asked for. */
+function quietLevel({ settings, origins }: Config): LogLevel {
+  return origins.logLevel.from === "default" ? "warn" : settings.logLevel;
+}

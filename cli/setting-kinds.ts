@@ -1,0 +1,150 @@
+import { isIP } from "node:net";
+import * as v from "valibot";
+import { type HostPort, parseHostPort } from "../core/target.ts";
+import { type Directories, resolvePath } from "./directories.ts";
+import type { Kind } from "./settings.ts";
+
+export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
+
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** What a value of each kind is once it has been read. Times are milliseconds, sizes bytes, paths absolute. */
+export interface KindTypes {
+  readonly path: string;
+  readonly listen: HostPort;
+  readonly cidr: string;
+  readonly hostPattern: string;
+  readonly hostName: string;
+  readonly sizeOrAuto: number | "auto";
+  readonly timeout: number;
+  readonly duration: number;
+  readonly count: number;
+  readonly logLevel: LogLevel;
+}
+
+/** Where a relative path starts: the working directory, or the folder of the file that names it. */
+export interface PathContext {
+  readonly baseDir: string;
+  readonly directories: Directories;
+}
+
+interface KindReader<T> {
+  readonly schema: (paths: PathContext) => v.GenericSchema<unknown, T>;
+  /** Ends the sentence "allowed: …". */
+  readonly allowed: string;
+}
+
+const text = v.pipe(v.string(), v.trim(), v.nonEmpty());
+const wholeNumber = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+const digits = v.pipe(text, v.regex(/^[0-9]{1,15}$/), v.transform(Number));
+
+/** A schema of what `read` makes of a text; `undefined` says that the text is none. */
+function readBy<T>(read: (written: string) => T | undefined): v.GenericSchema<unknown, T> {
+  return v.pipe(
+    text,
+    v.rawTransform<string, T>(({ dataset, addIssue, NEVER }) => {
+      const value = read(dataset.value);
+      if (value !== undefined) return value;
+      addIssue();
+      return NEVER;
+    }),
+  );
+}
+
+export const KINDS: { readonly [K in Kind]: KindReader<KindTypes[K]> } = {
+  path: {
+    schema: ({ baseDir, directories }) =>
+      v.pipe(
+        text,
+        v.transform((path) => resolvePath(path, baseDir, directories)),
+      ),
+    allowed: "a path",
+  },
+  listen: {
+    schema: () => readBy(readListen),
+    allowed: "an address and a port, such as 127.0.0.1:3142, [::1]:3142 or 0.0.0.0:0",
+  },
+  cidr: { schema: () => readBy(readCidr), allowed: "a network such as 10.0.0.0/8 or fd00::/8, or one address" },
+  hostPattern: {
+    schema: () => readBy(readHostPattern),
+    allowed: "a host name or address, *.suffix, or * for all",
+  },
+  hostName: { schema: () => readBy(readHost), allowed: "a host name without a port" },
+  sizeOrAuto: {
+    schema: () => v.union([v.literal("auto"), wholeNumber, readBy(readSize)]),
+    allowed: "auto, or a size such as 50GiB (powers of 1024) or 500M (powers of 1000)",
+  },
+  timeout: {
+    schema: () => v.pipe(readBy(readDuration), v.minValue(1)),
+    allowed: "a time above zero, such as 500ms, 5s, 2m or 1h",
+  },
+  duration: {
+    schema: () => v.union([v.pipe(v.literal(0)), readBy(readDuration)]),
+    allowed: "a time such as 500ms, 5s, 2m or 1h, or 0",
+  },
+  count: { schema: () => v.pipe(v.union([v.number(), digits]), wholeNumber), allowed: "a whole number above zero" },
+  logLevel: { schema: () => v.picklist(LOG_LEVELS), allowed: LOG_LEVELS.join(", ") },
+};
+
+function readListen(written: string): HostPort | undefined {
+  const match = /^(.+):([0-9]{1,5})$/.exec(written);
+  const host = match === null ? undefined : readHost(match[1] as string);
+  const port = Number(match?.[2]);
+  return host !== undefined && port <= 65535 ? { host, port } : undefined;
+}
+
+function readHost(written: string): string | undefined {
+  try {
+    const { host, port } = parseHostPort(written);
+    return port === undefined && !written.endsWith(":") ? host : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function readHostPattern(written: string): string | undefined {
+  if (written === "*") return written;
+  if (!written.startsWith("*.")) return readHost(isIP(written) === 6 ? `[${written}]` : written);
+  const suffix = readHost(written.slice(2));
+  return suffix === undefined ? undefined : `*.${suffix}`;
+}
+
+function readCidr(written: string): string | undefined {
+  const [address = "", prefix, ...rest] = written.split("/");
+  const bits = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0;
+  if (bits === 0 || rest.length > 0 || address.includes("%")) return undefined;
+  if (prefix === undefined) return `${address}/${bits}`;
+  return /^[0-9]{1,3}$/.test(prefix) && Number(prefix) <= bits ? written : undefined;
+}
+
+const SIZE_UNITS: Readonly<Record<string, number>> = {
+  "": 1,
+  B: 1,
+  K: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  TiB: 2 ** 40,
+};
+
+function readSize(written: string): number | undefined {
+  const match = /^([0-9]+(?:\.[0-9]+)?)\s*([KMGT]i?B|[KMGTB])?$/.exec(written);
+  const unit = match?.[2] ?? "";
+  const bytes = Math.floor(Number(match?.[1]) * (SIZE_UNITS[unit] ?? SIZE_UNITS[unit.replace("B", "")] ?? Number.NaN));
+  return Number.isSafeInteger(bytes) && bytes >= 1 ? bytes : undefined;
+}
+
+const TIME_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Node's timers hold 31 bits of milliseconds; a longer one would fire at once. */
+const MAX_DURATION_MS = 2 ** 31 - 1;
+
+function readDuration(written: string): number | undefined {
+  if (written === "0") return 0;
+  const match = /^([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)$/.exec(written);
+  const ms = Math.round(Number(match?.[1]) * (TIME_UNITS[match?.[2] ?? ""] ?? Number.NaN));
+  return ms <= MAX_DURATION_MS ? ms : undefined;
+}

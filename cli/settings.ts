@@ -1,0 +1,207 @@
+/** The kinds of value; cli/setting-kinds.ts reads them. */
+export type Kind =
+  | "path"
+  | "listen"
+  | "cidr"
+  | "hostPattern"
+  | "hostName"
+  | "sizeOrAuto"
+  | "timeout"
+  | "duration"
+  | "count"
+  | "logLevel";
+
+/** What `--help` shows in place of a value. */
+export const PLACEHOLDERS: Readonly<Record<Kind, string>> = {
+  path: "path",
+  listen: "host:port",
+  cidr: "cidr",
+  hostPattern: "host",
+  hostName: "name",
+  sizeOrAuto: "size",
+  timeout: "time",
+  duration: "time",
+  count: "count",
+  logLevel: "level",
+};
+
+export interface SettingRow {
+  readonly kind: Kind;
+  /** A list: the flag may be given again, the variable holds commas, the file an array. */
+  readonly isList: boolean;
+  /** As a user would write it; `undefined` where nothing is set unless the user sets it. */
+  readonly fallback: string | readonly string[] | undefined;
+  readonly help: string;
+  /** Why the fallback is what it is. */
+  readonly reason: string;
+}
+
+/**
+ * Everything about larder that its user may set. The key is the name in `larder.toml`; the flag is `--` and the key in
+ * kebab-case, the variable `LARDER_` and the key in upper snake case. Flags go over environment over file over fallback.
+ */
+export const SETTINGS = {
+  config: {
+    kind: "path",
+    isList: false,
+    fallback: "$XDG_CONFIG_HOME/larder/larder.toml",
+    help: "configuration file",
+    reason: "one file per user; not needed at all",
+  },
+  root: {
+    kind: "path",
+    isList: false,
+    fallback: "$XDG_CACHE_HOME/larder",
+    help: "directory of the store; give a project its own with ./cache",
+    reason: "one store shared by everything that a user builds keeps the most from crossing the network",
+  },
+  state: {
+    kind: "path",
+    isList: false,
+    fallback: "$XDG_STATE_HOME/larder",
+    help: "directory of the ledger",
+    reason: "what builds took is worth keeping when the cache is thrown away",
+  },
+  listen: {
+    kind: "listen",
+    isList: true,
+    fallback: ["127.0.0.1:3142", "[::1]:3142"],
+    help: "address and port to listen on; port 0 picks a free one",
+    reason: "loopback only: others come in when they are invited; 3142 is where autodetection for apt looks",
+  },
+  allow: {
+    kind: "cidr",
+    isList: true,
+    fallback: [],
+    help: "network whose clients may come in, beside loopback",
+    reason: "deny by default",
+  },
+  allowDestination: {
+    kind: "cidr",
+    isList: true,
+    fallback: [],
+    help: "network that may be connected to although the rules would refuse it",
+    reason: "loopback and metadata addresses are closed, so that a client cannot reach what only this machine may",
+  },
+  serverName: {
+    kind: "hostName",
+    isList: true,
+    fallback: [],
+    help: "name, beside addresses and localhost, under which larder's own pages answer",
+    reason: "a page that answers to any name can be reached by DNS rebinding",
+  },
+  intercept: {
+    kind: "hostPattern",
+    isList: true,
+    fallback: ["*"],
+    help: "host (or *.suffix) whose TLS is opened; the more exact of intercept and tunnel wins",
+    reason: "what is not opened cannot be kept",
+  },
+  tunnel: {
+    kind: "hostPattern",
+    isList: true,
+    fallback: [],
+    help: "host (or *.suffix) whose TLS is passed through unopened, beside the built-in list",
+    reason: "the built-in list names the services that are known to break",
+  },
+  caCert: {
+    kind: "path",
+    isList: false,
+    fallback: "$XDG_CONFIG_HOME/larder/ca/ca.pem",
+    help: "CA certificate to issue leaves with (with --ca-key: bring your own)",
+    reason: "made at the first start; it outlives the cache",
+  },
+  caKey: {
+    kind: "path",
+    isList: false,
+    fallback: "$XDG_CONFIG_HOME/larder/ca/ca.key",
+    help: "private key of the CA",
+    reason: "beside its certificate, readable by its owner only",
+  },
+  originCa: {
+    kind: "path",
+    isList: true,
+    fallback: [],
+    help: "PEM file of more roots that origins may chain to",
+    reason: "the roots of the system and NODE_EXTRA_CA_CERTS are always there",
+  },
+  maxBytes: {
+    kind: "sizeOrAuto",
+    isList: false,
+    fallback: "auto",
+    help: "limit of the store, such as 50GiB or 500M; auto: the smaller of 50 GiB and half of the disk's free space",
+    reason: "a cache must never be what fills the disk",
+  },
+  connectTimeout: {
+    kind: "timeout",
+    isList: false,
+    fallback: "5s",
+    help: "how long connecting to an origin may take",
+    reason: "five seconds cover two lost SYNs; another mirror is the better bet after that",
+  },
+  headersTimeout: {
+    kind: "timeout",
+    isList: false,
+    fallback: "30s",
+    help: "how long an origin may take to begin its answer",
+    reason: "registries that build an answer on demand were seen to take twenty seconds",
+  },
+  bodyTimeout: {
+    kind: "timeout",
+    isList: false,
+    fallback: "60s",
+    help: "how long an origin may pause in the middle of a body",
+    reason: "a stalled transfer is resumed elsewhere instead of hanging a build",
+  },
+  tunnelIdleTimeout: {
+    kind: "timeout",
+    isList: false,
+    fallback: "5m",
+    help: "how long a tunnel may stay silent",
+    reason: "longer than the pauses of a registry push, short enough to shed the forgotten",
+  },
+  rootFreshFor: {
+    kind: "duration",
+    isList: false,
+    fallback: "5m",
+    help: "upper bound of the freshness of metadata that names everything else; 0 asks the origin each time",
+    reason: "a build of many steps sees one state; a fix published now is seen within minutes",
+  },
+  fillsPerOrigin: {
+    kind: "count",
+    isList: false,
+    fallback: "16",
+    help: "fetches from one origin at the same time",
+    reason: "polite to mirrors, enough to fill a line",
+  },
+  logLevel: {
+    kind: "logLevel",
+    isList: false,
+    fallback: "info",
+    help: "debug, info, warn, error or silent",
+    reason: "info is one line per exchange",
+  },
+} as const satisfies Readonly<Record<string, SettingRow>>;
+
+export type SettingKey = keyof typeof SETTINGS;
+
+export const SETTING_KEYS = Object.keys(SETTINGS) as readonly SettingKey[];
+
+/** What says where the store is: every command takes these. */
+export const PLACE_KEYS = ["config", "root", "state"] as const satisfies readonly SettingKey[];
+
+export const VARIABLE_PREFIX = "LARDER_";
+
+/** `--max-bytes` of `maxBytes`. */
+export function flagOf(key: string): string {
+  return `--${words(key).join("-")}`;
+}
+
+/** `LARDER_MAX_BYTES` of `maxBytes`. */
+export function variableOf(key: string): string {
+  return `${VARIABLE_PREFIX}${words(key).join("_").toUpperCase()}`;
+}
+
+function words(key: string): string[] {
+  return key.replace(/[A-Z]/g, (capital) => ` ${capital.toLowerCase()}`).split(" ");
+}

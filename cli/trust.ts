@@ -1,0 +1,31 @@
+import { join } from "node:path";
+import { type Authority, loadOrCreateAuthority } from "../certs/authority.ts";
+import { readExtraRoots, readSystemRoots, writeTrustBundle } from "../certs/bundle.ts";
+import type { TrustFiles } from "../clients/environment.ts";
+import type { Config } from "./config.ts";
+import type { Environment } from "./directories.ts";
+
+export interface Trust {
+  readonly authority: Authority;
+  /** What clients are given. */
+  readonly files: TrustFiles;
+  /** PEM of every root that an origin's certificate may chain to. */
+  readonly originRoots: string;
+}
+
+/**
+ * Loads the CA (making it at the first start, unless the user brought one) and writes `<root>/trust/bundle.pem`.
+ *
+ * Clients get the same roots as larder itself, then its CA: what they reach through a tunnel verifies as it did before,
+ * although the bundle replaces what NODE_EXTRA_CA_CERTS or SSL_CERT_FILE named.
+ * @throws LarderError `CA_…`
+ */
+export function prepareTrust({ settings, origins }: Config, env: Environment, nowMs: number): Trust {
+  const { caCert: certFile, caKey: keyFile, originCa, root } = settings;
+  const authority = loadOrCreateAuthority({ certFile, keyFile, nowMs, create: origins.caCert.from === "default" });
+  const extra = env["NODE_EXTRA_CA_CERTS"] ?? "";
+  const originRoots = readSystemRoots() + readExtraRoots(extra === "" ? originCa : [extra, ...originCa]);
+  const bundleFile = join(root, "trust", "bundle.pem");
+  writeTrustBundle({ file: bundleFile, systemRoots: originRoots, authority });
+  return { authority, files: { bundleFile, caFile: certFile }, originRoots };
+}

@@ -1,0 +1,104 @@
+import { randomBytes } from "node:crypto";
+import { LeafContexts } from "../certs/contexts.ts";
+import type { TrustFiles } from "../clients/environment.ts";
+import { renderEnvPage } from "../clients/fragments.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Log } from "../core/log.ts";
+import { formatAuthority, type HostPort } from "../core/target.ts";
+import { createProxy } from "../proxy/proxy.ts";
+import type { LocalPages } from "../proxy/settings.ts";
+import { openLedger } from "../storage/ledger.ts";
+import type { Store } from "../storage/store.ts";
+import type { Config } from "./config.ts";
+import type { ControlService } from "./control-server.ts";
+import type { Environment } from "./directories.ts";
+import { explain } from "./explain.ts";
+import { openOwnStore } from "./open-store.ts";
+import { proxySettings } from "./proxy-settings.ts";
+import { Sessions } from "./sessions.ts";
+import { describeStatus, type StatusReport } from "./status-report.ts";
+import { prepareTrust, type Trust } from "./trust.ts";
+import { readVersion } from "./version.ts";
+
+/** Some 30 KiB a context: 60 MiB when as many hosts are asked as no build was seen to ask. */
+const MAX_CONTEXTS = 2000;
+
+export interface WireOptions {
+  readonly config: Config;
+  readonly env: Environment;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+/** A whole larder: everything is constructed, nothing listens yet. */
+export interface Larder extends ControlService {
+  readonly sessions: Sessions;
+  readonly trust: TrustFiles;
+  /** @returns the address as a URL. @throws LarderError `LISTEN_FAILED` */
+  listen(address: HostPort): Promise<string>;
+  /** Lets exchanges under way finish for so long, then ends everything and releases the store. */
+  close(options: { readonly drainMs: number }): Promise<void>;
+}
+
+/**
+ * Constructs a larder; the one place where the rooms meet. Takes the lock of the store first, so that whoever holds it is
+ * the only one that writes the rest, too.
+ * @throws LarderError `STORE_…`, `CA_…`, `CONFIG_BAD_VALUE`
+ */
+export async function wire({ config, env, log, clock }: WireOptions): Promise<Larder> {
+  const store = await openOwnStore(config.settings, { clock, log });
+  try {
+    const trust = prepareTrust(config, env, clock());
+    return await assemble({ config, env, log, clock }, store, trust);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function assemble({ config, env, log, clock }: WireOptions, store: Store, trust: Trust): Promise<Larder> {
+  const { settings } = config;
+  const { authority, files, originRoots } = trust;
+  const ledger = await openLedger({ stateDir: settings.state, clock, log });
+  const listening: string[] = [];
+  const pages: LocalPages = {
+    caPem: authority.certificatePem,
+    env: (address) => renderEnvPage({ address, ...files }),
+    status: () => `${describeStatus(report()).join("\n")}\n`,
+  };
+  const contexts = new LeafContexts({ authority, clock, maxContexts: MAX_CONTEXTS });
+  // Random, so that a loop through another larder is not mistaken for one through this, nor the other way round.
+  const pseudonym = `larder-${randomBytes(4).toString("hex")}`;
+  const proxy = createProxy(
+    { store, ledger, contexts, log, clock, pages },
+    proxySettings(settings, env, { originRoots, pseudonym }),
+  );
+  const sessions = new Sessions(proxy, ledger);
+  const report = (): StatusReport => ({
+    version: readVersion(),
+    pid: process.pid,
+    root: settings.root,
+    listening,
+    sessions: sessions.list().map(({ id, name }) => ({ id, name })),
+    counters: proxy.counters(),
+    usage: store.usage(),
+  });
+  return {
+    sessions,
+    trust: files,
+    status: report,
+    usage: () => store.usage(),
+    list: (containing, limit) => store.list({ limit, ...(containing === undefined ? {} : { containing }) }),
+    why: (uri) => explain(uri, { store, clock, rootFreshForMs: settings.rootFreshFor }),
+    async listen(address) {
+      const url = `http://${formatAuthority(await proxy.listen(address))}`;
+      listening.push(url);
+      return url;
+    },
+    async close({ drainMs }) {
+      await proxy.close({ drainMs });
+      ledger.close();
+      await store.close();
+    },
+  };
+}
