@@ -41,7 +41,7 @@ export function isWholeRange(value: string): boolean {
   return /^bytes=[ \t]*0+-[ \t]*$/i.test(value);
 }
 
-/** The Content-Range of a 206, or of a 416 when there is no range (RFC 9110 §14.4). */
-export function contentRange(range: ByteRange | undefined, bytes: number): string {
-  return range === undefined ? `bytes */${bytes}` : `bytes ${range.first}-${range.last}/${bytes}`;
+/** The Content-Range of a 206 (RFC 9110 §14.4). */
+export function contentRange({ first, last }: ByteRange, bytes: number): string {
+  return `bytes ${first}-${last}/${bytes}`;
 }

@@ -1,0 +1,172 @@
+import { ByteReader } from "./byte-reader.ts";
+
+/** Hosts whose tunnels are never opened unless `intercept` names them more exactly. */
+export const DEFAULT_TUNNELS: readonly string[] = [
+  // Container registries: the base image is pulled through the same proxy variables by an engine that does not trust our CA,
+  // its layers are content-addressed and cached by the engine itself, and the pull carries tokens.
+  "registry-1.docker.io",
+  "index.docker.io",
+  "auth.docker.io",
+  "production.cloudflare.docker.com",
+  "production.cloudfront.docker.com",
+  "docker-images-prod.*.r2.cloudflarestorage.com",
+  "quay.io",
+  "*.quay.io",
+  "ghcr.io",
+  "pkg-containers.githubusercontent.com",
+  "gcr.io",
+  "*.gcr.io",
+  // Artifact Registry serves Python, npm and apt repositories as well, under other names of pkg.dev.
+  "*-docker.pkg.dev",
+  "registry.k8s.io",
+  "prod-registry-k8s-io-*.s3.dualstack.*.amazonaws.com",
+  "mcr.microsoft.com",
+  "*.data.mcr.microsoft.com",
+  "*.azurecr.io",
+  "public.ecr.aws",
+  "*.dkr.ecr.*.amazonaws.com",
+  "registry.access.redhat.com",
+  "registry.redhat.io",
+  "registry.fedoraproject.org",
+  "registry.suse.com",
+  "registry.opensuse.org",
+  "registry.gitlab.com",
+  // RHEL's entitlement services ask for the client certificate of the subscription, which only the client has.
+  "cdn.redhat.com",
+  "subscription.rhsm.redhat.com",
+  "cert-api.access.redhat.com",
+];
+
+/** Host patterns: `host`, `*.suffix` (one label or more before it), `*` for all; elsewhere a `*` stands within one label. */
+export interface TunnelPatterns {
+  readonly intercept: readonly string[];
+  readonly tunnel: readonly string[];
+}
+
+/**
+ * Whether a tunnel to that host may be opened: the more exact pattern wins, tunnel on a tie; what no pattern names is
+ * intercepted.
+ * @param host a lower-case name or an IP literal without brackets.
+ */
+export function mayIntercept(host: string, { intercept, tunnel }: TunnelPatterns): boolean {
+  const exactest = (patterns: readonly string[]): number =>
+    patterns.reduce((best, pattern) => Math.max(best, exactnessOf(pattern.toLowerCase(), host)), UNNAMED);
+  const tunnelled = exactest(tunnel);
+  return tunnelled === UNNAMED || exactest(intercept) > tunnelled;
+}
+
+const UNNAMED = -1;
+
+/** `UNNAMED` when the pattern does not match, `Infinity` for the host itself, else the number of characters it spells out. */
+function exactnessOf(pattern: string, host: string): number {
+  if (pattern === host) return Number.POSITIVE_INFINITY;
+  if (!pattern.includes("*")) return UNNAMED;
+  const wanted = pattern.split(".").reverse();
+  const labels = host.split(".").reverse();
+  const isOpenEnded = wanted.at(-1) === "*";
+  if (isOpenEnded ? labels.length < wanted.length : labels.length !== wanted.length) return UNNAMED;
+  return wanted.every((glob, i) => isLabelLike(labels[i] as string, glob))
+    ? pattern.replaceAll("*", "").length
+    : UNNAMED;
+}
+
+function isLabelLike(label: string, glob: string): boolean {
+  const star = glob.indexOf("*");
+  if (star < 0) return label === glob;
+  const [before, after] = [glob.slice(0, star), glob.slice(star + 1)];
+  return label.length >= before.length + after.length && label.startsWith(before) && label.endsWith(after);
+}
+
+/** What a client says of itself when it starts TLS. */
+export interface ClientHello {
+  /** The name it wants (RFC 6066 §3), as sent; an IP literal sends none. */
+  readonly serverName?: string;
+  /** The protocols it speaks, most wanted first (RFC 7301 §3.1). */
+  readonly alpn?: readonly string[];
+}
+
+/** The longest ClientHello that is waited for, and in how many records: with post-quantum keys and a ticket it stays below 4 KiB. */
+const MAX_HELLO_BYTES = 32 * 1024;
+const MAX_RECORDS = 64;
+/** Content type and greatest fragment (RFC 8446 §5.1), handshake type (§4), extension types (RFC 6066 §3, RFC 7301 §3.1). */
+const HANDSHAKE_RECORD = 22;
+const MAX_FRAGMENT_BYTES = 2 ** 14;
+const CLIENT_HELLO = 1;
+const SERVER_NAME = 0;
+const ALPN = 16;
+
+/**
+ * Reads the ClientHello at the start of a connection; it may come in pieces and be split over records.
+ * @returns `incomplete` while more bytes are needed, `not-tls` as soon as it cannot be a ClientHello.
+ */
+export function readClientHello(bytes: Uint8Array): ClientHello | "incomplete" | "not-tls" {
+  const message = readMessage(bytes);
+  if (typeof message === "string") return message;
+  try {
+    return readHello(new ByteReader(message));
+  } catch (error) {
+    if (error instanceof RangeError) return "not-tls";
+    throw error;
+  }
+}
+
+/** The body of the first handshake message, put together from its records. */
+function readMessage(bytes: Uint8Array): Uint8Array | "incomplete" | "not-tls" {
+  const message = new Uint8Array(Math.min(bytes.length, MAX_HELLO_BYTES));
+  let size = 0;
+  for (let at = 0, records = 0; records < MAX_RECORDS; records++) {
+    const [type = HANDSHAKE_RECORD, major = 3, , high, low] = bytes.subarray(at, at + 5);
+    if (type !== HANDSHAKE_RECORD || major !== 3) return "not-tls";
+    if (high === undefined || low === undefined) return "incomplete";
+    const length = high * 256 + low;
+    if (length === 0 || length > MAX_FRAGMENT_BYTES) return "not-tls";
+    const fragment = bytes.subarray(at + 5, at + 5 + Math.min(length, message.length - size));
+    message.set(fragment, size);
+    size += fragment.length;
+    at += 5 + length;
+
+    const [messageType = CLIENT_HELLO, ...lengthBytes] = message.subarray(0, Math.min(size, 4));
+    if (messageType !== CLIENT_HELLO) return "not-tls";
+    const end = 4 + lengthBytes.reduce((value, byte) => value * 256 + byte, 0);
+    if (end > MAX_HELLO_BYTES) return "not-tls";
+    if (lengthBytes.length === 3 && end <= size) return message.subarray(4, end);
+    if (at > bytes.length) return "incomplete";
+  }
+  return "not-tls";
+}
+
+/** RFC 8446 §4.1.2. @throws RangeError when a length does not fit. */
+function readHello(hello: ByteReader): ClientHello {
+  const VERSION_AND_RANDOM_BYTES = 2 + 32;
+  hello.take(VERSION_AND_RANDOM_BYTES);
+  hello.vector(1); // session id
+  hello.vector(2); // cipher suites
+  hello.vector(1); // compression methods
+  const found: { serverName?: string; alpn?: readonly string[] } = {};
+  if (hello.isAtEnd) return found;
+  const extensions = hello.vector(2);
+  if (!hello.isAtEnd) throw new RangeError("bytes follow the extensions");
+  while (!extensions.isAtEnd) {
+    const type = extensions.number(2);
+    const extension = extensions.vector(2);
+    if (type === SERVER_NAME) Object.assign(found, readServerName(extension.vector(2)));
+    if (type === ALPN) found.alpn = readProtocols(extension.vector(2));
+  }
+  return found;
+}
+
+function readServerName(names: ByteReader): Pick<ClientHello, "serverName"> {
+  const HOST_NAME = 0;
+  while (!names.isAtEnd) {
+    const type = names.number(1);
+    const serverName = names.vector(2).text();
+    if (type === HOST_NAME && /^[!-~]+$/.test(serverName)) return { serverName };
+  }
+  return {};
+}
+
+function readProtocols(list: ByteReader): string[] {
+  const protocols: string[] = [];
+  while (!list.isAtEnd) protocols.push(list.vector(1).text());
+  return protocols;
+}
