@@ -1,0 +1,109 @@
+import type { Digest } from "../core/digest.ts";
+import type { Entry, ResourceClass } from "../core/entry.ts";
+import type { Database } from "./database.ts";
+import { fromRaw, toRaw } from "./keys.ts";
+
+/** A blob as the index knows it. */
+export interface BlobFacts {
+  readonly digest: Digest;
+  readonly bytes: number;
+  /** Whether file, folder and row were fsynced: true bytes even after a power cut. */
+  readonly isSynced: boolean;
+}
+
+interface BlobRow {
+  readonly sha256: Buffer;
+  readonly bytes: number;
+  readonly synced: number;
+}
+
+/** Use of a blob: when it was last read. */
+export type LastUsed = readonly [digest: Digest, atMs: number];
+
+/** Blobs whose loss costs a client more than a download: without its root a repository cannot be served offline. */
+const KEPT_CLASSES: ReadonlySet<ResourceClass | undefined> = new Set(["root", "member"]);
+
+/** The blob and access rows. Changing methods belong inside a transaction of the caller. */
+export class BlobTable {
+  readonly #statements: ReturnType<typeof prepare>;
+
+  constructor(db: Database) {
+    this.#statements = prepare(db);
+  }
+
+  get(digest: Digest): BlobFacts | undefined {
+    const row = this.#statements.get.get(toRaw(digest));
+    return row === undefined ? undefined : toFacts(row);
+  }
+
+  /** Adds the blob of the entry, or notes that it was used and that another realm may have it. @returns whether it is new. */
+  put(entry: Entry, nowMs: number): boolean {
+    const raw = toRaw(entry.digest);
+    const isNew = this.#statements.get.get(raw) === undefined;
+    this.#statements.put.run(raw, entry.bytes, nowMs, KEPT_CLASSES.has(entry.class) ? 1 : 0);
+    this.#statements.allow.run(raw, entry.realm);
+    return isNew;
+  }
+
+  /** Deletes the blob, with every entry and access row that names it. @returns its length, or `undefined` when it was gone. */
+  drop(digest: Digest): number | undefined {
+    return this.#statements.drop.get(toRaw(digest))?.bytes;
+  }
+
+  /** {@link drop}, unless an entry names the blob or it is pinned. */
+  dropUnnamed(digest: Digest): number | undefined {
+    return this.#statements.dropUnnamed.get(toRaw(digest))?.bytes;
+  }
+
+  /** Those to evict next: least recently used first, roots and members after all others, never a pinned one. */
+  leastRecentlyUsed(limit: number): readonly BlobFacts[] {
+    return this.#statements.leastRecentlyUsed.all(limit).map(toFacts);
+  }
+
+  unsynced(): readonly Digest[] {
+    return this.#statements.unsynced.all().map((row) => fromRaw(row.sha256));
+  }
+
+  markSynced(digests: readonly Digest[]): void {
+    for (const digest of digests) this.#statements.markSynced.run(toRaw(digest));
+  }
+
+  noteUses(uses: Iterable<LastUsed>): void {
+    for (const [digest, atMs] of uses) this.#statements.noteUse.run(atMs, toRaw(digest), atMs);
+  }
+
+  totals(): { readonly blobs: number; readonly bytes: number } {
+    return this.#statements.totals.get() ?? { blobs: 0, bytes: 0 };
+  }
+}
+
+function prepare(db: Database) {
+  return {
+    get: db.prepare<[Buffer], BlobRow>("SELECT sha256, bytes, synced FROM blob WHERE sha256 = ?"),
+    put: db.prepare<[Buffer, number, number, number]>(
+      `INSERT INTO blob (sha256, bytes, last_used_ms, keep) VALUES (?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET last_used_ms = max(last_used_ms, excluded.last_used_ms), keep = max(keep, excluded.keep)`,
+    ),
+    allow: db.prepare<[Buffer, string]>("INSERT OR IGNORE INTO access (sha256, realm) VALUES (?, ?)"),
+    drop: db.prepare<[Buffer], BlobRow>("DELETE FROM blob WHERE sha256 = ? RETURNING *"),
+    dropUnnamed: db.prepare<[Buffer], BlobRow>(
+      `DELETE FROM blob WHERE sha256 = ? AND pins = 0
+         AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.sha256 = blob.sha256) RETURNING *`,
+    ),
+    leastRecentlyUsed: db.prepare<[number], BlobRow>(
+      "SELECT sha256, bytes, synced FROM blob WHERE pins = 0 ORDER BY keep, last_used_ms LIMIT ?",
+    ),
+    unsynced: db.prepare<[], Pick<BlobRow, "sha256">>("SELECT sha256 FROM blob WHERE synced = 0"),
+    markSynced: db.prepare<[Buffer]>("UPDATE blob SET synced = 1 WHERE sha256 = ?"),
+    noteUse: db.prepare<[number, Buffer, number]>(
+      "UPDATE blob SET last_used_ms = ? WHERE sha256 = ? AND last_used_ms < ?",
+    ),
+    totals: db.prepare<[], { readonly blobs: number; readonly bytes: number }>(
+      "SELECT count(*) AS blobs, coalesce(sum(bytes), 0) AS bytes FROM blob",
+    ),
+  };
+}
+
+function toFacts(row: BlobRow): BlobFacts {
+  return { digest: fromRaw(row.sha256), bytes: row.bytes, isSynced: row.synced === 1 };
+}

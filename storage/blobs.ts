@@ -1,0 +1,212 @@
+import type { Readable } from "node:stream";
+import { LRUCache } from "lru-cache";
+import type { Clock } from "../core/clock.ts";
+import type { Digest } from "../core/digest.ts";
+import type { ByteRange } from "../core/entry.ts";
+import { LarderError } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
+import type { BlobFiles } from "./blob-files.ts";
+import type { BlobFacts, BlobTable, LastUsed } from "./blob-table.ts";
+import type { FaultLog } from "./faults.ts";
+import type { Quota } from "./quota.ts";
+import type { SealedBody } from "./staging.ts";
+import { SMALL_BODY_BYTES } from "./store.ts";
+import { Turns } from "./turns.ts";
+
+export interface BlobsDependencies {
+  readonly table: BlobTable;
+  readonly files: BlobFiles;
+  readonly quota: Quota;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly faults: FaultLog;
+  /** How much of small bodies stays in memory. */
+  readonly hotBytes: number;
+  /** Deletes the blob's row and what names it, in one transaction. @returns its length, `undefined` when it was gone. */
+  deleteRow(digest: Digest): number | undefined;
+  /** Called with a blob that is to be made durable. */
+  onUnsynced(digest: Digest): void;
+}
+
+/**
+ * The blobs, rows and files together. What happens to one digest happens in turn: publishing, condemning and removing the
+ * file can never cross. Rows change at once; a file whose row is gone follows.
+ */
+export class Blobs {
+  readonly #dependencies: BlobsDependencies;
+  readonly #turns = new Turns<Digest>();
+  readonly #hot: LRUCache<Digest, Buffer>;
+  readonly #loading = new Map<Digest, Promise<Buffer>>();
+  /** Stored before the last start and never known to be durable: hashed before their first use. */
+  readonly #suspects: Set<Digest>;
+  readonly #uses = new Map<Digest, number>();
+
+  constructor(dependencies: BlobsDependencies) {
+    this.#dependencies = dependencies;
+    this.#hot = new LRUCache({
+      maxSize: dependencies.hotBytes,
+      sizeCalculation: (body, digest) => body.length + digest.length,
+    });
+    this.#suspects = new Set(dependencies.table.unsynced());
+  }
+
+  /**
+   * Puts the sealed body where its digest names it, then has `writeRows` write the rows, all or none of them; when that
+   * fails the file goes again. @param writeRows returns whether the blob is new to the index
+   */
+  publish(body: SealedBody, writeRows: () => boolean): Promise<void> {
+    return this.#turns.take(body.digest, async () => {
+      const known = this.#dependencies.table.get(body.digest);
+      await this.#place(body, known);
+      const isNew = await this.#rowsOrNothing(body.digest, writeRows);
+      body.reservation.release();
+      if (isNew) this.#dependencies.quota.addBlobs(1, body.bytes);
+      this.#suspects.delete(body.digest);
+      if (isNew || known?.isSynced !== true) this.#dependencies.onUnsynced(body.digest);
+      if (body.inMemory !== undefined) this.#hot.set(body.digest, body.inMemory);
+    });
+  }
+
+  /** As {@link Store.readWhole}. Whatever comes from the disk has been hashed. */
+  readWhole(digest: Digest): Buffer | Promise<Buffer> {
+    const hot = this.#hot.get(digest);
+    if (hot === undefined) return this.#loadOnce(digest);
+    this.noteUse(digest);
+    return hot;
+  }
+
+  /** As {@link Store.openBlob}. */
+  async open(digest: Digest, range: ByteRange | undefined): Promise<Readable> {
+    const { files } = this.#dependencies;
+    const { bytes } = this.#known(digest);
+    if (this.#suspects.has(digest)) {
+      await this.#condemning(digest, bytes, () => files.verify(digest, bytes));
+      this.#trust(digest);
+    }
+    const stream = await this.#condemning(digest, bytes, () => files.stream(digest, bytes, range));
+    this.noteUse(digest);
+    return stream;
+  }
+
+  /** Deletes the blob and every entry that names it; open readers finish. Resolves when the file is gone too. */
+  async drop(digest: Digest): Promise<void> {
+    const bytes = this.#dependencies.deleteRow(digest);
+    if (bytes !== undefined) await this.removed(digest, bytes);
+  }
+
+  /** Accounts for a blob whose row is gone, and removes its file unless it has been published again meanwhile. */
+  removed(digest: Digest, bytes: number): Promise<void> {
+    this.#forget(digest, bytes);
+    return this.removeIfUnknown(digest);
+  }
+
+  /** Removes the file unless the index knows it, in turn with whatever else happens to that digest. */
+  removeIfUnknown(digest: Digest): Promise<void> {
+    const { table, files } = this.#dependencies;
+    return this.#turns.take(digest, async () => {
+      if (table.get(digest) === undefined) await files.remove(digest);
+    });
+  }
+
+  noteUse(digest: Digest): void {
+    this.#uses.set(digest, this.#dependencies.clock());
+  }
+
+  /** When blobs were used, for up to `limit` of those not taken yet. */
+  takeUses(limit: number): readonly LastUsed[] {
+    const taken = [...this.#uses].slice(0, limit);
+    for (const [digest] of taken) this.#uses.delete(digest);
+    return taken;
+  }
+
+  /** Resolves when everything begun with blobs has ended. */
+  idle(): Promise<void> {
+    return this.#turns.idle();
+  }
+
+  /**
+   * A good copy that is there stays, and the new one goes. When the index already knows the blob but its file is not to be
+   * trusted, the new bytes must be durable first: the row may say `synced` already.
+   */
+  async #place(body: SealedBody, known: BlobFacts | undefined): Promise<void> {
+    const { files } = this.#dependencies;
+    if (known === undefined) return files.publish(body.file.path, body.digest);
+    if (!this.#suspects.has(body.digest) && (await files.isWhole(body.digest, body.bytes))) return body.file.unlink();
+    await body.file.sync();
+    await files.publish(body.file.path, body.digest);
+  }
+
+  async #rowsOrNothing(digest: Digest, writeRows: () => boolean): Promise<boolean> {
+    try {
+      return writeRows();
+    } catch (error) {
+      if (this.#dependencies.table.get(digest) === undefined) await this.#dependencies.files.remove(digest);
+      throw error;
+    }
+  }
+
+  /** Many may ask for one cold body at once; it is read once. */
+  #loadOnce(digest: Digest): Promise<Buffer> {
+    const begun = this.#loading.get(digest);
+    if (begun !== undefined) return begun;
+    const loading = this.#load(digest).finally(() => this.#loading.delete(digest));
+    this.#loading.set(digest, loading);
+    return loading;
+  }
+
+  async #load(digest: Digest): Promise<Buffer> {
+    const { bytes } = this.#known(digest);
+    const body = await this.#condemning(digest, bytes, () => this.#dependencies.files.readVerified(digest, bytes));
+    this.#trust(digest);
+    this.noteUse(digest);
+    if (bytes <= SMALL_BODY_BYTES) this.#hot.set(digest, body);
+    return body;
+  }
+
+  #known(digest: Digest): BlobFacts {
+    const known = this.#dependencies.table.get(digest);
+    if (known !== undefined) return known;
+    throw new LarderError("BLOB_MISSING", `the store holds no blob ${digest}`, { details: { digest } });
+  }
+
+  /** The bytes were hashed and are right. */
+  #trust(digest: Digest): void {
+    if (this.#suspects.delete(digest)) this.#dependencies.onUnsynced(digest);
+  }
+
+  /** Runs `read`; when it finds the blob missing or corrupt, and a second look agrees, the blob goes with its entries. */
+  async #condemning<T>(digest: Digest, bytes: number, read: () => Promise<T>): Promise<T> {
+    try {
+      return await read();
+    } catch (error) {
+      if (isCondemning(error))
+        await this.#turns
+          .take(digest, () => this.#condemn(digest, bytes))
+          .catch((fault: unknown) => this.#dependencies.faults.report("index", fault));
+      throw error;
+    }
+  }
+
+  async #condemn(digest: Digest, bytes: number): Promise<void> {
+    const { files, log, deleteRow } = this.#dependencies;
+    try {
+      await files.verify(digest, bytes);
+    } catch (error) {
+      if (!isCondemning(error)) return;
+      if (deleteRow(digest) === undefined) return;
+      this.#forget(digest, bytes);
+      await files.remove(digest);
+      log.error({ code: error.code, digest, reason: error.message }, "a blob was lost; its entries are removed");
+    }
+  }
+
+  #forget(digest: Digest, bytes: number): void {
+    this.#dependencies.quota.removeBlob(bytes);
+    this.#hot.delete(digest);
+    this.#suspects.delete(digest);
+  }
+}
+
+function isCondemning(error: unknown): error is LarderError {
+  return error instanceof LarderError && (error.code === "BLOB_MISSING" || error.code === "BLOB_CORRUPT");
+}

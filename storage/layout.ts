@@ -1,0 +1,53 @@
+import { join } from "node:path";
+import type { Digest } from "../core/digest.ts";
+
+/**
+ * Where everything of a store lies; nothing else builds these paths.
+ *
+ * ```text
+ * <root>/                    0700
+ *   lock.sqlite              whoever holds an exclusive transaction on it is the writer
+ *   writer.json              pid and start of the writer; left behind only by a crash
+ *   index.sqlite             with -wal and -shm beside it: storage/schema.ts
+ *   blobs/sha256/ab/abcdef…  0444, whole bodies named by their digest
+ *   staging/<start>-<n>      0444, bodies on their way in
+ * ```
+ */
+export interface Layout {
+  readonly rootDir: string;
+  readonly lockFile: string;
+  readonly writerFile: string;
+  readonly indexFile: string;
+  /** The write-ahead log that SQLite keeps beside the index. */
+  readonly walFile: string;
+  readonly blobsDir: string;
+  readonly stagingDir: string;
+  /** The folder of every blob whose digest begins so. @param prefix two hex digits */
+  shardDir(prefix: string): string;
+  blobFile(digest: Digest): string;
+  stagingFile(name: string): string;
+}
+
+export function layoutOf(rootDir: string): Layout {
+  const indexFile = join(rootDir, "index.sqlite");
+  const blobsDir = join(rootDir, "blobs", "sha256");
+  const stagingDir = join(rootDir, "staging");
+  const shardDir = (prefix: string) => join(blobsDir, prefix);
+  return {
+    rootDir,
+    lockFile: join(rootDir, "lock.sqlite"),
+    writerFile: join(rootDir, "writer.json"),
+    indexFile,
+    walFile: `${indexFile}-wal`,
+    blobsDir,
+    stagingDir,
+    shardDir,
+    blobFile: (digest) => join(shardDir(shardOf(digest)), digest),
+    stagingFile: (name) => join(stagingDir, name),
+  };
+}
+
+/** The shard of a blob: 256 folders keep each small enough to list, at a million blobs too. */
+export function shardOf(digest: Digest): string {
+  return digest.slice(0, 2);
+}

@@ -1,0 +1,262 @@
+import type { Readable } from "node:stream";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Clock } from "../core/clock.ts";
+import type { Digest } from "../core/digest.ts";
+import type { ByteRange, Entry, EntryKey } from "../core/entry.ts";
+import type { Log } from "../core/log.ts";
+import { BlobFiles } from "./blob-files.ts";
+import { BlobTable } from "./blob-table.ts";
+import { Blobs } from "./blobs.ts";
+import { type Database, transact } from "./database.ts";
+import { EntryTable } from "./entries.ts";
+import { Evictor } from "./evict.ts";
+import { FaultLog } from "./faults.ts";
+import type { Layout } from "./layout.ts";
+import { listEntries } from "./listing.ts";
+import type { WriterLock } from "./lock.ts";
+import { Quota } from "./quota.ts";
+import { DiskStaging, type SealedBody } from "./staging.ts";
+import type { EntryDraft, EntryFreshening, StageOptions, Staging, Store, StoreListing, StoreUsage } from "./store.ts";
+import { blobsOnDisk } from "./sweep.ts";
+import { Syncer } from "./sync.ts";
+import { Upkeep } from "./upkeep.ts";
+
+export interface LocalStoreDependencies {
+  readonly db: Database;
+  readonly layout: Layout;
+  readonly lock: WriterLock;
+  /** Whether blobs may lie on disk that a crash kept out of the index. */
+  readonly mayHoldUnnamed: boolean;
+  readonly maxBytes: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Memory for rows asked for lately (some 10,000 entries) and for small bodies; both far below what a proxy may use. */
+const HOT_ROW_BYTES = 24 * 1024 * 1024;
+const HOT_BODY_BYTES = 32 * 1024 * 1024;
+/** Rows of one transaction that only notes use: a few milliseconds. */
+const USES_AT_ONCE = 500;
+const NO_ENTRIES: readonly Entry[] = Object.freeze([]);
+
+/** The store on a local disk, as its one writer sees it. `openStore` makes it. */
+export class LocalStore implements Store {
+  readonly #db: Database;
+  readonly #layout: Layout;
+  readonly #clock: Clock;
+  readonly #faults: FaultLog;
+  readonly #entries: EntryTable;
+  readonly #table: BlobTable;
+  readonly #quota: Quota;
+  readonly #evictor: Evictor;
+  readonly #syncer: Syncer;
+  readonly #blobs: Blobs;
+  readonly #upkeep = new Upkeep(() => this.#keepUp());
+  readonly #stagings = new Set<Staging>();
+  /** Staging files of this run are told apart by it from any that an earlier run left. */
+  readonly #startedMs: number;
+  #staged = 0;
+  readonly #lock: WriterLock;
+  readonly #sweeping: Promise<void>;
+  #isTidy = true;
+  #isClosing = false;
+  /** Blobs that an entry ceased to name; those that none names any more go with the next upkeep. */
+  readonly #orphaned = new Set<Digest>();
+
+  constructor({ db, layout, lock, mayHoldUnnamed, maxBytes, clock, log }: LocalStoreDependencies) {
+    this.#db = db;
+    this.#lock = lock;
+    this.#layout = layout;
+    this.#clock = clock;
+    this.#startedMs = clock();
+    this.#faults = new FaultLog(log);
+    this.#entries = new EntryTable(db, HOT_ROW_BYTES);
+    this.#table = new BlobTable(db);
+    this.#syncer = new Syncer(db, this.#table, layout);
+    this.#quota = new Quota(maxBytes, () => this.#evictor.poke());
+    this.#evictor = new Evictor({
+      quota: this.#quota,
+      log,
+      candidates: (limit) => {
+        this.#noteUses();
+        return this.#table.leastRecentlyUsed(limit);
+      },
+      drop: (digest) => this.#blobs.drop(digest),
+      onFault: (error) => this.#faults.report("blob", error),
+    });
+    this.#blobs = new Blobs({
+      table: this.#table,
+      files: new BlobFiles(layout),
+      quota: this.#quota,
+      clock,
+      log,
+      faults: this.#faults,
+      hotBytes: HOT_BODY_BYTES,
+      deleteRow: (digest) => this.#deleteBlobRow(digest),
+      onUnsynced: (digest) => this.#syncer.add(digest),
+    });
+    const { blobs, bytes } = this.#table.totals();
+    this.#quota.addBlobs(blobs, bytes);
+    this.#sweeping = mayHoldUnnamed ? this.#sweep() : Promise.resolve();
+  }
+
+  find(key: string): readonly Entry[] {
+    return this.#orReport(() => this.#entries.find(key)) ?? NO_ENTRIES;
+  }
+
+  stage({ expectedBytes = 0 }: StageOptions): Promise<Staging> {
+    this.#staged += 1;
+    const staging: Staging = new DiskStaging({
+      path: this.#layout.stagingFile(`${this.#startedMs}-${this.#staged}`),
+      announcedBytes: expectedBytes,
+      quota: this.#quota,
+      faults: this.#faults,
+      publish: (body, draft) => this.#publish(body, draft),
+      onClose: () => this.#stagings.delete(staging),
+    });
+    this.#stagings.add(staging);
+    return Promise.resolve(staging);
+  }
+
+  freshen(entry: Entry, freshening: EntryFreshening): Entry {
+    this.#orReport(() => this.#entries.freshen(entry, freshening));
+    this.#blobs.noteUse(entry.digest);
+    this.#upkeep.request();
+    return Object.freeze({ ...entry, ...freshening, fields: Object.freeze([...freshening.fields]) });
+  }
+
+  remove(entry: EntryKey): void {
+    try {
+      this.#mayBeOrphaned(this.#entries.remove(entry));
+    } catch (error) {
+      this.#entries.hide(entry);
+      this.#faults.report("index", error);
+    }
+  }
+
+  invalidate(key: string): void {
+    for (const entry of this.find(key)) this.remove(entry);
+  }
+
+  readWhole(digest: Digest): Buffer | Promise<Buffer> {
+    this.#upkeep.request();
+    return this.#blobs.readWhole(digest);
+  }
+
+  openBlob(digest: Digest, range?: ByteRange): Promise<Readable> {
+    this.#upkeep.request();
+    return this.#blobs.open(digest, range);
+  }
+
+  usage(): StoreUsage {
+    const { blobs, blobBytes, stagingBytes, maxBytes } = this.#quota;
+    return { blobs, blobBytes, stagingBytes, maxBytes, entries: this.#entries.count() };
+  }
+
+  list(options: { readonly containing?: string; readonly limit: number }): readonly StoreListing[] {
+    while (this.#noteUses() > 0);
+    return listEntries(this.#db, options);
+  }
+
+  /** Waits until what runs behind is done: sweeping after a crash, eviction, removal, making durable. */
+  async settled(): Promise<void> {
+    await this.#sweeping;
+    await this.#evictor.idle();
+    await this.#upkeep.run();
+    await this.#blobs.idle();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    await Promise.all([...this.#stagings].map((staging) => staging.close()));
+    await this.settled();
+    this.#db.close();
+    this.#lock.release(this.#isTidy);
+  }
+
+  /**
+   * Publishing: the file under its name first, then the rows that name it. A crash in between leaves a file that nothing
+   * names, which the next start sweeps away.
+   */
+  async #publish(body: SealedBody, draft: EntryDraft): Promise<Entry> {
+    const nowMs = this.#clock();
+    const entry: Entry = Object.freeze({ ...draft, digest: body.digest, bytes: body.bytes, storedMs: nowMs });
+    await this.#blobs.publish(body, () => {
+      const { isNew, replaced } = this.#inTransaction(() => ({
+        isNew: this.#table.put(entry, nowMs),
+        replaced: this.#entries.put(entry),
+      }));
+      this.#mayBeOrphaned(replaced);
+      return isNew;
+    });
+    this.#faults.recovered("staging");
+    return entry;
+  }
+
+  #deleteBlobRow(digest: Digest): number | undefined {
+    this.#entries.forgetBlob(digest);
+    return this.#inTransaction(() => this.#table.drop(digest));
+  }
+
+  #mayBeOrphaned(digest: Digest | undefined): void {
+    if (digest === undefined) return;
+    this.#orphaned.add(digest);
+    this.#upkeep.request();
+  }
+
+  async #keepUp(): Promise<void> {
+    try {
+      await this.#removeOrphaned();
+      while (this.#noteUses() > 0) await nextTurn();
+      await this.#syncer.sync();
+      this.#faults.recovered("sync");
+    } catch (error) {
+      this.#faults.report("sync", error);
+      if (!this.#isClosing) this.#upkeep.request();
+    }
+  }
+
+  async #removeOrphaned(): Promise<void> {
+    for (const digest of this.#orphaned) {
+      const bytes = this.#inTransaction(() => this.#table.dropUnnamed(digest));
+      this.#orphaned.delete(digest);
+      if (bytes !== undefined) await this.#blobs.removed(digest, bytes);
+    }
+  }
+
+  /** Writes down when blobs were used, some of them. @returns how many */
+  #noteUses(): number {
+    const uses = this.#blobs.takeUses(USES_AT_ONCE);
+    if (uses.length > 0) this.#inTransaction(() => this.#table.noteUses(uses));
+    return uses.length;
+  }
+
+  /** After a crash: removes files that were published but never named by a row. */
+  async #sweep(): Promise<void> {
+    this.#isTidy = false;
+    try {
+      for await (const digest of blobsOnDisk(this.#layout)) {
+        if (this.#isClosing) return;
+        await this.#blobs.removeIfUnknown(digest);
+      }
+      this.#isTidy = true;
+    } catch (error) {
+      this.#faults.report("blob", error);
+    }
+  }
+
+  #inTransaction<T>(work: () => T): T {
+    const result = transact(this.#db, work);
+    this.#faults.recovered("index");
+    return result;
+  }
+
+  #orReport<T>(work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (error) {
+      this.#faults.report("index", error);
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,83 @@
+import { existsSync } from "node:fs";
+import type { Clock } from "../core/clock.ts";
+import { LarderError } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
+import { BlobTable } from "./blob-table.ts";
+import { type Database, type DatabaseFile, databaseFault, openDatabase, openDatabaseForReading } from "./database.ts";
+import { EntryTable } from "./entries.ts";
+import { type Layout, layoutOf } from "./layout.ts";
+import { listEntries } from "./listing.ts";
+import { LocalStore } from "./local-store.ts";
+import { takeWriterLock } from "./lock.ts";
+import { emptyStaging, makeFolders, makePrivateDir } from "./root-dir.ts";
+import { INDEX_MIGRATIONS } from "./schema.ts";
+import type { Store } from "./store.ts";
+
+export interface StoreOptions {
+  /** Made, readable by its user only, when it is missing. */
+  readonly rootDir: string;
+  /** What the blobs and the bodies under way may take together, in bytes. */
+  readonly maxBytes: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** What commands may ask of a store beside the process that writes it, or when none does. */
+export type StoreReader = Pick<Store, "find" | "usage" | "list"> & { close(): void };
+
+/**
+ * Opens the store as its one writer, making it if there is none.
+ * @throws LarderError `STORE_LOCKED`, `STORE_NEWER`, `STORE_UNREADABLE` or `STORE_UNWRITABLE`; nothing has been changed then.
+ */
+export async function openStore({ rootDir, maxBytes, clock, log }: StoreOptions): Promise<LocalStore> {
+  const layout = layoutOf(rootDir);
+  await makePrivateDir(rootDir);
+  const lock = takeWriterLock(layout, { pid: process.pid, sinceMs: clock() });
+  const file = indexFile(layout);
+  let db: Database | undefined;
+  try {
+    const isNew = !existsSync(file.path);
+    db = openDatabase(file);
+    await makeFolders(layout);
+    await emptyStaging(layout);
+    return new LocalStore({ db, layout, lock, mayHoldUnnamed: lock.isAfterCrash && !isNew, maxBytes, clock, log });
+  } catch (error) {
+    db?.close();
+    lock.release(!lock.isAfterCrash);
+    throw databaseFault(file, error);
+  }
+}
+
+/** Opens the index of an existing store without the lock, and changes nothing. @throws LarderError as {@link openStore}. */
+export function openStoreForReading({ rootDir, maxBytes }: Pick<StoreOptions, "rootDir" | "maxBytes">): StoreReader {
+  const layout = layoutOf(rootDir);
+  if (!existsSync(layout.indexFile))
+    throw new LarderError("STORE_UNREADABLE", `there is no store in ${rootDir} yet; \`larder serve\` makes one`, {
+      details: { rootDir },
+    });
+  return readerOf(openDatabaseForReading(indexFile(layout)), maxBytes);
+}
+
+/** Rows are not kept in memory: the writer may change them at any moment. */
+function readerOf(db: Database, maxBytes: number): StoreReader {
+  const entries = new EntryTable(db, 0);
+  const table = new BlobTable(db);
+  return {
+    find: (key) => entries.find(key),
+    usage: () => {
+      const { blobs, bytes } = table.totals();
+      return { blobs, blobBytes: bytes, entries: entries.count(), stagingBytes: 0, maxBytes };
+    },
+    list: (options) => listEntries(db, options),
+    close: () => void db.close(),
+  };
+}
+
+function indexFile({ indexFile: path, rootDir }: Layout): DatabaseFile {
+  return {
+    path,
+    what: "the index of the store",
+    cure: `move ${rootDir} aside, and larder starts a new store`,
+    migrations: INDEX_MIGRATIONS,
+  };
+}

@@ -1,0 +1,115 @@
+/**
+ * The index, version by version: step n takes `user_version` from n to n + 1. Never edit a step that was released; add one.
+ *
+ * Units: `*_ms` are milliseconds since the Unix epoch, `bytes` are bytes, `sha256` and `digest` are raw digests, `path_hash`
+ * and `key_hash` the first 16 bytes of the sha256 of the text beside them. docs/storage-format.md explains each column.
+ */
+export const INDEX_MIGRATIONS: readonly string[] = [
+  `
+  -- What is on disk. keep: 1 once a root or member named it (evicted last), else 0.
+  CREATE TABLE blob (
+    sha256 BLOB PRIMARY KEY CHECK (length(sha256) = 32),
+    bytes INTEGER NOT NULL,
+    synced INTEGER NOT NULL DEFAULT 0,
+    last_used_ms INTEGER NOT NULL,
+    keep INTEGER NOT NULL DEFAULT 0,
+    pins INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  CREATE INDEX blob_by_use ON blob (keep, last_used_ms) WHERE pins = 0;
+  CREATE INDEX blob_unsynced ON blob (sha256) WHERE synced = 0;
+
+  -- Stored responses. fields and selecting are JSON arrays of name, value, name, value …
+  CREATE TABLE entry (
+    key_hash BLOB NOT NULL CHECK (length(key_hash) = 16),
+    variant TEXT NOT NULL,
+    realm TEXT NOT NULL,
+    method TEXT NOT NULL,
+    uri TEXT NOT NULL,
+    sha256 BLOB NOT NULL REFERENCES blob ON DELETE CASCADE,
+    status INTEGER NOT NULL,
+    fields TEXT NOT NULL,
+    selecting TEXT NOT NULL,
+    class TEXT CHECK (class IN ('payload', 'root', 'member', 'other')),
+    request_ms INTEGER NOT NULL,
+    response_ms INTEGER NOT NULL,
+    stored_ms INTEGER NOT NULL,
+    PRIMARY KEY (key_hash, variant, realm)
+  ) STRICT;
+  CREATE INDEX entry_by_blob ON entry (sha256);
+
+  -- Who may be answered with a blob by its digest alone.
+  CREATE TABLE access (
+    sha256 BLOB NOT NULL REFERENCES blob ON DELETE CASCADE,
+    realm TEXT NOT NULL,
+    PRIMARY KEY (sha256, realm)
+  ) STRICT, WITHOUT ROWID;
+
+  -- The same bytes under another strong digest.
+  CREATE TABLE alias (
+    alg TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    sha256 BLOB NOT NULL,
+    PRIMARY KEY (alg, digest)
+  ) STRICT, WITHOUT ROWID;
+
+  -- A blob that names others: a root its members, a narinfo its nar.
+  CREATE TABLE edge (
+    parent_sha256 BLOB NOT NULL REFERENCES blob ON DELETE CASCADE,
+    child_sha256 BLOB NOT NULL,
+    PRIMARY KEY (parent_sha256, child_sha256)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX edge_by_child ON edge (child_sha256);
+
+  CREATE TABLE repo (
+    id INTEGER PRIMARY KEY,
+    ecosystem TEXT NOT NULL,
+    realm TEXT NOT NULL
+  ) STRICT;
+
+  -- URL prefixes that a repository is served under.
+  CREATE TABLE base (
+    url TEXT PRIMARY KEY CHECK (url LIKE '%/'),
+    repo_id INTEGER NOT NULL REFERENCES repo ON DELETE CASCADE,
+    via TEXT NOT NULL CHECK (via IN ('own', 'metalink', 'mirrorlist', 'config')),
+    expires_ms INTEGER
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX base_by_repo ON base (repo_id);
+
+  -- One root and everything that it declares.
+  CREATE TABLE generation (
+    id INTEGER PRIMARY KEY,
+    repo_id INTEGER NOT NULL REFERENCES repo ON DELETE CASCADE,
+    scope TEXT NOT NULL,
+    root_sha256 BLOB NOT NULL,
+    seen_ms INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('loading', 'live', 'old'))
+  ) STRICT;
+  CREATE INDEX generation_by_repo ON generation (repo_id, scope, seen_ms);
+
+  -- In this repository, this path has this digest and size. Written in bulk, so without foreign keys.
+  CREATE TABLE decl (
+    repo_id INTEGER NOT NULL,
+    path_hash BLOB NOT NULL,
+    generation_id INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    alg TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    bytes INTEGER,
+    kind TEXT NOT NULL,
+    name TEXT,
+    version TEXT,
+    arch TEXT,
+    PRIMARY KEY (repo_id, path_hash, path, generation_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX decl_by_digest ON decl (alg, digest);
+
+  -- Bases that gave wrong bytes for a path, with growing back-off.
+  CREATE TABLE quarantine (
+    base TEXT NOT NULL,
+    path_hash BLOB NOT NULL,
+    until_ms INTEGER NOT NULL,
+    tries INTEGER NOT NULL,
+    PRIMARY KEY (base, path_hash)
+  ) STRICT, WITHOUT ROWID;
+  `,
+];

@@ -1,0 +1,84 @@
+import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { systemCode } from "../core/errors.ts";
+
+/** The file behind a growing body: made at the first write, readable through its descriptor until it is closed. */
+export class StagingFile {
+  readonly path: string;
+  #handle: FileHandle | undefined;
+  #bytes = 0;
+  #isUnlinked = false;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** How much of the body is in the file. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Makes the file, if there is none yet. Committed files keep its mode: nobody writes to them through a path. */
+  async create(): Promise<FileHandle> {
+    this.#handle ??= await openNew(this.path);
+    return this.#handle;
+  }
+
+  /** Appends the chunks, all of them or up to where the disk refuses. */
+  async append(chunks: readonly Buffer[]): Promise<void> {
+    const handle = await this.create();
+    let rest = chunks;
+    while (rest.length > 0) {
+      const { bytesWritten } = await handle.writev(rest, this.#bytes);
+      this.#bytes += bytesWritten;
+      rest = behind(rest, bytesWritten);
+    }
+  }
+
+  /** At least one and at most `maxBytes` bytes from `position`. Rejects when the file does not reach so far. */
+  async read(position: number, maxBytes: number): Promise<Buffer> {
+    const length = Math.min(maxBytes, this.#bytes - position);
+    if (this.#handle === undefined || length <= 0) throw new Error(`byte ${position} was not written`);
+    const { buffer, bytesRead } = await this.#handle.read(Buffer.allocUnsafeSlow(length), 0, length, position);
+    if (bytesRead === 0) throw new Error(`the file ends before byte ${position}`);
+    return buffer.subarray(0, bytesRead);
+  }
+
+  /** Makes what was written durable. */
+  async sync(): Promise<void> {
+    await this.#handle?.datasync();
+  }
+
+  /** Removes the name; the bytes stay readable until {@link close}. Idempotent. */
+  async unlink(): Promise<void> {
+    if (this.#isUnlinked) return;
+    this.#isUnlinked = true;
+    if (this.#handle !== undefined) await rm(this.path, { force: true });
+  }
+
+  /** Waits for what is being read or written, and gives the descriptor back. */
+  async close(): Promise<void> {
+    await this.#handle?.close();
+  }
+}
+
+/** Somebody may have removed the folder while larder runs; that is no reason to stop storing. */
+async function openNew(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, "wx+", 0o444);
+  } catch (error) {
+    if (systemCode(error) !== "ENOENT") throw error;
+    await mkdir(dirname(path), { recursive: true });
+    return open(path, "wx+", 0o444);
+  }
+}
+
+/** The chunks without their first bytes: the system may write less than it was given. */
+function behind(chunks: readonly Buffer[], bytes: number): readonly Buffer[] {
+  let skipped = bytes;
+  for (const [index, chunk] of chunks.entries()) {
+    if (skipped < chunk.length) return [chunk.subarray(skipped), ...chunks.slice(index + 1)];
+    skipped -= chunk.length;
+  }
+  return [];
+}
