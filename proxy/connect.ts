@@ -10,7 +10,7 @@ import { peekFirstBytes } from "./first-bytes.ts";
 import { refuseRaw } from "./raw-answer.ts";
 import type { ProxyDependencies, ProxySettings } from "./settings.ts";
 import { joinTunnel } from "./tunnel.ts";
-import { setWay, type Way, wayOf } from "./way.ts";
+import { hasHadRequest, setWay, type Way, wayOf } from "./way.ts";
 
 export interface ConnectDependencies {
   readonly contexts: ProxyDependencies["contexts"];
@@ -91,18 +91,15 @@ export class Tunnels {
       ? new LarderError("NAME_MISMATCH", `TLS names ${name} in a tunnel to ${to.host}`)
       : way.refusal;
     setWay(secure, { ...way, tunnel: { ...to, scheme: "https" }, refusal });
-    let isSecure = false;
-    let reason = "it closed the connection during the handshake";
+    let reason = "it closed the connection before its first request";
     secure.on("error", (error) => {
       reason = error.message;
     });
-    secure.once("secure", () => {
-      isSecure = true;
-      server.emit("connection", secure);
-    });
+    secure.once("secure", () => server.emit("connection", secure));
     secure.once("close", () => {
       socket.destroy();
-      if (!isSecure) this.#noteRejection(way, to, reason);
+      // Some clients look at the certificate only after the handshake: they just leave, without a word.
+      if (!hasHadRequest(secure)) this.#noteRejection(way, to, reason);
     });
     socket.once("close", () => secure.destroy());
   }

@@ -8,7 +8,7 @@ import type { Tunnels } from "./connect.ts";
 import type { Exchanges } from "./exchange.ts";
 import { refuseRaw } from "./raw-answer.ts";
 import type { ListenOptions } from "./settings.ts";
-import { hasWay, setWay } from "./way.ts";
+import { hasWay, noteRequest, setWay } from "./way.ts";
 
 export interface ListenerDependencies {
   readonly addresses: AddressRules;
@@ -84,6 +84,7 @@ export class BoundListener {
     this.#server.prependListener("connection", (socket: net.Socket) => this.#admit(socket));
     this.#server.on("request", (request: IncomingMessage, response: ServerResponse) => {
       const { socket } = request;
+      noteRequest(socket);
       this.#busy.add(socket);
       response.once("close", () => this.#busy.delete(socket));
       void exchanges.answer(request, response);

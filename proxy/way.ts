@@ -29,3 +29,14 @@ export function wayOf(socket: Duplex): Way {
   if (way === undefined) throw new Error("this connection came in by no listener");
   return way;
 }
+
+const withRequests = new WeakSet<Duplex>();
+
+/** Remembers that a request has come in on this connection. */
+export function noteRequest(socket: Duplex): void {
+  withRequests.add(socket);
+}
+
+export function hasHadRequest(socket: Duplex): boolean {
+  return withRequests.has(socket);
+}
