@@ -48,6 +48,7 @@ export const ERROR_CODES = {
   PARENT_PROXY: { source: "origin", status: 502 },
   DIGEST_MISMATCH: { source: "origin", status: 502 },
   SIZE_MISMATCH: { source: "origin", status: 502 },
+  METADATA_BROKEN: { source: "origin", status: 502 },
 
   STORE_LOCKED: { source: "store", status: 500 },
   STORE_NEWER: { source: "store", status: 500 },
