@@ -180,11 +180,8 @@ export class Exchanges {
     const range = reply.request.headers.range;
     if (range !== undefined && isFarAhead(range, fill)) return await this.#pass(errand, "unverified-range");
     reply.record.cacheStatus = { ...reply.record.cacheStatus, fwdStatus: head.draft.status, stored: true };
-    try {
-      await serveFill(reply, fill, head);
-    } finally {
-      if (how.isLeader) reply.record.originBytes = fill.originBytes;
-    }
+    if (how.isLeader) reply.record.countOriginBytes = () => fill.originBytes;
+    await serveFill(reply, fill, head);
   }
 
   #joinOrLead(

@@ -31,9 +31,10 @@ export class ExchangeRecord {
   cacheStatus: CacheStatus = {};
   digest: Digest | undefined;
   error: LarderError | undefined;
-  /** Body bytes sent to the client, and body bytes that an origin sent for this exchange. */
+  /** Body bytes sent to the client. */
   sentBytes = 0;
-  originBytes = 0;
+  /** Body bytes that an origin has sent for this exchange so far. */
+  countOriginBytes: () => number = () => 0;
   readonly method: string;
   readonly way: Way;
   readonly #startedMs: number;
@@ -56,13 +57,14 @@ export class ExchangeRecord {
     const { log, ledger, clock, totals } = this.#dependencies;
     const atMs = clock();
     const { hit, fwd, fwdStatus, stored, collapsed, detail } = this.cacheStatus;
+    const originBytes = this.countOriginBytes();
     const isHit =
       this.error === undefined &&
-      (hit === true || this.originBytes === 0) &&
+      (hit === true || originBytes === 0) &&
       (hit === true || fwdStatus === 304 || collapsed === true);
     totals.exchanges += 1;
     totals.clientBytes += this.sentBytes;
-    totals.originBytes += this.originBytes;
+    totals.originBytes += originBytes;
     if (isHit) totals.hits += 1;
     const target = this.target === undefined ? undefined : withoutQuery(this.target);
     log.info(
@@ -80,7 +82,7 @@ export class ExchangeRecord {
         code: this.error?.code,
         reason: this.error?.message,
         bytes: this.sentBytes,
-        originBytes: this.originBytes,
+        originBytes,
         whole: isWhole,
         totalMs: atMs - this.#startedMs,
       },
@@ -97,7 +99,7 @@ export class ExchangeRecord {
       status,
       digest: this.digest,
       bytes: this.sentBytes,
-      originBytes: this.originBytes,
+      originBytes,
       isHit,
     });
   }

@@ -67,7 +67,8 @@ export async function serveFill(reply: Reply, fill: Fill, head: FillHead & { kin
     reply.response.end();
     return true;
   }
-  const reader = part === "whole" ? fill.openReader() : fill.openReader(part.first, part.last);
+  const last = head.bytes === undefined ? undefined : head.bytes - 1;
+  const reader = part === "whole" ? fill.openReader(0, last) : fill.openReader(part.first, part.last);
   const leave = (): void => reader.close();
   reply.response.once("close", leave);
   try {
@@ -97,8 +98,10 @@ export async function servePass(reply: Reply, { head, body }: OriginResponse): P
 }
 
 async function* counted(body: AsyncIterable<Buffer>, { record }: Reply): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  record.countOriginBytes = () => bytes;
   for await (const chunk of body) {
-    record.originBytes += chunk.length;
+    bytes += chunk.length;
     yield chunk;
   }
 }
