@@ -1,0 +1,210 @@
+import { describe, expect, it } from "vitest";
+import type { Entry } from "../../core/entry.ts";
+import { decide } from "../../policy/decide.ts";
+import type { Plan, PlanContext, RequestView } from "../../policy/plan.ts";
+import { variantOf } from "../../policy/selecting.ts";
+import { dateIn, makeContext, makeEntry, makeRequest } from "./make.ts";
+
+const plan = (
+  entries: readonly Entry[],
+  request: RequestView = makeRequest(),
+  context: Partial<PlanContext> = {},
+): Plan => decide(request, entries, makeContext(context));
+
+const asking = (...directives: string[]): RequestView => makeRequest(["Cache-Control", directives.join(", ")]);
+const REFUSED: Plan = { action: "refuse", code: "ONLY_IF_CACHED" };
+const FRESH = makeEntry(["Cache-Control", "max-age=100", "ETag", '"a"'], { agoSeconds: 60 });
+const STALE = makeEntry(["Cache-Control", "max-age=40", "ETag", '"a"'], { agoSeconds: 60 });
+const STALE_WITHOUT_VALIDATOR = makeEntry(["Cache-Control", "max-age=40"], { agoSeconds: 60 });
+
+describe("a request with nothing stored", () => {
+  it("is fetched", () => {
+    expect(plan([])).toEqual({ action: "fetch", reason: "uri-miss" });
+  });
+
+  it("is fetched whole although conditional: its conditions are answered from the answer (RFC 9111 §4.3.2)", () => {
+    const request = makeRequest(["If-None-Match", '"a"', "If-Match", '"b"', "If-Unmodified-Since", dateIn(0)]);
+    expect(plan([], request)).toEqual({ action: "fetch", reason: "uri-miss" });
+  });
+
+  it("is passed when it is a HEAD", () => {
+    expect(plan([], makeRequest([], { method: "HEAD" }))).toMatchObject({ action: "pass", reason: "uri-miss" });
+  });
+
+  it("is passed under no-store (RFC 9111 §5.2.1.5)", () => {
+    expect(plan([], asking("no-store"))).toMatchObject({ action: "pass", reason: "uri-miss" });
+  });
+
+  it("is refused under only-if-cached (RFC 9111 §5.2.1.7)", () => {
+    expect(plan([], asking("only-if-cached"))).toEqual(REFUSED);
+  });
+
+  it.each(["payload", "member", "root"] as const)("is fetched whole for a range of a %s", (name) => {
+    expect(plan([], makeRequest(["Range", "bytes=5-"]), { class: name })).toMatchObject({ action: "fetch" });
+  });
+
+  it("is passed for a range of anything else, unless the range is the whole", () => {
+    expect(plan([], makeRequest(["Range", "bytes=5-"]))).toEqual({ action: "pass", reason: "partial" });
+    expect(plan([], makeRequest(["Range", "bytes=0-5"]))).toEqual({ action: "pass", reason: "partial" });
+    expect(plan([], makeRequest(["Range", "bytes=0-"]))).toEqual({ action: "fetch", reason: "uri-miss" });
+  });
+});
+
+describe("a GET with content (RFC 9110 §9.3.1)", () => {
+  it.each([
+    ["Content-Length", "3"],
+    ["Transfer-Encoding", "chunked"],
+  ])("is passed, whatever is stored (%s)", (name, value) => {
+    expect(plan([FRESH], makeRequest([name, value]))).toMatchObject({ action: "pass", reason: "bypass" });
+  });
+
+  it("is none when its length is 0", () => {
+    expect(plan([FRESH], makeRequest(["Content-Length", "0"]))).toMatchObject({ action: "serve" });
+  });
+});
+
+describe("a stored response (RFC 9111 §4)", () => {
+  it("is served while it is fresh, with the seconds that are left", () => {
+    expect(plan([FRESH])).toEqual({ action: "serve", entry: FRESH, freshness: "fresh", ttlSeconds: 40 });
+  });
+
+  it("is stale from the second on in which its age reaches its lifetime (§4.2)", () => {
+    const entry = makeEntry(["Cache-Control", "max-age=60", "ETag", '"a"'], { agoSeconds: 60 });
+    expect(plan([entry])).toMatchObject({ action: "revalidate", reason: "stale" });
+  });
+
+  it("answers a HEAD as well", () => {
+    expect(plan([FRESH], makeRequest([], { method: "HEAD" }))).toMatchObject({ action: "serve" });
+  });
+
+  it("is served under no-store, which is about storing this request's answer (§5.2.1.5)", () => {
+    expect(plan([FRESH], asking("no-store"))).toMatchObject({ action: "serve" });
+  });
+
+  it("is revalidated by all its validators when it is stale (§4.3.1)", () => {
+    const modified = dateIn(-1000);
+    const entry = makeEntry(["Cache-Control", "max-age=0", "ETag", 'W/"a"', "Last-Modified", modified]);
+    expect(plan([entry])).toEqual({
+      action: "revalidate",
+      entry,
+      conditional: ["If-None-Match", 'W/"a"', "If-Modified-Since", modified],
+      reason: "stale",
+    });
+  });
+
+  it("is not revalidated by a Last-Modified that is no date", () => {
+    const entry = makeEntry(["Cache-Control", "max-age=0", "Last-Modified", "long ago"]);
+    expect(plan([entry])).toEqual({ action: "fetch", reason: "stale" });
+  });
+
+  it("is fetched again when it is stale and has no validator", () => {
+    expect(plan([STALE_WITHOUT_VALIDATOR])).toEqual({ action: "fetch", reason: "stale" });
+  });
+
+  it("is left alone by a HEAD that finds it stale, and by a no-store request", () => {
+    expect(plan([STALE], makeRequest([], { method: "HEAD" }))).toMatchObject({ action: "pass", reason: "stale" });
+    expect(plan([STALE], asking("no-store"))).toMatchObject({ action: "pass", reason: "stale" });
+  });
+
+  it("is revalidated whole for a range (RFC 9111 §4.3.1)", () => {
+    expect(plan([STALE], makeRequest(["Range", "bytes=1-2"]))).toMatchObject({ action: "revalidate" });
+    expect(plan([STALE_WITHOUT_VALIDATOR], makeRequest(["Range", "bytes=1-2"]))).toMatchObject({ action: "pass" });
+  });
+
+  it("is revalidated every time under no-cache (§5.2.2.4)", () => {
+    const entry = makeEntry(["Cache-Control", "no-cache, max-age=100", "ETag", '"a"']);
+    expect(plan([entry])).toMatchObject({ action: "revalidate", reason: "stale" });
+  });
+});
+
+describe("request directives (RFC 9111 §5.2.1)", () => {
+  it.each(["no-cache", "max-age=0", "max-age=59", "min-fresh=41"])("revalidate a fresh response: %s", (directive) => {
+    expect(plan([FRESH], asking(directive))).toMatchObject({ action: "revalidate", reason: "request" });
+  });
+
+  it.each(["max-age=60", "min-fresh=40", "max-stale", "foo=bar"])("leave it be: %s", (directive) => {
+    expect(plan([FRESH], asking(directive))).toMatchObject({ action: "serve", freshness: "fresh" });
+  });
+
+  it("revalidate by Pragma where there is no Cache-Control (§5.4)", () => {
+    expect(plan([FRESH], makeRequest(["Pragma", "no-cache"]))).toMatchObject({ action: "revalidate" });
+  });
+
+  it("let a stale response be served as far as max-stale goes (§5.2.1.2)", () => {
+    const served = { action: "serve", freshness: "stale", ttlSeconds: -20 };
+    expect(plan([STALE], asking("max-stale"))).toMatchObject(served);
+    expect(plan([STALE], asking("max-stale=20"))).toMatchObject(served);
+    expect(plan([STALE], asking("max-stale=19"))).toMatchObject({ action: "revalidate" });
+    expect(plan([STALE], asking("max-stale", "max-age=10"))).toMatchObject({ action: "revalidate" });
+  });
+
+  it.each(["must-revalidate", "proxy-revalidate", "s-maxage=40", "no-cache"])(
+    "do not make a response stale-servable that forbids it: %s (§4.2.4)",
+    (directive) => {
+      const entry = makeEntry(["Cache-Control", `max-age=40, ${directive}`, "ETag", '"a"'], { agoSeconds: 60 });
+      expect(plan([entry], asking("max-stale"))).toMatchObject({ action: "revalidate" });
+    },
+  );
+
+  it("let only-if-cached have what would be served anyway, and nothing else", () => {
+    expect(plan([FRESH], asking("only-if-cached"))).toMatchObject({ action: "serve" });
+    expect(plan([STALE], asking("only-if-cached", "max-stale"))).toMatchObject({ action: "serve" });
+    expect(plan([STALE], asking("only-if-cached"))).toEqual(REFUSED);
+    expect(plan([FRESH], asking("only-if-cached", "no-cache"))).toEqual(REFUSED);
+  });
+});
+
+describe("the choice among stored responses (RFC 9111 §4.1)", () => {
+  const stored = (foo: string, changes: Partial<Entry> = {}): Entry => {
+    const fields = ["Cache-Control", "max-age=100", "Vary", "Foo", "Date", dateIn(0)];
+    const variant = variantOf(fields, makeRequest(["Foo", foo]), "asked")?.variant ?? "";
+    return makeEntry(fields, { variant, ...changes });
+  };
+
+  it("is by the fields that Vary names", () => {
+    const [one, two] = [stored("1"), stored("2")];
+    expect(plan([one, two], makeRequest(["Foo", "2"]))).toMatchObject({ action: "serve", entry: two });
+    expect(plan([one, two], makeRequest(["Foo", "3"]))).toEqual({ action: "fetch", reason: "vary-miss" });
+    expect(plan([one, two])).toEqual({ action: "fetch", reason: "vary-miss" });
+  });
+
+  it("is for the newest, which comes first, where several are selected", () => {
+    const [newer, older] = [makeEntry(FRESH.fields), FRESH];
+    expect(plan([newer, older])).toMatchObject({ entry: newer });
+  });
+
+  it("is for the requester's own realm before the public one", () => {
+    const [open, own] = [makeEntry(FRESH.fields), makeEntry(FRESH.fields, { realm: "me" })];
+    expect(plan([open, own], makeRequest([], { realm: "me" }))).toMatchObject({ entry: own });
+    expect(plan([open], makeRequest([], { realm: "me" }))).toMatchObject({ entry: open });
+  });
+
+  it("never shows another realm's, not even by the reason of the miss (RFC 9211 §6)", () => {
+    const own = makeEntry(FRESH.fields, { realm: "me" });
+    expect(plan([own])).toEqual({ action: "fetch", reason: "uri-miss" });
+    expect(plan([own], makeRequest([], { realm: "you" }))).toEqual({ action: "fetch", reason: "uri-miss" });
+    expect(plan([own], asking("only-if-cached"))).toEqual(REFUSED);
+  });
+
+  it("does not show one with credentials the error that the public was given", () => {
+    const hidden = makeEntry(FRESH.fields, { status: 404 });
+    expect(plan([hidden])).toMatchObject({ action: "serve" });
+    expect(plan([hidden], makeRequest([], { realm: "me" }))).toEqual({ action: "fetch", reason: "uri-miss" });
+  });
+});
+
+describe("a root", () => {
+  const root = (fields: readonly string[], rootFreshForMs = 300_000): Plan =>
+    plan([makeEntry(fields, { agoSeconds: 60 })], makeRequest(), { class: "root", rootFreshForMs });
+
+  it("is served for its explicit lifetime, rootFreshFor at most", () => {
+    expect(root(["Cache-Control", "max-age=100", "ETag", '"a"'])).toMatchObject({ action: "serve", ttlSeconds: 40 });
+    expect(root(["Cache-Control", "max-age=9000", "ETag", '"a"'])).toMatchObject({ ttlSeconds: 240 });
+    expect(root(["Cache-Control", "max-age=9000", "ETag", '"a"'], 60_000)).toMatchObject({ action: "revalidate" });
+    expect(root(["Cache-Control", "max-age=9000", "ETag", '"a"'], 0)).toMatchObject({ action: "revalidate" });
+  });
+
+  it("is revalidated where the origin says nothing, however old it is", () => {
+    expect(root(["Last-Modified", dateIn(-9_000_000)])).toMatchObject({ action: "revalidate", reason: "stale" });
+  });
+});

@@ -1,0 +1,86 @@
+import fc from "fast-check";
+import rangeParser from "range-parser";
+import { describe, expect, it } from "vitest";
+import { contentRange, isWholeRange, readRange } from "../../policy/ranges.ts";
+
+const part = (first: number, last: number) => ({ kind: "part", range: { first, last } });
+
+describe("Range (RFC 9110 §14.1.2, §14.2)", () => {
+  it.each([
+    ["bytes=0-1", part(0, 1)],
+    ["bytes=5-", part(5, 9)],
+    ["bytes=5-99999999999999999999", part(5, 9)],
+    ["bytes=-3", part(7, 9)],
+    ["bytes=-10", part(0, 9)],
+    ["bytes=-11", part(0, 9)],
+    ["bytes=9-9", part(9, 9)],
+    ["BYTES=0-1", part(0, 1)],
+    ["bytes= 0-1", part(0, 1)],
+  ])("reads %s of ten bytes", (value, expected) => {
+    expect(readRange(value, 10)).toEqual(expected);
+  });
+
+  it.each(["bytes=10-", "bytes=10-12", "bytes=99999999999999999999-", "bytes=-0"])(
+    "cannot satisfy %s of ten bytes",
+    (value) => {
+      expect(readRange(value, 10)).toEqual({ kind: "unsatisfiable" });
+    },
+  );
+
+  it("can satisfy no range of nothing", () => {
+    expect(readRange("bytes=0-", 0)).toEqual({ kind: "unsatisfiable" });
+    expect(readRange("bytes=-5", 0)).toEqual({ kind: "unsatisfiable" });
+  });
+
+  it.each([
+    undefined,
+    "",
+    "bytes",
+    "bytes=",
+    "bytes=-",
+    "bytes=a-b",
+    "bytes=5-2",
+    "bytes=--5",
+    "bytes=1-2-3",
+    "bytes=+1-2",
+    "bytes=1.0-2",
+    "items=0-1",
+    "bytes 0-1",
+    "bytes=0-1, 3-4",
+    "bytes=0 - 1",
+  ])("gives the whole for %s", (value) => {
+    expect(readRange(value, 10)).toEqual({ kind: "whole" });
+  });
+
+  it("reads any text without failing, and no range that lies outside", () => {
+    const near = fc.stringMatching(/^bytes=[0-9, -]{0,12}$/);
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), near), fc.nat(1000), (value, bytes) => {
+        const reading = readRange(value, bytes);
+        if (reading.kind !== "part") return true;
+        const { first, last } = reading.range;
+        return first >= 0 && first <= last && last < bytes;
+      }),
+    );
+  });
+
+  it("agrees with range-parser about every range that is one", () => {
+    fc.assert(
+      fc.property(fc.nat(200), fc.nat(200), fc.integer({ min: 1, max: 150 }), (first, length, bytes) => {
+        const value = `bytes=${first}-${first + length}`;
+        const [oracle] = [rangeParser(bytes, value)].flat();
+        const expected = typeof oracle === "object" ? part(oracle.start, oracle.end) : { kind: "unsatisfiable" };
+        expect(readRange(value, bytes)).toEqual(expected);
+      }),
+    );
+  });
+
+  it("knows the range that is everything before the length is known", () => {
+    expect(isWholeRange("bytes=0-")).toBe(true);
+    for (const value of ["bytes=0-9", "bytes=1-", "bytes=-1", "items=0-"]) expect(isWholeRange(value)).toBe(false);
+  });
+
+  it("is answered with its Content-Range (§14.4)", () => {
+    expect(contentRange({ first: 0, last: 4 }, 10)).toBe("bytes 0-4/10");
+  });
+});
