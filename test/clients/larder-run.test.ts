@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import type { Receipt } from "../../storage/store.ts";
+import { createAptClient, createAptRepository } from "../support/apt-repository.ts";
 import { folderHandler, readFolder } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import { runLarder } from "../support/larder.ts";
@@ -10,7 +11,7 @@ import { bodyBytes, type Origin } from "../support/origin.ts";
 import { ParentProxy } from "../support/parent-proxy.ts";
 import { createPythonIndex } from "../support/python-index.ts";
 
-const PAYLOAD = /\.(whl|tar\.gz|tgz)$/;
+const PAYLOAD = /\.(deb|whl|tar\.gz|tgz)$/;
 const RECEIPT_LINE = /\d+ payloads?, \d+ hits?, .+ from origins, .+ saved, [\d.]+ s$/m;
 
 const test = base
@@ -29,7 +30,7 @@ const test = base
   /** Runs a command by `larder run` in a new working directory. */
   .extend("larderRun", ({ surroundings, folder }) => async (machine: string, command: readonly string[]) => {
     const home = join(folder, machine);
-    await mkdir(home);
+    await mkdir(home, { recursive: true });
     await writeFile(join(home, "package.json"), "{}");
     const receiptFile = join(home, "receipt.json");
     const isolated = { HOME: home, PIP_CONFIG_FILE: "/dev/null", PIP_NO_CACHE_DIR: "1", ...isolatedNpm(home) };
@@ -67,47 +68,89 @@ const withNpm = test
     return ["npm", "install", "--registry", url, ...packages.map(({ name }) => name)];
   });
 
+const APT_PACKAGE = "larder-deb";
+
+const withApt = test
+  .extend("repository", ({ folder }) => createAptRepository(folder, [APT_PACKAGE]))
+  .extend("debian", ({ secureOrigin, repository }) => {
+    secureOrigin.serve("/debian/", folderHandler("/debian/", repository.folder));
+    return secureOrigin;
+  })
+  /** The apt of one machine, which keeps to its own folder and is told the way out by larder alone. */
+  .extend("installOn", ({ parent, debian, repository, folder }) => async (machine: string) => {
+    const url = `${parent.publish("debian", debian)}/debian`;
+    const config = await createAptClient({ folder: join(folder, machine), repository, url });
+    const both = `cat "$APT_CONFIG" >> ${config} && export APT_CONFIG=${config}`;
+    return [
+      "sh",
+      "-c",
+      `${both} && apt-get update --error-on=any && apt-get install --download-only -y ${APT_PACKAGE}`,
+    ];
+  });
+
 describe("larder run", { timeout: 120_000 }, () => {
-  withPypi("-- pip download, twice: the second time every payload is a hit", async (context) => {
-    const { larderRun, download, index, pypi } = context;
-    const published = await readFolder(join(index, "files"), PAYLOAD);
+  withPypi(
+    "-- pip download, twice: the second time every payload is a hit",
+    async ({ larderRun, download, index, pypi }) => {
+      const published = await readFolder(join(index, "packages"), PAYLOAD);
 
-    const first = await larderRun("first", download);
-    expect(await readFolder(first.home, PAYLOAD)).toEqual(published);
-    expect(first.receipt).toMatchObject({ payloads: 2, hits: 0 });
-    expect(first.receipt.originBytes).toBe(sentBy(pypi));
+      const first = await larderRun("first", download);
+      expect(await readFolder(first.home, PAYLOAD)).toEqual(published);
+      expect(first.receipt).toMatchObject({ payloads: 2, hits: 0 });
+      expect(first.receipt.originBytes).toBe(sentBy(pypi));
 
-    const second = await larderRun("second", download);
-    expect(await readFolder(second.home, PAYLOAD)).toEqual(published);
-    expect(second.receipt).toMatchObject({ payloads: 2, hits: 2, originBytes: 0, savedBytes: second.receipt.bytes });
-    expect(sentBy(pypi)).toBe(0);
-  });
+      const second = await larderRun("second", download);
+      expect(await readFolder(second.home, PAYLOAD)).toEqual(published);
+      expect(second.receipt).toMatchObject({ payloads: 2, hits: 2, originBytes: 0, savedBytes: second.receipt.bytes });
+      expect(sentBy(pypi)).toBe(0);
+    },
+  );
 
-  withNpm("-- npm install, twice: the second time every payload is a hit", async (context) => {
-    const { larderRun, install, packages, secureOrigin } = context;
-    const read = (home: string) =>
-      Promise.all(packages.map(({ name }) => readFile(join(home, "node_modules", name, "index.js"), "utf8")));
-    const published = packages.map(({ main }) => main);
+  withNpm(
+    "-- npm install, twice: the second time every payload is a hit",
+    async ({ larderRun, install, packages, secureOrigin }) => {
+      const read = (home: string) =>
+        Promise.all(packages.map(({ name }) => readFile(join(home, "node_modules", name, "index.js"), "utf8")));
+      const published = packages.map(({ main }) => main);
 
-    const first = await larderRun("first", install);
-    expect(await read(first.home)).toEqual(published);
-    expect(first.receipt).toMatchObject({ payloads: 2, hits: 0 });
-    expect(first.receipt.originBytes).toBe(sentBy(secureOrigin));
+      const first = await larderRun("first", install);
+      expect(await read(first.home)).toEqual(published);
+      expect(first.receipt).toMatchObject({ payloads: 2, hits: 0 });
+      expect(first.receipt.originBytes).toBe(sentBy(secureOrigin));
 
-    const second = await larderRun("second", install);
-    expect(await read(second.home)).toEqual(published);
-    expect(second.receipt).toMatchObject({ payloads: 2, hits: 2, originBytes: 0 });
-    expect(sentBy(secureOrigin)).toBe(0);
-  });
+      const second = await larderRun("second", install);
+      expect(await read(second.home)).toEqual(published);
+      expect(second.receipt).toMatchObject({ payloads: 2, hits: 2, originBytes: 0 });
+      expect(sentBy(secureOrigin)).toBe(0);
+    },
+  );
 
-  withPypi("goes through the larder that serves the store, where one runs", async (context) => {
-    const { larderRun, download, startLarder, surroundings, pypi } = context;
-    const larder = await startLarder(surroundings);
-    expect((await larderRun("first", download)).receipt).toMatchObject({ payloads: 2, hits: 0 });
-    expect((await larderRun("second", download)).receipt).toMatchObject({ payloads: 2, hits: 2 });
-    expect(bodyBytes(pypi.takeRequests(), PAYLOAD)).toBeGreaterThan(0);
-    expect(larder.isRunning).toBe(true);
-  });
+  withApt(
+    "-- apt-get install, twice: the second time the payload is a hit",
+    async ({ larderRun, installOn, repository, debian }) => {
+      const published = await readFolder(join(repository.folder, "pool"), PAYLOAD);
+
+      const first = await larderRun("first", await installOn("first"));
+      expect(await readFolder(join(first.home, "cache/archives"), PAYLOAD)).toEqual(published);
+      expect(first.receipt).toMatchObject({ payloads: 1, hits: 0, originBytes: sentBy(debian) });
+
+      const second = await larderRun("second", await installOn("second"));
+      expect(await readFolder(join(second.home, "cache/archives"), PAYLOAD)).toEqual(published);
+      expect(second.receipt).toMatchObject({ payloads: 1, hits: 1, originBytes: 0 });
+      expect(sentBy(debian)).toBe(0);
+    },
+  );
+
+  withPypi(
+    "goes through the larder that serves the store",
+    async ({ larderRun, download, pypi, startLarder, surroundings }) => {
+      const larder = await startLarder(surroundings);
+      expect((await larderRun("first", download)).receipt).toMatchObject({ payloads: 2, hits: 0 });
+      expect((await larderRun("second", download)).receipt).toMatchObject({ payloads: 2, hits: 2 });
+      expect(bodyBytes(pypi.takeRequests(), PAYLOAD)).toBeGreaterThan(0);
+      expect(larder.isRunning).toBe(true);
+    },
+  );
 
   test("gives back the exit code of the command", async ({ surroundings }) => {
     const outcome = await runLarder(["run", "--", "sh", "-c", "exit 7"], surroundings);

@@ -2,9 +2,8 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { test as base } from "../support/fixtures.ts";
-import type { Larder } from "../support/larder.ts";
-import { createNpmPackage, isolatedNpm, type NpmPackage, serveNpmPackages } from "../support/npm-registry.ts";
-import { bodyBytes, type Origin } from "../support/origin.ts";
+import { createNpmPackage, isolatedNpm, serveNpmPackages } from "../support/npm-registry.ts";
+import { bodyBytes } from "../support/origin.ts";
 import { mustRun } from "../support/programs.ts";
 
 const TARBALL = /\.tgz$/;
@@ -17,41 +16,34 @@ const test = base
   .extend("registry", ({ secureOrigin, packages }) => {
     serveNpmPackages(secureOrigin, secureOrigin.url, packages);
     return secureOrigin;
+  })
+  /** Installs everything on a machine that has never done so: gives the main file of each package. */
+  .extend("install", ({ registry, packages, larder, caFile, folder }) => async (machine: string) => {
+    const home = join(folder, machine);
+    await mkdir(home);
+    await writeFile(join(home, "package.json"), "{}");
+    const proxy = ["--proxy", larder.url, "--https-proxy", larder.url, "--cafile", caFile];
+    const names = packages.map(({ name }) => name);
+    const args = ["install", "--registry", registry.url, ...proxy, ...names];
+    await mustRun("npm", args, { cwd: home, env: isolatedNpm(home) });
+    return Promise.all(names.map((name) => readFile(join(home, "node_modules", name, "index.js"), "utf8")));
   });
 
 describe("npm install", { timeout: 120_000 }, () => {
-  test("gets the right packages, scoped ones too, and not a body byte of the registry again", async (context) => {
-    expect(await install("first", context)).toEqual(context.packages.map(({ main }) => main));
-    expect(bodyBytes(context.registry.takeRequests(), TARBALL)).toBeGreaterThan(0);
+  test("gets the right packages, and no body byte of the registry again", async ({ install, packages, registry }) => {
+    const published = packages.map(({ main }) => main);
+    expect(await install("first")).toEqual(published);
+    expect(bodyBytes(registry.takeRequests(), TARBALL)).toBeGreaterThan(0);
 
-    expect(await install("second", context)).toEqual(context.packages.map(({ main }) => main));
-    const again = context.registry.takeRequests();
+    expect(await install("second")).toEqual(published);
+    const again = registry.takeRequests();
     expect(again.map(({ path }) => path)).not.toContainEqual(expect.stringMatching(TARBALL));
     expect(bodyBytes(again, /^/)).toBe(0);
   });
 
-  test("works although the registry is down", async (context) => {
-    await install("first", context);
-    await context.registry.stop();
-    expect(await install("second", context)).toEqual(context.packages.map(({ main }) => main));
+  test("works although the registry is down", async ({ install, registry, packages }) => {
+    await install("first");
+    await registry.stop();
+    expect(await install("second")).toEqual(packages.map(({ main }) => main));
   });
 });
-
-interface Setting {
-  readonly folder: string;
-  readonly packages: readonly NpmPackage[];
-  readonly registry: Origin;
-  readonly larder: Larder;
-  readonly caFile: string;
-}
-
-/** Installs everything on a machine that has never done so. @returns the main file of each package. */
-async function install(machine: string, { folder, packages, registry, larder, caFile }: Setting): Promise<string[]> {
-  const home = join(folder, machine);
-  await mkdir(home);
-  await writeFile(join(home, "package.json"), "{}");
-  const through = ["--registry", registry.url, "--proxy", larder.url, "--https-proxy", larder.url, "--cafile", caFile];
-  const names = packages.map(({ name }) => name);
-  await mustRun("npm", ["install", ...through, ...names], { cwd: home, env: isolatedNpm(home) });
-  return Promise.all(names.map((name) => readFile(join(home, "node_modules", name, "index.js"), "utf8")));
-}

@@ -3,8 +3,7 @@ import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { folderHandler, readFolder } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
-import type { Larder } from "../support/larder.ts";
-import { bodyBytes, type Origin } from "../support/origin.ts";
+import { bodyBytes } from "../support/origin.ts";
 import { mustRun } from "../support/programs.ts";
 import { createPythonIndex } from "../support/python-index.ts";
 
@@ -22,43 +21,35 @@ const test = base
     );
     secureOrigin.serve(
       "/files/",
-      folderHandler("/files/", join(index, "files"), () => FOREVER),
+      folderHandler("/packages/", join(index, "packages"), () => FOREVER),
     );
     return secureOrigin;
+  })
+  /** Downloads everything on a machine that has never done so: gives the distributions by file name. */
+  .extend("download", ({ pypi, larder, caFile, folder }) => async (machine: string) => {
+    const home = join(folder, machine);
+    await mkdir(home);
+    const from = ["--index-url", `${pypi.url}/simple/`, "--proxy", larder.url, "--cert", caFile];
+    const args = ["download", "--isolated", "--no-deps", "--no-cache-dir", "--dest", home, ...from];
+    await mustRun("pip3", [...args, ...WHEELS, ...SDISTS], { cwd: home, env: { PIP_CONFIG_FILE: "/dev/null" } });
+    return readFolder(home, DISTRIBUTION);
   });
 
 describe("pip download", { timeout: 120_000 }, () => {
-  test("gets the right wheel and sdist, and no payload byte a second time", async (context) => {
-    const published = await readFolder(join(context.index, "files"), DISTRIBUTION);
-    expect(await download("first", context)).toEqual(published);
-    expect(bodyBytes(context.pypi.takeRequests(), DISTRIBUTION)).toBeGreaterThan(0);
+  test("gets the right wheel and sdist, and no body byte of the index again", async ({ download, pypi, index }) => {
+    const published = await readFolder(join(index, "packages"), DISTRIBUTION);
+    expect(await download("first")).toEqual(published);
+    expect(bodyBytes(pypi.takeRequests(), DISTRIBUTION)).toBeGreaterThan(0);
 
-    expect(await download("second", context)).toEqual(published);
-    const again = context.pypi.takeRequests();
+    expect(await download("second")).toEqual(published);
+    const again = pypi.takeRequests();
     expect(again.map(({ path }) => path)).not.toContainEqual(expect.stringMatching(DISTRIBUTION));
     expect(bodyBytes(again, /^/)).toBe(0);
   });
 
-  test("works although the index is down", async (context) => {
-    const first = await download("first", context);
-    await context.pypi.stop();
-    expect(await download("second", context)).toEqual(first);
+  test("works although the index is down", async ({ download, pypi }) => {
+    const first = await download("first");
+    await pypi.stop();
+    expect(await download("second")).toEqual(first);
   });
 });
-
-interface Setting {
-  readonly folder: string;
-  readonly pypi: Origin;
-  readonly larder: Larder;
-  readonly caFile: string;
-}
-
-/** Downloads everything on a machine that has never done so. @returns the distributions by file name. */
-async function download(machine: string, { folder, pypi, larder, caFile }: Setting) {
-  const home = join(folder, machine);
-  await mkdir(home);
-  const from = ["--index-url", `${pypi.url}/simple/`, "--proxy", larder.url, "--cert", caFile];
-  const args = ["download", "--isolated", "--no-deps", "--no-cache-dir", "--dest", home, ...from];
-  await mustRun("pip3", [...args, ...WHEELS, ...SDISTS], { cwd: home, env: { PIP_CONFIG_FILE: "/dev/null" } });
-  return readFolder(home, DISTRIBUTION);
-}

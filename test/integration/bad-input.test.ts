@@ -106,29 +106,27 @@ const BAD_REQUESTS: readonly {
 ];
 
 describe("bad input", () => {
-  test.for(BAD_REQUESTS)("$title is answered $status $code and the connection closed", async (row, { larder }) => {
-    expectRefusal(await sendRaw(larder.port, row.sent), row);
-  });
+  test.for(BAD_REQUESTS.map((row) => [row.title, row.status, row.code, row.sent] as const))(
+    "%s is answered %i %s and the connection closed",
+    async ([, status, code, sent], { larder }) => {
+      expectRefusal(await sendRaw(larder.port, sent), { status, code });
+    },
+  );
 
   test("a target that is larder itself is answered TARGET_IS_PROXY", async ({ larder }) => {
     const own = `127.0.0.1:${larder.port}`;
     const request = lines(`GET http://${own}/ HTTP/1.1`, `Host: ${own}`, CLOSE, "");
     expectRefusal(await sendRaw(larder.port, request), { status: 508, code: "TARGET_IS_PROXY" });
-    const connect = lines(`CONNECT ${own} HTTP/1.1`, `Host: ${own}`, CLOSE, "");
-    expectRefusal(await sendRaw(larder.port, connect), { status: 508, code: "TARGET_IS_PROXY" });
+
+    const inside = await openTunnel(larder.port, own);
+    inside.write(lines("GET /healthz HTTP/1.1", `Host: ${own}`, CLOSE, ""));
+    expectRefusal(await readToEnd(inside), { status: 508, code: "TARGET_IS_PROXY" });
   });
 
-  test("a server name that differs from the CONNECT name is answered 421 (RFC 9110 §15.5.20)", async (context) => {
-    const { larder, caFile, secureOrigin } = context;
+  test("a server name that differs from the CONNECT name is answered 421", async ({ larder, caFile, secureOrigin }) => {
     const socket = await openTunnel(larder.port, `localhost:${secureOrigin.port}`);
     const servername = "elsewhere.larder.test";
-    const secure = tls.connect({
-      socket,
-      servername,
-      ca: await readFile(caFile, "utf8"),
-      /** The name that was asked of the proxy is the one to hold it to; the name in the ClientHello is the fault. */
-      checkServerIdentity: (_, certificate) => tls.checkServerIdentity("localhost", certificate),
-    });
+    const secure = tls.connect({ socket, servername, ca: await readFile(caFile, "utf8") });
     await once(secure, "secureConnect");
     secure.write(lines("GET / HTTP/1.1", `Host: ${servername}`, CLOSE, ""));
     expectRefusal(await readToEnd(secure), { status: 421, code: "NAME_MISMATCH" });

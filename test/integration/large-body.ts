@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { once } from "node:events";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { expect } from "vitest";
 import { open } from "../support/client.ts";
 import type { Larder } from "../support/larder.ts";
@@ -25,12 +26,14 @@ export async function expectLargeBodyPasses(mebibytes: number, larder: Larder, o
 
 /** Answers with noise that is never held as a whole. */
 function largeBody(mebibytes: number): Handler {
-  return async (_, response) => {
+  return (_, response) => {
     response.writeHead(200, { "Content-Length": mebibytes * CHUNK.length, "Cache-Control": "max-age=3600" });
-    for (let sent = 0; sent < mebibytes && !response.destroyed; sent++)
-      if (!response.write(CHUNK)) await Promise.race([once(response, "drain"), once(response, "close")]);
-    response.end();
+    return pipeline(Readable.from(repeat(CHUNK, mebibytes)), response);
   };
+}
+
+function* repeat(chunk: Buffer, times: number): Generator<Buffer> {
+  for (let sent = 0; sent < times; sent++) yield chunk;
 }
 
 async function fetchDigest(larder: Larder, url: string): Promise<string> {

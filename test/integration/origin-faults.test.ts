@@ -39,29 +39,16 @@ async function storeListing(larder: Larder): Promise<unknown> {
 const HEAD = "HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\n";
 
 describe("an origin that cannot answer", () => {
-  test.for([
-    { title: "whose name does not resolve", url: async () => "http://origin.larder.invalid/", code: "ORIGIN_DNS" },
-    {
-      title: "that refuses the connection",
-      url: async () => `http://127.0.0.1:${await unusedPort()}/`,
-      code: "ORIGIN_REFUSED",
-    },
-    {
-      title: "that resets the connection",
-      url: async () => `http://${await rawServer((socket) => socket.resetAndDestroy())}/`,
-      code: "ORIGIN_RESET",
-    },
-    {
-      title: "that closes the connection without a word",
-      url: async () => `http://${await rawServer((socket) => socket.end())}/`,
-      code: "ORIGIN_RESET",
-    },
-    {
-      title: "that speaks something else",
-      url: async () => `http://${await rawServer((socket) => socket.end("220 mail ready\r\n"))}/`,
-      code: "ORIGIN_PROTOCOL",
-    },
-  ])("$title is answered 502 $code, and nothing is stored", async ({ url, code }, { larder }) => {
+  const answering = async (answer: (socket: Socket) => void) => `http://${await rawServer(answer)}/`;
+  const faults: readonly (readonly [title: string, code: string, url: () => Promise<string>])[] = [
+    ["whose name does not resolve", "ORIGIN_DNS", async () => "http://origin.larder.invalid/"],
+    ["that refuses the connection", "ORIGIN_REFUSED", async () => `http://127.0.0.1:${await unusedPort()}/`],
+    ["that resets the connection", "ORIGIN_RESET", () => answering((socket) => socket.resetAndDestroy())],
+    ["that closes the connection without a word", "ORIGIN_RESET", () => answering((socket) => socket.end())],
+    ["that speaks something else", "ORIGIN_PROTOCOL", () => answering((socket) => socket.end("220 mail ready\r\n"))],
+  ];
+
+  test.for(faults)("%s is answered 502 %s, and nothing is stored", async ([, code, url], { larder }) => {
     const answer = await get(larder, await url());
     expect(answer).toMatchObject({ status: 502, isWhole: true });
     expect(answer.body.toString()).toContain(code);
@@ -80,8 +67,11 @@ describe("an origin that cannot answer", () => {
     },
   );
 
-  test("that does not speak TLS where https is wanted is answered 502 ORIGIN_TLS", async (context) => {
-    const { larder, caFile, origin } = context;
+  test("that does not speak TLS where https is wanted is answered 502 ORIGIN_TLS", async ({
+    larder,
+    caFile,
+    origin,
+  }) => {
     const url = `https://localhost:${origin.port}/`;
     const answer = await get({ port: larder.port, ca: await readFile(caFile, "utf8") }, url);
     expect(answer).toMatchObject({ status: 502, isWhole: true });
@@ -93,26 +83,24 @@ describe("an origin that does not keep its word", () => {
   const part = "x".repeat(200_000);
 
   test.for([
-    {
-      title: "a body shorter than its Content-Length",
-      send: (socket: Socket) => socket.end(`${HEAD}Content-Length: 300000\r\n\r\n${part}`),
-    },
-    {
-      title: "a body cut by a reset",
-      send: (socket: Socket) => {
-        socket.write(`${HEAD}Content-Length: 300000\r\n\r\n${part}`, () => socket.resetAndDestroy());
-      },
-    },
-    {
-      title: "a chunked body without its last chunk",
-      send: (socket: Socket) =>
+    [
+      "a body shorter than its Content-Length",
+      (socket: Socket) => socket.end(`${HEAD}Content-Length: 300000\r\n\r\n${part}`),
+    ],
+    [
+      "a body cut by a reset",
+      (socket: Socket) => socket.write(`${HEAD}Content-Length: 300000\r\n\r\n${part}`, () => socket.resetAndDestroy()),
+    ],
+    [
+      "a chunked body without its last chunk",
+      (socket: Socket) =>
         socket.end(`${HEAD}Transfer-Encoding: chunked\r\n\r\n${part.length.toString(16)}\r\n${part}\r\n`),
-    },
-    {
-      title: "a chunked body with a bad chunk size",
-      send: (socket: Socket) => socket.end(`${HEAD}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n`),
-    },
-  ])("$title never ends well at the client, and nothing is stored", async ({ send }, { larder }) => {
+    ],
+    [
+      "a chunked body with a bad chunk size",
+      (socket: Socket) => socket.end(`${HEAD}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n`),
+    ],
+  ] as const)("%s never ends well at the client, and nothing is stored", async ([, send], { larder }) => {
     const url = `http://${await rawServer(send)}/thing`;
     const answer = await get(larder, url);
     expect(answer.status === 502 || !answer.isWhole).toBe(true);

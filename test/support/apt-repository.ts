@@ -77,28 +77,34 @@ async function sign(folder: string, suite: string): Promise<string> {
   return keyring;
 }
 
+/** How apt gets out. */
+export interface AptAccess {
+  readonly proxy: string;
+  /** PEM that apt trusts for https; `_apt`, as whom it downloads, must be able to read it. */
+  readonly caFile: string;
+}
+
 export interface AptClientOptions {
   /** Everything apt writes goes below it; one folder is one machine that has never seen the repository. */
   readonly folder: string;
   readonly repository: AptRepository;
   /** Where the repository is served. */
   readonly url: string;
-  readonly proxy: string;
-  /** PEM that apt trusts for https; `_apt` must be able to read it. */
-  readonly caFile: string;
+  readonly access?: AptAccess;
 }
 
-/** An apt that leaves the machine's own alone. @returns the environment that `apt-get` needs for it. */
-export async function createAptClient(options: AptClientOptions): Promise<Record<string, string>> {
-  const { folder, repository, url, proxy, caFile } = options;
+/** Sets up an apt that leaves the machine's own alone. @returns the file for `APT_CONFIG` */
+export async function createAptClient({ folder, repository, url, access }: AptClientOptions): Promise<string> {
   for (const needed of ["etc/apt.conf.d", "etc/preferences.d", "state/lists/partial", "cache/archives/partial"])
     await mkdir(join(folder, needed), { recursive: true });
   await writeFile(join(folder, "state/status"), "");
   await writeFile(join(folder, "etc/sources.list"), `deb [signed-by=${repository.keyring}] ${url} ${SUITE} main\n`);
   const file = join(folder, "apt.conf");
-  await writeFile(
-    file,
-    `Dir::Etc "${folder}/etc/";
+  await writeFile(file, ownPlaces(folder) + (access === undefined ? "" : wayOut(access)));
+  return file;
+}
+
+const ownPlaces = (folder: string) => `Dir::Etc "${folder}/etc/";
 Dir::State "${folder}/state/";
 Dir::State::status "${folder}/state/status";
 Dir::Cache "${folder}/cache/";
@@ -106,10 +112,9 @@ Dir::Log "${folder}/";
 APT::Architecture "amd64";
 Acquire::Languages "none";
 Acquire::Retries "0";
-Acquire::http::Proxy "${proxy}";
+`;
+
+const wayOut = ({ proxy, caFile }: AptAccess) => `Acquire::http::Proxy "${proxy}";
 Acquire::https::Proxy "${proxy}";
 Acquire::https::CAInfo "${caFile}";
-`,
-  );
-  return { APT_CONFIG: file };
-}
+`;

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test as base } from "vitest";
@@ -51,21 +51,16 @@ export const test = base
   .extend("secureOrigin", ({ startOrigin, authority }) =>
     startOrigin({ tls: authority.certificate("good"), name: "localhost" }),
   )
-  /** Starts a larder; as many as wanted, each in a folder of its own unless told otherwise. */
-  .extend("startLarder", async ({ prefix, authority }, { onCleanup }) => {
-    const folders: string[] = [];
+  /** Starts a larder; as many as wanted, each with a folder of its own unless told otherwise. */
+  .extend("startLarder", async ({ folder, authority }, { onCleanup }) => {
     const larders: Larder[] = [];
     onCleanup(async () => {
-      try {
-        for (const larder of larders) if (larder.isRunning) await larder.stop();
-      } finally {
-        await Promise.all(folders.map(removeFolder));
-      }
+      for (const larder of larders) if (larder.isRunning) await larder.stop();
     });
     return async (options: Partial<LarderOptions> = {}): Promise<Larder> => {
-      const folder = options.folder ?? (await makeFolder(prefix));
-      if (options.folder === undefined) folders.push(folder);
-      const larder = await Larder.start({ originCa: authority.caFile, ...options, folder });
+      const own = join(folder, `larder-${larders.length + 1}`);
+      await mkdir(own, { recursive: true });
+      const larder = await Larder.start({ folder: own, originCa: authority.caFile, ...options });
       larders.push(larder);
       return larder;
     };

@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { cleanEnvironment, type Outcome, runProgram } from "./programs.ts";
 
 /** The program as it is shipped; `npm test` builds it first. */
-const PROGRAM = resolve(import.meta.dirname, "../../dist/cli/main.js");
+export const PROGRAM = resolve(import.meta.dirname, "../../dist/cli/main.js");
 const ANNOUNCEMENT = /^larder listening on (http:\/\/\S+)$/;
 
 export interface LarderOptions {

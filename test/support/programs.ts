@@ -14,7 +14,6 @@ const PACKAGES: Readonly<Record<string, string>> = {
   openssl: "openssl",
   pip3: "python3-pip",
   python3: "python3",
-  setpriv: "util-linux",
 };
 
 /** Debian's programs come before whatever else the machine has; Node's own folder first, for `node` and `npm`. */

@@ -40,7 +40,7 @@ backend-path = ["."]
 `;
 
 /**
- * Makes a PEP 503 index in a folder that is there: `simple/NAME/index.html` naming `files/…` with their sha256.
+ * Makes a PEP 503 index in a folder that is there: `simple/NAME/index.html` naming `packages/…` with their sha256.
  * @returns the folder to serve.
  */
 export async function createPythonIndex(
@@ -48,7 +48,7 @@ export async function createPythonIndex(
   names: { readonly wheels: readonly string[]; readonly sdists: readonly string[] },
 ): Promise<string> {
   const index = join(folder, "index");
-  const files = join(index, "files");
+  const files = join(index, "packages");
   await mkdir(files, { recursive: true });
   for (const name of names.wheels) {
     const text = noise(name, 60_000).toString("base64");
@@ -70,7 +70,7 @@ async function makeSdist(folder: string, files: string, name: string): Promise<v
 }
 
 async function writePage(index: string, name: string): Promise<void> {
-  const files = (await readdir(join(index, "files"))).filter((file) => file.startsWith(`${name}-`));
+  const files = (await readdir(join(index, "packages"))).filter((file) => file.startsWith(`${name}-`));
   const links = await Promise.all(files.map((file) => linkTo(index, file)));
   /** PEP 503: runs of `-`, `_` and `.` are one `-`. */
   const page = join(index, "simple", name.replace(/[-_.]+/g, "-"));
@@ -79,7 +79,7 @@ async function writePage(index: string, name: string): Promise<void> {
 }
 
 async function linkTo(index: string, file: string): Promise<string> {
-  const bytes = await readFile(join(index, "files", file));
+  const bytes = await readFile(join(index, "packages", file));
   const sha256 = createHash("sha256").update(bytes).digest("hex");
-  return `<a href="../../files/${file}#sha256=${sha256}">${file}</a>`;
+  return `<a href="../../packages/${file}#sha256=${sha256}">${file}</a>`;
 }
