@@ -15,6 +15,8 @@ import type { StatusReport } from "./status-report.ts";
 export interface RemoteSession extends SessionOpened {
   /** @throws LarderError `NOT_RUNNING` when larder has gone meanwhile */
   end(): Promise<Receipt>;
+  /** Lets the session end without a receipt, if it has not ended yet. */
+  drop(): void;
 }
 
 /** The running larder of one store, as other commands see it. */
@@ -69,6 +71,7 @@ async function openSession(socketPath: string, name: string): Promise<RemoteSess
   return {
     ...opened,
     end: async () => (await readAnswer(await send(socketPath, "DELETE", `/sessions/${opened.id}`))) as Receipt,
+    drop: () => held.destroy(),
   };
 }
 

@@ -1,5 +1,5 @@
 import { chmodSync, rmSync } from "node:fs";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { dirname } from "node:path";
 import type { TrustFiles } from "../clients/environment.ts";
 import { LarderError, toLarderError } from "../core/errors.ts";
@@ -10,6 +10,9 @@ import type { Environment } from "./directories.ts";
 import type { Explanation } from "./explain.ts";
 import type { Session, Sessions } from "./sessions.ts";
 import type { StatusReport } from "./status-report.ts";
+
+/** Longer than any answer takes; an asker that does not read must not keep larder from ending. */
+const ANSWER_MS = 1000;
 
 /** What other commands may ask of a running larder. */
 export interface ControlService {
@@ -29,7 +32,7 @@ export interface SessionOpened extends TrustFiles {
 }
 
 export interface ControlServer {
-  /** Stops answering and removes the socket; open answers are cut. */
+  /** Ends every session, finishes the answers under way and removes the socket. */
   close(): Promise<void>;
 }
 
@@ -73,13 +76,17 @@ export async function startControlServer({ rootDir, env, service, log }: Control
     server.listen(socketPath, listening);
   });
   chmodSync(socketPath, 0o600);
-  return {
-    close: () =>
-      new Promise((closed) => {
-        server.close(() => closed());
-        server.closeAllConnections();
-      }),
-  };
+  return { close: () => close(server, service.sessions) };
+}
+
+/** Answers under way are the receipts of sessions that have just ended: they go out before the connections do. */
+async function close(server: Server, sessions: Sessions): Promise<void> {
+  await sessions.close();
+  const cut = setTimeout(() => server.closeAllConnections(), ANSWER_MS);
+  await new Promise<void>((closed) => {
+    server.close(() => closed());
+  });
+  clearTimeout(cut);
 }
 
 async function answer(

@@ -23,7 +23,7 @@ export interface RunSession {
   readonly isJoined: boolean;
   /** @throws LarderError `NOT_RUNNING` when that process has gone */
   end(): Promise<Receipt>;
-  /** Ends a proxy of our own, once other commands that have joined it are done. */
+  /** Ends the session, and a proxy of our own once other commands that have joined it are done. */
   close(): Promise<void>;
 }
 
@@ -42,10 +42,16 @@ export async function joinOrStart(config: Config, env: Environment, name: string
 }
 
 async function join({ settings }: Config, env: Environment, name: string): Promise<RunSession | undefined> {
-  const running = await findRunning(settings.root, env);
-  if (running === undefined) return undefined;
-  const { proxyUrl, caFile, bundleFile, end } = await running.openSession(name);
-  return { proxyUrl, trust: { caFile, bundleFile }, isJoined: true, end, close: async () => undefined };
+  try {
+    const session = await (await findRunning(settings.root, env))?.openSession(name);
+    if (session === undefined) return undefined;
+    const { proxyUrl, caFile, bundleFile, end, drop } = session;
+    return { proxyUrl, trust: { caFile, bundleFile }, isJoined: true, end, close: async () => drop() };
+  } catch (error) {
+    // It was about to end; its lock will be free in a moment.
+    if (error instanceof LarderError && error.code === "NOT_RUNNING") return undefined;
+    throw error;
+  }
 }
 
 async function start(config: Config, env: Environment, name: string): Promise<RunSession> {
@@ -57,6 +63,7 @@ async function start(config: Config, env: Environment, name: string): Promise<Ru
     const control = await startControlServer({ rootDir: config.settings.root, env, service: larder, log });
     const { proxyUrl, end } = await larder.sessions.open(name);
     const close = async () => {
+      await end();
       if (larder.sessions.list().length > 0) note("waiting for other commands that use this proxy");
       await larder.sessions.whenNone();
       await control.close();

@@ -23,14 +23,16 @@ export class Sessions {
   readonly #proxy: NetworkSide;
   readonly #ledger: Ledger;
   readonly #open = new Map<string, Session>();
+  #isClosed = false;
 
   constructor(proxy: NetworkSide, ledger: Ledger) {
     this.#proxy = proxy;
     this.#ledger = ledger;
   }
 
-  /** @throws LarderError `LISTEN_FAILED` */
+  /** @throws LarderError `LISTEN_FAILED`, or `NOT_RUNNING` when larder is about to end */
   async open(name: string): Promise<Session> {
+    this.#refuseWhenClosed();
     const id = this.#ledger.openSession(name);
     const listener = await this.#listen(id);
     let receipt: Promise<Receipt> | undefined;
@@ -60,7 +62,9 @@ export class Sessions {
     return [...this.#open.values()];
   }
 
-  async endAll(): Promise<void> {
+  /** Ends every session and opens no more. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
     await Promise.all(this.list().map((session) => session.end()));
   }
 
@@ -72,11 +76,18 @@ export class Sessions {
   /** Loopback only: a session is this machine's own. */
   async #listen(id: string): Promise<Listener> {
     try {
-      return await this.#proxy.listen({ host: "127.0.0.1", port: 0, session: id });
+      const listener = await this.#proxy.listen({ host: "127.0.0.1", port: 0, session: id });
+      // Whoever asked at the last moment is told so, rather than given a proxy that is about to go.
+      this.#refuseWhenClosed();
+      return listener;
     } catch (error) {
       this.#ledger.closeSession(id);
       throw error;
     }
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.#isClosed) throw new LarderError("NOT_RUNNING", "this larder is about to end");
   }
 
   async #end(id: string, listener: Listener): Promise<Receipt> {

@@ -21,17 +21,21 @@ export function usageError(error: CommanderError, commandPath: string): LarderEr
 /** What a failed command tells its user: one line, and the exit code. */
 export function describeFailure(error: unknown): { readonly line: string; readonly exitCode: number } {
   const failure = toLarderError(error);
-  const line = `${failure.code}: ${failure.message.replaceAll("\n", " ")}`;
-  switch (failure.code) {
+  return { line: `${failure.code}: ${failure.message.replaceAll("\n", " ")}`, exitCode: exitCodeOf(failure) };
+}
+
+function exitCodeOf({ code, source }: LarderError): number {
+  switch (code) {
     case "USAGE":
     case "CONFIG_BAD_VALUE":
     case "CONFIG_UNKNOWN_KEY":
-      return { line, exitCode: EXIT.usage };
+      return EXIT.usage;
     case "COMMAND_NOT_EXECUTABLE":
-      return { line, exitCode: EXIT.notExecutable };
+      return EXIT.notExecutable;
     case "COMMAND_NOT_FOUND":
-      return { line, exitCode: EXIT.notFound };
+      return EXIT.notFound;
     default:
-      return { line, exitCode: EXIT.fault };
+      // The client of a command line is its user: a URL that is none is wrong usage.
+      return source === "client" ? EXIT.usage : EXIT.fault;
   }
 }

@@ -1,4 +1,5 @@
 import { systemClock } from "../../core/clock.ts";
+import { parseTarget } from "../../core/target.ts";
 import { layoutOf } from "../../storage/layout.ts";
 import type { Invocation } from "../commands.ts";
 import { loadConfig } from "../config.ts";
@@ -11,7 +12,7 @@ import { EXIT } from "../usage.ts";
 /** `larder why URL`: asks the running larder, which knows its own settings, else looks into the store itself. */
 export async function why(invocation: Invocation): Promise<number> {
   const { settings } = loadConfig(invocation);
-  const [uri = ""] = invocation.operands;
+  const { uri } = parseTarget(invocation.operands[0] ?? "");
   const running = await findRunning(settings.root, invocation.env);
   const explanation = await (running?.why(uri) ??
     withStoreOnDisk(settings, (store) =>

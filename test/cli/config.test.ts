@@ -110,7 +110,14 @@ describe("what a value may be", () => {
     ["rootFreshFor", "1h", 3_600_000],
     ["fillsPerOrigin", "4", 4],
     ["logLevel", "debug", "debug"],
-    ["listen", ["[::1]:0", "LOCALHOST:80"], [{ host: "::1", port: 0 }, { host: "localhost", port: 80 }]],
+    [
+      "listen",
+      ["[::1]:0", "LOCALHOST:80"],
+      [
+        { host: "::1", port: 0 },
+        { host: "localhost", port: 80 },
+      ],
+    ],
     ["allow", ["10.0.0.0/8", "10.1.2.3", "::1"], ["10.0.0.0/8", "10.1.2.3/32", "::1/128"]],
     ["intercept", ["*.Example.COM", "*", "10.0.0.1"], ["*.example.com", "*", "10.0.0.1"]],
     ["serverName", ["larder.lan"], ["larder.lan"]],
@@ -157,7 +164,9 @@ describe("what a value may be", () => {
   });
 
   test("a value of the wrong type in the file is refused and the file named", () => {
-    expect(() => load({ toml: 'root = ["a", "b"]' })).toThrow(/^root \(in .*larder\.toml\) is \["a","b"\]; allowed: one/);
+    expect(() => load({ toml: 'root = ["a", "b"]' })).toThrow(
+      /^root \(in .*larder\.toml\) is \["a","b"\]; allowed: one/,
+    );
     expect(() => load({ toml: "connectTimeout = 5" })).toThrow(/connectTimeout .* is 5; allowed: a time above zero/);
   });
 
@@ -171,7 +180,10 @@ describe("what a value may be", () => {
 describe("keys that do not exist", () => {
   test("an unknown key of the file is refused with the nearest known one", () => {
     expect(() => load({ toml: 'max-bytes = "5G"' })).toThrow(
-      expect.objectContaining({ code: "CONFIG_UNKNOWN_KEY", message: expect.stringContaining("did you mean maxBytes?") }),
+      expect.objectContaining({
+        code: "CONFIG_UNKNOWN_KEY",
+        message: expect.stringContaining("did you mean maxBytes?"),
+      }),
     );
   });
 
