@@ -59,7 +59,23 @@ export function toRecord(fields: RawFields): Record<string, string | string[]> {
 
 /** The members of a comma-separated list (RFC 9110 §5.6.1), quoted strings kept whole, empty members dropped. */
 export function listMembers(value: string): string[] {
-  return (value.match(/(?:"(?:[^"\\]|\\.)*"|[^,"])+/g) ?? [])
-    .map((member) => member.trim())
-    .filter((member) => member !== "");
+  const members = value.includes('"') ? splitOutsideQuotes(value) : value.split(",");
+  return members.map((member) => member.trim()).filter((member) => member !== "");
+}
+
+/** By hand, as a regular expression takes quadratic time here; a quote that is never closed is an ordinary character. */
+function splitOutsideQuotes(value: string): string[] {
+  const members: string[] = [];
+  let start = 0;
+  let isQuoted = false;
+  for (let i = 0; i < value.length; i++) {
+    const char = value[i];
+    if (char === '"') isQuoted = !isQuoted;
+    else if (char === "\\" && isQuoted) i++;
+    else if (char === "," && !isQuoted) {
+      members.push(value.slice(start, i));
+      start = i + 1;
+    }
+  }
+  return isQuoted ? value.split(",") : [...members, value.slice(start)];
 }

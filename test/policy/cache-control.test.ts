@@ -24,6 +24,10 @@ describe("Cache-Control directives (RFC 9111 §5.2)", () => {
     expect(secondsOf(readDirectives(value), "max-age")).toBe(1);
   });
 
+  it("hides nothing behind a quote that is never closed", () => {
+    expect(readDirectives('max-age=60, a="b, no-store').has("no-store")).toBe(true);
+  });
+
   it("counts the first of two values of a directive (§4.2.1)", () => {
     expect(secondsOf(readDirectives("max-age=1800, max-age=1"), "max-age")).toBe(1800);
   });
