@@ -1,0 +1,51 @@
+import { describe, expect, it } from "vitest";
+import { PUBLIC_REALM } from "../../core/entry.ts";
+import { parseTarget } from "../../core/target.ts";
+import { realmOf } from "../../policy/realm.ts";
+
+const TARGET = parseTarget("https://npm.example/a");
+
+describe("realms", () => {
+  it("are public without credentials", () => {
+    expect(realmOf(TARGET, { accept: "*/*", "proxy-authorization": "Basic eA==" })).toBe(PUBLIC_REALM);
+  });
+
+  it("are public with a cookie: content networks hand them to everyone", () => {
+    expect(realmOf(TARGET, { cookie: "__cf_bm=1" })).toBe(PUBLIC_REALM);
+  });
+
+  it("are one for the same credentials at one origin, whatever the path", () => {
+    const record = { authorization: "Bearer x" };
+    expect(realmOf(TARGET, record)).toBe(realmOf(parseTarget("https://npm.example/b?c"), record));
+    expect(realmOf(TARGET, record)).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  it("differ by credentials, scheme, host and port", () => {
+    const record = { authorization: "Bearer x" };
+    const realms = [
+      realmOf(TARGET, record),
+      realmOf(TARGET, { authorization: "Bearer y" }),
+      realmOf(TARGET, { "private-token": "Bearer x" }),
+      realmOf(parseTarget("http://npm.example/a"), record),
+      realmOf(parseTarget("https://npm.example:8443/a"), record),
+      realmOf(parseTarget("https://other.example/a"), record),
+    ];
+    expect(new Set(realms).size).toBe(realms.length);
+  });
+
+  it.each([
+    "private-token",
+    "job-token",
+    "deploy-token",
+    "x-jfrog-art-api",
+    "x-nuget-apikey",
+    "x-api-key",
+    "x-auth-token",
+  ])("are the requester's own with %s", (name) => {
+    expect(realmOf(TARGET, { [name]: "secret" })).not.toBe(PUBLIC_REALM);
+  });
+
+  it("do not show the credentials", () => {
+    expect(realmOf(TARGET, { authorization: "Bearer secret" })).not.toContain("secret");
+  });
+});

@@ -1,0 +1,187 @@
+import { once } from "node:events";
+import net from "node:net";
+import tls from "node:tls";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { DEFAULT_TUNNELS, mayIntercept, readClientHello } from "../../policy/tunnels.ts";
+
+describe("which tunnels are opened", () => {
+  const may = (host: string, intercept: string[], tunnel: string[]) => mayIntercept(host, { intercept, tunnel });
+
+  it("are all that nothing names", () => {
+    expect(may("pypi.org", [], [])).toBe(true);
+    expect(may("pypi.org", [], ["quay.io"])).toBe(true);
+  });
+
+  it("are not those that the tunnel list names, by name, suffix or asterisk", () => {
+    expect(may("quay.io", [], ["quay.io"])).toBe(false);
+    expect(may("cdn.quay.io", [], ["*.quay.io"])).toBe(false);
+    expect(may("a.b.quay.io", [], ["*.quay.io"])).toBe(false);
+    expect(may("pypi.org", [], ["*"])).toBe(false);
+    expect(may("2001:db8::1", [], ["*"])).toBe(false);
+    expect(may("QUAY.IO".toLowerCase(), [], ["QUAY.io"])).toBe(false);
+  });
+
+  it("take a suffix for what has a label before it", () => {
+    expect(may("quay.io", [], ["*.quay.io"])).toBe(true);
+    expect(may("notquay.io", [], ["*.quay.io"])).toBe(true);
+    expect(may("quay.io.evil.example", [], ["*.quay.io"])).toBe(true);
+  });
+
+  it("are decided by the more exact pattern", () => {
+    expect(may("pypi.org", ["pypi.org"], ["*"])).toBe(true);
+    expect(may("files.pypi.org", ["*.pypi.org"], ["*.org"])).toBe(true);
+    expect(may("files.pypi.org", ["*.org"], ["*.pypi.org"])).toBe(false);
+    expect(may("files.pypi.org", ["*.pypi.org"], ["files.pypi.org"])).toBe(false);
+    expect(may("files.pypi.org", ["*"], ["*.org"])).toBe(false);
+  });
+
+  it("stay closed on a tie", () => {
+    expect(may("pypi.org", ["pypi.org"], ["pypi.org"])).toBe(false);
+    expect(may("pypi.org", ["*"], ["*"])).toBe(false);
+  });
+
+  it("let an asterisk stand for one label, or a part of one, inside a pattern", () => {
+    const pattern = "*.dkr.ecr.*.amazonaws.com";
+    expect(may("123.dkr.ecr.eu-west-1.amazonaws.com", [], [pattern])).toBe(false);
+    expect(may("123.dkr.ecr.eu.west.amazonaws.com", [], [pattern])).toBe(true);
+    expect(may("dkr.ecr.eu-west-1.amazonaws.com", [], [pattern])).toBe(true);
+    expect(may("europe-docker.pkg.dev", [], ["*-docker.pkg.dev"])).toBe(false);
+    expect(may("europe-python.pkg.dev", [], ["*-docker.pkg.dev"])).toBe(true);
+  });
+
+  it.each([
+    "registry-1.docker.io",
+    "auth.docker.io",
+    "production.cloudflare.docker.com",
+    "quay.io",
+    "cdn01.quay.io",
+    "ghcr.io",
+    "gcr.io",
+    "us-docker.pkg.dev",
+    "registry.k8s.io",
+    "mcr.microsoft.com",
+    "registry.access.redhat.com",
+    "registry.redhat.io",
+    "public.ecr.aws",
+    "123456789012.dkr.ecr.us-east-1.amazonaws.com",
+    "cdn.redhat.com",
+    "subscription.rhsm.redhat.com",
+  ])("are by default not that of %s", (host) => {
+    expect(may(host, [], [...DEFAULT_TUNNELS])).toBe(false);
+  });
+
+  it.each([
+    "pypi.org",
+    "registry.npmjs.org",
+    "deb.debian.org",
+    "cdn-ubi.redhat.com",
+    "europe-python.pkg.dev",
+    "cache.nixos.org",
+  ])("are by default that of %s", (host) => {
+    expect(may(host, [], [...DEFAULT_TUNNELS])).toBe(true);
+  });
+
+  it("never decide against a host that only other hosts' patterns name", () => {
+    const label = fc.stringMatching(/^[a-z0-9]{1,8}$/);
+    const name = fc.array(label, { minLength: 1, maxLength: 5 }).map((labels) => labels.join("."));
+    fc.assert(
+      fc.property(name, name, (host, other) => {
+        expect(may(host, [], [other])).toBe(host !== other);
+        expect(may(host, [], [`*.${other}`])).toBe(!host.endsWith(`.${other}`));
+      }),
+    );
+  });
+});
+
+/** What Node's own TLS client says first. */
+async function realClientHello(options: tls.ConnectionOptions): Promise<Buffer> {
+  const server = net.createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as net.AddressInfo;
+  const client = tls.connect({ host: "127.0.0.1", port, ...options });
+  client.on("error", () => undefined);
+  const [socket] = (await once(server, "connection")) as [net.Socket];
+  const [bytes] = (await once(socket, "data")) as [Buffer];
+  client.destroy();
+  socket.destroy();
+  server.close();
+  await once(server, "close");
+  return bytes;
+}
+
+/** Puts a handshake message into records of at most `size` bytes. */
+function inRecords(message: Buffer, size: number): Buffer {
+  const records: Buffer[] = [];
+  for (let at = 0; at < message.length; at += size) {
+    const fragment = message.subarray(at, at + size);
+    records.push(Buffer.from([22, 3, 1, fragment.length >> 8, fragment.length & 255]), fragment);
+  }
+  return Buffer.concat(records);
+}
+
+describe("the ClientHello (RFC 8446 §4.1.2)", () => {
+  it("tells name and protocols of a real client", async () => {
+    const bytes = await realClientHello({ servername: "pypi.org", ALPNProtocols: ["h2", "http/1.1"] });
+    expect(readClientHello(bytes)).toEqual({ serverName: "pypi.org", alpn: ["h2", "http/1.1"] });
+  });
+
+  it("tells neither when a real client sends neither", async () => {
+    expect(readClientHello(await realClientHello({}))).toEqual({});
+    expect(readClientHello(await realClientHello({ maxVersion: "TLSv1.2" }))).toEqual({});
+  });
+
+  it("is incomplete at every cut, and the same with whatever follows", async () => {
+    const bytes = await realClientHello({ servername: "pypi.org" });
+    for (let length = 0; length < bytes.length; length++) {
+      expect(readClientHello(bytes.subarray(0, length))).toBe("incomplete");
+    }
+    expect(readClientHello(Buffer.concat([bytes, Buffer.from("GET / HTTP/1.1")]))).toEqual({ serverName: "pypi.org" });
+  });
+
+  it("may be split over records", async () => {
+    const bytes = await realClientHello({ servername: "pypi.org" });
+    const message = bytes.subarray(5);
+    for (const size of [message.length - 1, 100, 17]) {
+      const split = inRecords(message, size);
+      expect(readClientHello(split)).toEqual({ serverName: "pypi.org" });
+      expect(readClientHello(split.subarray(0, -1))).toBe("incomplete");
+    }
+    expect(readClientHello(inRecords(message, 1))).toBe("not-tls");
+  });
+
+  it.each([
+    ["an http request", Buffer.from("GET / HTTP/1.1\r\n\r\n")],
+    ["SSH", Buffer.from("SSH-2.0-OpenSSH_9.2\r\n")],
+    ["an alert", Buffer.from([21, 3, 1, 0, 2, 2, 40])],
+    ["another version", Buffer.from([22, 2, 0])],
+    ["an empty record", Buffer.from([22, 3, 1, 0, 0])],
+    ["a record that is too long", Buffer.from([22, 3, 1, 0x40, 1])],
+    ["a ServerHello", Buffer.from([22, 3, 1, 0, 4, 2])],
+    ["a hello that is too long", Buffer.from([22, 3, 1, 0x40, 0, 1, 1, 0, 0])],
+    ["a hello without anything in it", Buffer.from([22, 3, 1, 0, 4, 1, 0, 0, 0])],
+  ])("is not %s", (_, bytes) => {
+    expect(readClientHello(bytes)).toBe("not-tls");
+  });
+
+  it("is read or refused, never waited for beyond its bounds and never thrown at, whatever the bytes", async () => {
+    const bytes = await realClientHello({ servername: "pypi.org", ALPNProtocols: ["http/1.1"] });
+    const damage = fc.array(fc.tuple(fc.nat(bytes.length - 1), fc.nat(255)), { minLength: 1, maxLength: 8 });
+    const damaged = damage.map((changes) => {
+      const copy = Buffer.from(bytes);
+      for (const [at, value] of changes) copy[at] = value;
+      return copy;
+    });
+    const noise = fc.uint8Array({ maxLength: 600 }).map((tail) => Buffer.concat([Buffer.from([22, 3, 1]), tail]));
+    fc.assert(
+      fc.property(fc.oneof(damaged, noise), (hello) => {
+        const reading = readClientHello(hello);
+        return typeof reading === "object" || reading === "incomplete" || reading === "not-tls";
+      }),
+      { numRuns: 2000 },
+    );
+    const endless = Buffer.alloc(200_000, Buffer.from([22, 3, 1, 0, 1, 1]));
+    expect(readClientHello(endless)).toBe("not-tls");
+  });
+});
