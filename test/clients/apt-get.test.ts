@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { createAptClient, createAptRepository } from "../support/apt-repository.ts";
-import { folderHandler, readFolder } from "../support/files.ts";
+import { folderDigests, folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import { bodyBytes } from "../support/origin.ts";
 import { mustRun } from "../support/programs.ts";
@@ -20,7 +20,7 @@ describe.for(["http", "https"] as const)("apt-get over %s", { timeout: 120_000 }
       debian.serve("/debian/", folderHandler("/debian/", repository.folder));
       return debian;
     })
-    /** Updates and downloads every package on a machine that has never done so: gives the packages by file name. */
+    /** Updates and downloads every package on a machine that has never done so: gives their digests by file name. */
     .extend("download", ({ debian, repository, larder, caFile, folder }) => async (machine: string) => {
       const home = join(folder, machine);
       await mkdir(home);
@@ -29,13 +29,13 @@ describe.for(["http", "https"] as const)("apt-get over %s", { timeout: 120_000 }
       const env = { APT_CONFIG: await createAptClient({ folder: home, repository, url, access }) };
       await mustRun("apt-get", ["update", "--error-on=any"], { cwd: home, env });
       await mustRun("apt-get", ["install", "--download-only", "--yes", ...PACKAGES], { cwd: home, env });
-      return readFolder(join(home, "cache/archives"), DEB);
+      return folderDigests(join(home, "cache/archives"), DEB);
     });
 
   withDebian(
     "gets the right packages, and no body byte of the origin again",
     async ({ download, debian, repository }) => {
-      const published = await readFolder(join(repository.folder, "pool"), DEB);
+      const published = await folderDigests(join(repository.folder, "pool"), DEB);
       expect(await download("first")).toEqual(published);
       expect(bodyBytes(debian.takeRequests(), DEB)).toBeGreaterThan(0);
 

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
+import { digestOf } from "../../core/digest.ts";
 import { bytesHandler } from "../support/files.ts";
 import { test } from "../support/fixtures.ts";
 import { noise } from "../support/noise.ts";
@@ -8,6 +9,7 @@ import { bodyBytes } from "../support/origin.ts";
 import { mustRun, runProgram } from "../support/programs.ts";
 
 const BODY = noise("curl", 300_000);
+const DIGEST = digestOf(BODY);
 const PATH = "/files/thing-1.0.bin";
 const FRESH = { "Cache-Control": "max-age=3600" };
 
@@ -34,10 +36,10 @@ describe.for(Object.entries(WAYS))("curl: %s", { timeout: 60_000 }, ([, { scheme
     });
 
   withCurl("gets the right bytes, the second time from the store alone", async ({ curl, publisher }) => {
-    expect(await curl()).toEqual(BODY);
+    expect(digestOf(await curl())).toBe(DIGEST);
     expect(bodyBytes(publisher.takeRequests(), /^/)).toBe(BODY.length);
     await publisher.stop();
-    expect(await curl()).toEqual(BODY);
+    expect(digestOf(await curl())).toBe(DIGEST);
     expect(publisher.takeRequests()).toEqual([]);
   });
 
@@ -56,7 +58,7 @@ describe.for(Object.entries(WAYS))("curl: %s", { timeout: 60_000 }, ([, { scheme
     const fields = fieldsOf(await curl("--range", "1000-1999", "--dump-header", "-", "--output", "part"));
     expect(fields.get(STATUS)).toMatch(/^HTTP\/1\.1 206/);
     expect(fields.get("content-range")).toBe(`bytes 1000-1999/${BODY.length}`);
-    expect(await readFile(join(folder, "part"))).toEqual(BODY.subarray(1000, 2000));
+    expect((await readFile(join(folder, "part"))).equals(BODY.subarray(1000, 2000))).toBe(true);
     expect(publisher.takeRequests()).toEqual([]);
   });
 
@@ -64,7 +66,7 @@ describe.for(Object.entries(WAYS))("curl: %s", { timeout: 60_000 }, ([, { scheme
     for (const file of ["cold", "warm"]) {
       await writeFile(join(folder, file), BODY.subarray(0, 123_456));
       await curl("--continue-at", "-", "--output", file);
-      expect(await readFile(join(folder, file))).toEqual(BODY);
+      expect(digestOf(await readFile(join(folder, file)))).toBe(DIGEST);
     }
   });
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect } from "vitest";
 import type { Receipt } from "../../storage/store.ts";
 import { createAptClient, createAptRepository } from "../support/apt-repository.ts";
-import { folderHandler, readFolder } from "../support/files.ts";
+import { folderDigests, folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import { runLarder } from "../support/larder.ts";
 import { createNpmPackage, isolatedNpm, serveNpmPackages } from "../support/npm-registry.ts";
@@ -92,15 +92,15 @@ describe("larder run", { timeout: 120_000 }, () => {
   withPypi(
     "-- pip download, twice: the second time every payload is a hit",
     async ({ larderRun, download, index, pypi }) => {
-      const published = await readFolder(join(index, "packages"), PAYLOAD);
+      const published = await folderDigests(join(index, "packages"), PAYLOAD);
 
       const first = await larderRun("first", download);
-      expect(await readFolder(first.home, PAYLOAD)).toEqual(published);
+      expect(await folderDigests(first.home, PAYLOAD)).toEqual(published);
       expect(first.receipt).toMatchObject({ payloads: 2, hits: 0 });
       expect(first.receipt.originBytes).toBe(sentBy(pypi));
 
       const second = await larderRun("second", download);
-      expect(await readFolder(second.home, PAYLOAD)).toEqual(published);
+      expect(await folderDigests(second.home, PAYLOAD)).toEqual(published);
       expect(second.receipt).toMatchObject({ payloads: 2, hits: 2, originBytes: 0, savedBytes: second.receipt.bytes });
       expect(sentBy(pypi)).toBe(0);
     },
@@ -128,14 +128,14 @@ describe("larder run", { timeout: 120_000 }, () => {
   withApt(
     "-- apt-get install, twice: the second time the payload is a hit",
     async ({ larderRun, installOn, repository, debian }) => {
-      const published = await readFolder(join(repository.folder, "pool"), PAYLOAD);
+      const published = await folderDigests(join(repository.folder, "pool"), PAYLOAD);
 
       const first = await larderRun("first", await installOn("first"));
-      expect(await readFolder(join(first.home, "cache/archives"), PAYLOAD)).toEqual(published);
+      expect(await folderDigests(join(first.home, "cache/archives"), PAYLOAD)).toEqual(published);
       expect(first.receipt).toMatchObject({ payloads: 1, hits: 0, originBytes: sentBy(debian) });
 
       const second = await larderRun("second", await installOn("second"));
-      expect(await readFolder(join(second.home, "cache/archives"), PAYLOAD)).toEqual(published);
+      expect(await folderDigests(join(second.home, "cache/archives"), PAYLOAD)).toEqual(published);
       expect(second.receipt).toMatchObject({ payloads: 1, hits: 1, originBytes: 0 });
       expect(sentBy(debian)).toBe(0);
     },

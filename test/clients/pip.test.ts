@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import { folderHandler, readFolder } from "../support/files.ts";
+import { folderDigests, folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import { bodyBytes } from "../support/origin.ts";
 import { mustRun } from "../support/programs.ts";
@@ -20,24 +20,24 @@ const test = base
       folderHandler("/simple/", join(index, "simple"), () => ({ Vary: "Accept" })),
     );
     secureOrigin.serve(
-      "/files/",
+      "/packages/",
       folderHandler("/packages/", join(index, "packages"), () => FOREVER),
     );
     return secureOrigin;
   })
-  /** Downloads everything on a machine that has never done so: gives the distributions by file name. */
+  /** Downloads everything on a machine that has never done so: gives their digests by file name. */
   .extend("download", ({ pypi, larder, caFile, folder }) => async (machine: string) => {
     const home = join(folder, machine);
     await mkdir(home);
     const from = ["--index-url", `${pypi.url}/simple/`, "--proxy", larder.url, "--cert", caFile];
     const args = ["download", "--isolated", "--no-deps", "--no-cache-dir", "--dest", home, ...from];
     await mustRun("pip3", [...args, ...WHEELS, ...SDISTS], { cwd: home, env: { PIP_CONFIG_FILE: "/dev/null" } });
-    return readFolder(home, DISTRIBUTION);
+    return folderDigests(home, DISTRIBUTION);
   });
 
 describe("pip download", { timeout: 120_000 }, () => {
   test("gets the right wheel and sdist, and no body byte of the index again", async ({ download, pypi, index }) => {
-    const published = await readFolder(join(index, "packages"), DISTRIBUTION);
+    const published = await folderDigests(join(index, "packages"), DISTRIBUTION);
     expect(await download("first")).toEqual(published);
     expect(bodyBytes(pypi.takeRequests(), DISTRIBUTION)).toBeGreaterThan(0);
 

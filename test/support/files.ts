@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { join, normalize } from "node:path";
+import { type Digest, digestOf } from "../../core/digest.ts";
 import { systemCode } from "../../core/errors.ts";
 import type { Handler } from "./origin.ts";
 
@@ -10,10 +11,10 @@ export type Fields = Readonly<Record<string, string>>;
 /** Published long ago, so that nothing a test says about freshness rests on the time of its run. */
 const LAST_MODIFIED = "Tue, 04 Mar 2025 10:00:00 GMT";
 
-/** The files of a folder that fit, by name. */
-export async function readFolder(folder: string, fits: RegExp): Promise<Record<string, Buffer>> {
+/** The digests of the files of a folder that fit, by name. */
+export async function folderDigests(folder: string, fits: RegExp): Promise<Record<string, Digest>> {
   const names = (await readdir(folder)).filter((name) => fits.test(name)).sort();
-  const files = names.map(async (name) => [name, await readFile(join(folder, name))] as const);
+  const files = names.map(async (name) => [name, digestOf(await readFile(join(folder, name)))] as const);
   return Object.fromEntries(await Promise.all(files));
 }
 
