@@ -30,7 +30,8 @@ const KEY_OVERHEAD_BYTES = 200;
 
 /**
  * The entry rows, with those asked for lately in memory: keys without an entry too, so that a miss is as cheap as a hit.
- * Changing methods belong inside a transaction of the caller.
+ * `put` and `remove` belong inside a transaction of the caller: what a RETURNING statement fails to commit by itself goes
+ * unnoticed.
  */
 export class EntryTable {
   readonly #statements: ReturnType<typeof prepare>;

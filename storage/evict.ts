@@ -51,7 +51,7 @@ export class Evictor {
     while (quota.usedBytes > quota.maxBytes * LOW_WATER) {
       await nextTurn();
       if ((await this.#evictBatch()) > 0) continue;
-      if (this.#stuckAtBytes === undefined)
+      if (this.#stuckAtBytes === undefined && quota.usedBytes > quota.maxBytes)
         log.warn(
           { usedBytes: quota.usedBytes, maxBytes: quota.maxBytes },
           "the store is full and nothing may be evicted",

@@ -121,6 +121,7 @@ class SqliteLedger implements Ledger {
   #write(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    if (this.#queue.length === 0) return;
     const { record } = this.#statements;
     transact(this.#db, () => {
       for (const event of this.#queue) record.run(toRow(event));

@@ -59,7 +59,7 @@ export class LocalStore implements Store {
   readonly #lock: WriterLock;
   readonly #sweeping: Promise<void>;
   #isTidy = true;
-  #isClosing = false;
+  #closing: Promise<void> | undefined;
   /** Blobs that an entry ceased to name; those that none names any more go with the next upkeep. */
   readonly #orphaned = new Set<Digest>();
 
@@ -127,7 +127,7 @@ export class LocalStore implements Store {
 
   remove(entry: EntryKey): void {
     try {
-      this.#mayBeOrphaned(this.#entries.remove(entry));
+      this.#mayBeOrphaned(this.#inTransaction(() => this.#entries.remove(entry)));
     } catch (error) {
       this.#entries.hide(entry);
       this.#faults.report("index", error);
@@ -166,8 +166,12 @@ export class LocalStore implements Store {
     await this.#blobs.idle();
   }
 
-  async close(): Promise<void> {
-    this.#isClosing = true;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     await Promise.all([...this.#stagings].map((staging) => staging.close()));
     await this.settled();
     this.#db.close();
@@ -212,7 +216,7 @@ export class LocalStore implements Store {
       this.#faults.recovered("sync");
     } catch (error) {
       this.#faults.report("sync", error);
-      if (!this.#isClosing) this.#upkeep.request();
+      if (this.#closing === undefined) this.#upkeep.request();
     }
   }
 
@@ -236,7 +240,7 @@ export class LocalStore implements Store {
     this.#isTidy = false;
     try {
       for await (const digest of blobsOnDisk(this.#layout)) {
-        if (this.#isClosing) return;
+        if (this.#closing !== undefined) return;
         await this.#blobs.removeIfUnknown(digest);
       }
       this.#isTidy = true;

@@ -3,14 +3,14 @@ import type { Clock } from "../core/clock.ts";
 import { LarderError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { BlobTable } from "./blob-table.ts";
-import { type Database, type DatabaseFile, databaseFault, openDatabase, openDatabaseForReading } from "./database.ts";
+import { type Database, databaseFault, openDatabase, openDatabaseForReading } from "./database.ts";
 import { EntryTable } from "./entries.ts";
-import { type Layout, layoutOf } from "./layout.ts";
+import { layoutOf } from "./layout.ts";
 import { listEntries } from "./listing.ts";
 import { LocalStore } from "./local-store.ts";
 import { takeWriterLock } from "./lock.ts";
 import { emptyStaging, makeFolders, makePrivateDir } from "./root-dir.ts";
-import { INDEX_MIGRATIONS } from "./schema.ts";
+import { indexFile } from "./schema.ts";
 import type { Store } from "./store.ts";
 
 export interface StoreOptions {
@@ -70,14 +70,5 @@ function readerOf(db: Database, maxBytes: number): StoreReader {
     },
     list: (options) => listEntries(db, options),
     close: () => void db.close(),
-  };
-}
-
-function indexFile({ indexFile: path, rootDir }: Layout): DatabaseFile {
-  return {
-    path,
-    what: "the index of the store",
-    cure: `move ${rootDir} aside, and larder starts a new store`,
-    migrations: INDEX_MIGRATIONS,
   };
 }

@@ -1,6 +1,6 @@
 import { mkdir, readdir, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
-import { LarderError } from "../core/errors.ts";
+import { LarderError, systemCode } from "../core/errors.ts";
 import { unwritable } from "./faults.ts";
 import type { Layout } from "./layout.ts";
 
@@ -20,7 +20,7 @@ export function unsuitableFileSystem(type: number): string | undefined {
 /** Makes a private folder. @throws LarderError `STORE_UNWRITABLE` when it cannot be made or lies on a network file system. */
 export async function makePrivateDir(dir: string): Promise<void> {
   const { type } = await attempt(dir, async () => {
-    await mkdir(dir, { recursive: true, mode: 0o700 });
+    await mkdirUnlessThere(dir);
     return statfs(dir);
   });
   const fileSystem = unsuitableFileSystem(type);
@@ -42,6 +42,16 @@ export async function emptyStaging({ rootDir, stagingDir }: Layout): Promise<voi
   await attempt(rootDir, async () => {
     for (const name of await readdir(stagingDir)) await rm(join(stagingDir, name), { recursive: true, force: true });
   });
+}
+
+/** Plainly first: `recursive` reports a read-only file system as ENOENT. */
+async function mkdirUnlessThere(dir: string): Promise<void> {
+  try {
+    await mkdir(dir, { mode: 0o700 });
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") await mkdir(dir, { recursive: true, mode: 0o700 });
+    else if (systemCode(error) !== "EEXIST") throw error;
+  }
 }
 
 async function attempt<T>(dir: string, work: () => Promise<T>): Promise<T> {

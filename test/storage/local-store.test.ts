@@ -1,0 +1,4 @@
+import { describeStore } from "./store-contract.ts";
+import { setUpWorkbench } from "./workbench.ts";
+
+describeStore("the local store", setUpWorkbench);
