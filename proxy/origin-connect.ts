@@ -12,16 +12,19 @@ import type { ProxySettings } from "./settings.ts";
 /** Opens a connection to a host, with verified TLS on it or without. @throws LarderError of source `origin`, or an access code. */
 export type Connect = (to: HostPort, isTls: boolean) => Promise<net.Socket>;
 
+/** Speaks verified TLS over a connection that is there. */
+export type Secure = (transport: Duplex, to: HostPort) => Promise<tls.TLSSocket>;
+
 export interface ConnectOptions {
   readonly dialer: Dialer;
+  readonly secure: Secure;
   readonly settings: ProxySettings;
   /** The parent proxy that stands before an https origin, if any. */
   readonly findParent: (to: HostPort) => ParentProxy | undefined;
 }
 
 /** Connections to origins: through the dialer's access rules, or a parent's tunnel. */
-export function connectToOrigins({ dialer, settings, findParent }: ConnectOptions): Connect {
-  const secure = createTlsClient(settings);
+export function connectToOrigins({ dialer, secure, settings, findParent }: ConnectOptions): Connect {
   return async (to, isTls) => {
     const parent = isTls ? findParent(to) : undefined;
     if (parent !== undefined) return await secure(await tunnelThrough(parent, to, settings), to);
@@ -31,8 +34,7 @@ export function connectToOrigins({ dialer, settings, findParent }: ConnectOption
 }
 
 /** Connections to the parent proxies themselves: the user named them, so no access rule applies. */
-export function connectToParents(settings: ProxySettings): Connect {
-  const secure = createTlsClient(settings);
+export function connectToParents(secure: Secure, settings: ProxySettings): Connect {
   return async (to, isTls) => {
     const socket = net.connect({ ...to, autoSelectFamily: true, noDelay: true });
     await settled(socket, "connect", to, settings.connectTimeoutMs);
@@ -53,7 +55,7 @@ export function asUndiciConnector(connect: Connect): buildConnector.connector {
 }
 
 /** One secure context for all origins: reading some 140 roots for every connection would cost milliseconds each. */
-function createTlsClient(settings: ProxySettings): (transport: Duplex, to: HostPort) => Promise<tls.TLSSocket> {
+export function createTlsClient(settings: ProxySettings): Secure {
   const secureContext = tls.createSecureContext({ ca: settings.originRoots, minVersion: "TLSv1.2" });
   return async (transport, to) => {
     const isAddress = net.isIP(to.host) !== 0;

@@ -1,6 +1,6 @@
 import http, { type ClientRequest, type IncomingMessage } from "node:http";
 import { type Duplex, PassThrough } from "node:stream";
-import httpProxy from "http-proxy";
+import type httpProxy from "http-proxy";
 import { entryKeyOf } from "../core/entry.ts";
 import { LarderError, toLarderError } from "../core/errors.ts";
 import { eachField, fieldValue } from "../core/fields.ts";
@@ -41,20 +41,18 @@ export function createForwarder(dependencies: ForwarderDependencies, settings: P
     "https:": new ConnectingAgent("https:", dependencies.connect),
     parent: new ConnectingAgent("http:", dependencies.connectToParents),
   };
-  const proxy = httpProxy.createProxyServer({ secure: true, selfHandleResponse: true });
   const waiting = new WeakMap<IncomingMessage, ForwardHooks>();
-  proxy.on("proxyReq", (outgoing, request) => waiting.get(request)?.onRequest(outgoing));
-  proxy.on("proxyRes", (incoming, request) => waiting.get(request)?.onResponse(incoming));
-  // Errors reach the callback of `web`; without a listener http-proxy would throw those that come later.
-  proxy.on("error", () => undefined);
+  let started: Promise<httpProxy> | undefined;
 
-  const send = (reply: Reply, view: RequestView): Promise<IncomingMessage> => {
+  const send = async (reply: Reply, view: RequestView): Promise<IncomingMessage> => {
+    started ??= startProxy(waiting);
+    const proxy = await started;
     const { request, response } = reply;
     const { target } = view;
     const parent = target.scheme === "http" ? dependencies.findParent(target) : undefined;
     const to = parent ?? target;
     const gate = new PassThrough();
-    return new Promise((resolve, reject) => {
+    return await new Promise((resolve, reject) => {
       const hooks: ForwardHooks = {
         onResponse: resolve,
         onRequest: (outgoing) => {
@@ -93,10 +91,20 @@ export function createForwarder(dependencies: ForwarderDependencies, settings: P
       await servePass(reply, asOriginResponse(head, incoming));
     },
     close: () => {
-      proxy.close();
       for (const agent of Object.values(agents)) agent.destroy();
     },
   };
+}
+
+/** Loaded with the first request that needs it: most runs only ever see GET and HEAD. */
+async function startProxy(waiting: WeakMap<IncomingMessage, ForwardHooks>): Promise<httpProxy> {
+  const { default: library } = await import("http-proxy");
+  const proxy = library.createProxyServer({ secure: true, selfHandleResponse: true });
+  proxy.on("proxyReq", (outgoing, request) => waiting.get(request)?.onRequest(outgoing));
+  proxy.on("proxyRes", (incoming, request) => waiting.get(request)?.onResponse(incoming));
+  // Errors reach the callback of `web`; without a listener http-proxy would throw those that come later.
+  proxy.on("error", () => undefined);
+  return proxy;
 }
 
 interface ForwardHooks {

@@ -9,7 +9,7 @@ import { Fills } from "./fills.ts";
 import { BoundListener } from "./listener.ts";
 import { createLocalSite } from "./local.ts";
 import { createOrigin } from "./origin.ts";
-import { connectToOrigins, connectToParents } from "./origin-connect.ts";
+import { connectToOrigins, connectToParents, createTlsClient } from "./origin-connect.ts";
 import { createForwarder } from "./origin-forward.ts";
 import { ParentTable, tunnelThrough } from "./origin-parents.ts";
 import type { Totals } from "./record.ts";
@@ -73,12 +73,13 @@ function createRoutes(
   settings: ProxySettings,
 ) {
   const parents = new ParentTable(settings.parentProxies);
+  const secure = createTlsClient(settings);
   const isSelf = (parent: HostPort): boolean =>
     isOwnListener(parent.host === "localhost" ? "127.0.0.1" : parent.host, parent.port);
   const findTunnelParent = (to: HostPort) => parents.find("https", to, isSelf);
   return {
-    connect: connectToOrigins({ dialer, settings, findParent: findTunnelParent }),
-    connectToParents: connectToParents(settings),
+    connect: connectToOrigins({ dialer, secure, settings, findParent: findTunnelParent }),
+    connectToParents: connectToParents(secure, settings),
     findParent: (target: HostPort) => parents.find("http", target, isSelf),
     openTunnel: async (to: HostPort): Promise<net.Socket> => {
       const parent = findTunnelParent(to);

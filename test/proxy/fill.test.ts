@@ -15,7 +15,7 @@ import { createDialer } from "../../proxy/dial.ts";
 import type { FillReader } from "../../proxy/fill-reader.ts";
 import { Fills } from "../../proxy/fills.ts";
 import { createOrigin, type Origin as OriginSide } from "../../proxy/origin.ts";
-import { connectToOrigins, connectToParents } from "../../proxy/origin-connect.ts";
+import { connectToOrigins, connectToParents, createTlsClient } from "../../proxy/origin-connect.ts";
 import type { ProxySettings } from "../../proxy/settings.ts";
 import { openStore } from "../../storage/open-store.ts";
 import type { Store } from "../../storage/store.ts";
@@ -53,10 +53,11 @@ beforeEach(async () => {
   const addresses = new AddressRules({ ...settings, ownAddresses: [] });
   const dialer = createDialer({ addresses, isOwnListener: () => false });
   const findParent = () => undefined;
+  const secure = createTlsClient(settings);
   wayOut = createOrigin(
     {
-      connect: connectToOrigins({ dialer, settings, findParent }),
-      connectToParents: connectToParents(settings),
+      connect: connectToOrigins({ dialer, secure, settings, findParent }),
+      connectToParents: connectToParents(secure, settings),
       findParent,
     },
     settings,
