@@ -31,13 +31,17 @@ export class ByteWindow {
     return (this.#chunks[index] as Buffer).subarray(offset, offset + maxBytes);
   }
 
-  /** Whole chunks from `position` on, the start of one, of `maxBytes` together or one chunk more. */
+  /** The bytes from `position` on, `maxBytes` at most, in the chunks they came in. */
   chunksFrom(position: number, maxBytes: number): Buffer[] {
-    const first = this.#indexOf(position);
-    let bytes = 0;
-    let last = first;
-    while (last < this.#chunks.length && bytes < maxBytes) bytes += (this.#chunks[last++] as Buffer).length;
-    return this.#chunks.slice(first, last);
+    const chunks: Buffer[] = [];
+    let left = maxBytes;
+    let bytes = this.bytesAt(position, left);
+    while (bytes !== undefined && bytes.length > 0) {
+      chunks.push(bytes);
+      left -= bytes.length;
+      bytes = this.bytesAt(position + maxBytes - left, left);
+    }
+    return chunks;
   }
 
   /** Lets go of every chunk that lies wholly before `position`. */

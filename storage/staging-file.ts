@@ -24,15 +24,12 @@ export class StagingFile {
     return this.#handle;
   }
 
-  /** Appends the chunks, all of them or up to where the disk refuses. */
+  /** Appends the chunks, or as many of their bytes as the system takes at once: look at `bytes`. */
   async append(chunks: readonly Buffer[]): Promise<void> {
     const handle = await this.create();
-    let rest = chunks;
-    while (rest.length > 0) {
-      const { bytesWritten } = await handle.writev(rest, this.#bytes);
-      this.#bytes += bytesWritten;
-      rest = behind(rest, bytesWritten);
-    }
+    const { bytesWritten } = await handle.writev(chunks, this.#bytes);
+    if (bytesWritten === 0) throw new Error("the system took no byte");
+    this.#bytes += bytesWritten;
   }
 
   /** At least one and at most `maxBytes` bytes from `position`. Rejects when the file does not reach so far. */
@@ -71,14 +68,4 @@ async function openNew(path: string): Promise<FileHandle> {
     await mkdir(dirname(path), { recursive: true });
     return open(path, "wx+", 0o444);
   }
-}
-
-/** The chunks without their first bytes: the system may write less than it was given. */
-function behind(chunks: readonly Buffer[], bytes: number): readonly Buffer[] {
-  let skipped = bytes;
-  for (const [index, chunk] of chunks.entries()) {
-    if (skipped < chunk.length) return [chunk.subarray(skipped), ...chunks.slice(index + 1)];
-    skipped -= chunk.length;
-  }
-  return [];
 }

@@ -38,9 +38,11 @@ test("holds the recent bytes of a body, whatever chunks they came in and whateve
   );
 });
 
-test("gives whole chunks until there is enough for a batch", () => {
+test("gives a batch from any position, in pieces of the chunks, up to its length or the end", () => {
   const window = new ByteWindow();
   for (const text of ["aaaa", "bb", "cccccc", "d"]) window.append(Buffer.from(text));
-  expect(window.chunksFrom(4, 3).map(String)).toEqual(["bb", "cccccc"]);
+  expect(window.chunksFrom(4, 3).map(String)).toEqual(["bb", "c"]);
+  expect(window.chunksFrom(3, 5).map(String)).toEqual(["a", "bb", "cc"]);
   expect(window.chunksFrom(12, 100).map(String)).toEqual(["d"]);
+  expect(window.chunksFrom(13, 100)).toEqual([]);
 });
