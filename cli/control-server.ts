@@ -126,7 +126,7 @@ function holdSession(session: Session, trust: TrustFiles, response: ServerRespon
   };
   if (response.destroyed) end();
   else response.once("close", end);
-  session.ended.then(() => response.end(), undefined);
+  void session.ended.then(() => response.end());
   const opened: SessionOpened = { id: session.id, proxyUrl: session.proxyUrl, ...trust };
   response.writeHead(200, { "content-type": "application/x-ndjson" });
   response.write(`${JSON.stringify(opened)}\n`);

@@ -5,7 +5,10 @@ import { classify } from "../ecosystems/classify.ts";
 import type { Classification } from "../ecosystems/ecosystem.ts";
 import { decide } from "../policy/decide.ts";
 import type { Plan } from "../policy/plan.ts";
+import { mayIntercept } from "../policy/tunnels.ts";
 import type { Store } from "../storage/store.ts";
+import type { Settings } from "./config.ts";
+import { tunnelPatterns } from "./proxy-settings.ts";
 
 /** What larder knows of a URI, and what a plain GET without credentials would get now. */
 export interface Explanation {
@@ -13,43 +16,49 @@ export interface Explanation {
   readonly classification: Classification;
   /** Stored answers that anybody may have, newest first. Those of a realm are told to nobody: RFC 9211 §6. */
   readonly entries: readonly Pick<Entry, "variant" | "status" | "digest" | "bytes" | "responseMs" | "storedMs">[];
-  readonly plan: Pick<Plan, "action"> & { readonly reason?: string; readonly ttlSeconds?: number };
+  readonly plan: PlanSummary;
   /** The plan as a sentence. */
   readonly because: string;
+}
+
+/** A plan without the entry; `tunnel` where larder would not even see the request. */
+export interface PlanSummary {
+  readonly action: Plan["action"] | "tunnel";
+  readonly reason?: string;
+  readonly ttlSeconds?: number;
 }
 
 interface ExplainDependencies {
   readonly store: Pick<Store, "find">;
   readonly clock: Clock;
-  readonly rootFreshForMs: number;
+  readonly settings: Pick<Settings, "rootFreshFor" | "intercept" | "tunnel">;
 }
 
 /** @throws LarderError `BAD_TARGET`, `UNKNOWN_SCHEME` or `USERINFO_IN_TARGET` */
-export function explain(uri: string, { store, clock, rootFreshForMs }: ExplainDependencies): Explanation {
+export function explain(uri: string, { store, clock, settings }: ExplainDependencies): Explanation {
   const target = parseTarget(uri);
   const classification = classify(target, undefined);
   const found = store.find(entryKeyOf("GET", target.uri)).filter(({ realm }) => realm === PUBLIC_REALM);
-  const request = { method: "GET", target, fields: [], record: {}, realm: PUBLIC_REALM };
-  const { class: resourceClass, coding } = classification;
-  const plan = decide(request, found, { nowMs: clock(), class: resourceClass, rootFreshForMs, coding });
-  return {
-    uri: target.uri,
-    classification,
-    entries: found.map(({ variant, status, digest, bytes, responseMs, storedMs }) => ({
-      variant,
-      status,
-      digest,
-      bytes,
-      responseMs,
-      storedMs,
-    })),
-    plan: {
-      action: plan.action,
-      ...("reason" in plan ? { reason: plan.reason } : {}),
-      ...("ttlSeconds" in plan ? { ttlSeconds: plan.ttlSeconds } : {}),
-    },
-    because: sentenceOf(plan),
-  };
+  const facts = { uri: target.uri, classification, entries: found.map(summaryOf) };
+  if (target.scheme === "https" && !mayIntercept(target.host, tunnelPatterns(settings)))
+    return {
+      ...facts,
+      plan: { action: "tunnel" },
+      because: "passed through unopened: a tunnel pattern covers the host",
+    };
+  const plan = decide({ method: "GET", target, fields: [], record: {}, realm: PUBLIC_REALM }, found, {
+    nowMs: clock(),
+    class: classification.class,
+    rootFreshForMs: settings.rootFreshFor,
+    coding: classification.coding,
+  });
+  const reason = "reason" in plan ? { reason: plan.reason } : {};
+  const ttl = "ttlSeconds" in plan ? { ttlSeconds: plan.ttlSeconds } : {};
+  return { ...facts, plan: { action: plan.action, ...reason, ...ttl }, because: sentenceOf(plan) };
+}
+
+function summaryOf({ variant, status, digest, bytes, responseMs, storedMs }: Entry): Explanation["entries"][number] {
+  return { variant, status, digest, bytes, responseMs, storedMs };
 }
 
 function sentenceOf(plan: Plan): string {

@@ -1,4 +1,4 @@
-import { DEFAULT_TUNNELS } from "../policy/tunnels.ts";
+import { DEFAULT_TUNNELS, type TunnelPatterns } from "../policy/tunnels.ts";
 import type { ParentProxies, ProxySettings } from "../proxy/settings.ts";
 import type { Settings } from "./config.ts";
 import type { Environment } from "./directories.ts";
@@ -15,8 +15,7 @@ export function proxySettings(settings: Settings, env: Environment, instance: In
     allowClients: settings.allow,
     allowDestinations: settings.allowDestination,
     isLoopbackOnly: settings.listen.every(({ host }) => isLoopback(host)),
-    intercept: settings.intercept,
-    tunnel: [...DEFAULT_TUNNELS, ...settings.tunnel],
+    ...tunnelPatterns(settings),
     serverNames: settings.serverName,
     connectTimeoutMs: settings.connectTimeout,
     headersTimeoutMs: settings.headersTimeout,
@@ -30,6 +29,11 @@ export function proxySettings(settings: Settings, env: Environment, instance: In
 
 function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127\./.test(host);
+}
+
+/** The user's tunnels are added to the built-in ones; an `intercept` that is more exact takes one away. */
+export function tunnelPatterns({ intercept, tunnel }: Pick<Settings, "intercept" | "tunnel">): TunnelPatterns {
+  return { intercept, tunnel: [...DEFAULT_TUNNELS, ...tunnel] };
 }
 
 /** The lower-case names first: upper-case HTTP_PROXY is ignored by most clients, because CGI gives it another meaning. */

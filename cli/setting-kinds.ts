@@ -67,7 +67,7 @@ export const KINDS: { readonly [K in Kind]: KindReader<KindTypes[K]> } = {
   cidr: { schema: () => readBy(readCidr), allowed: "a network such as 10.0.0.0/8 or fd00::/8, or one address" },
   hostPattern: {
     schema: () => readBy(readHostPattern),
-    allowed: "a host name or address, *.suffix, or * for all",
+    allowed: "a host name or address, *.suffix, or * for all; inside a name * stands for a part of one label",
   },
   hostName: { schema: () => readBy(readHost), allowed: "a host name without a port" },
   sizeOrAuto: {
@@ -102,11 +102,10 @@ function readHost(written: string): string | undefined {
   }
 }
 
+/** As policy/tunnels.ts reads them: a pattern is a name in which letters have given way to stars. */
 function readHostPattern(written: string): string | undefined {
-  if (written === "*") return written;
-  if (!written.startsWith("*.")) return readHost(isIP(written) === 6 ? `[${written}]` : written);
-  const suffix = readHost(written.slice(2));
-  return suffix === undefined ? undefined : `*.${suffix}`;
+  if (isIP(written) === 6) return written.toLowerCase();
+  return readHost(written.replaceAll("*", "x")) === undefined ? undefined : written.toLowerCase().replace(/\.$/, "");
 }
 
 function readCidr(written: string): string | undefined {

@@ -93,9 +93,9 @@ export const SETTINGS = {
   intercept: {
     kind: "hostPattern",
     isList: true,
-    fallback: ["*"],
-    help: "host (or *.suffix) whose TLS is opened; the more exact of intercept and tunnel wins",
-    reason: "what is not opened cannot be kept",
+    fallback: [],
+    help: "host (or *.suffix) whose TLS is opened although a tunnel pattern covers it; the more exact pattern wins",
+    reason: "what no pattern covers is opened: what is not opened cannot be kept",
   },
   tunnel: {
     kind: "hostPattern",

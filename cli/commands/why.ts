@@ -15,9 +15,7 @@ export async function why(invocation: Invocation): Promise<number> {
   const { uri } = parseTarget(invocation.operands[0] ?? "");
   const running = await findRunning(settings.root, invocation.env);
   const explanation = await (running?.why(uri) ??
-    withStoreOnDisk(settings, (store) =>
-      explain(uri, { store, clock: systemClock, rootFreshForMs: settings.rootFreshFor }),
-    ));
+    withStoreOnDisk(settings, (store) => explain(uri, { store, clock: systemClock, settings })));
   if (invocation.flags["json"] === true) printJson(explanation);
   else for (const line of describe(explanation, settings.root)) print(line);
   return EXIT.ok;

@@ -119,7 +119,8 @@ describe("what a value may be", () => {
       ],
     ],
     ["allow", ["10.0.0.0/8", "10.1.2.3", "::1"], ["10.0.0.0/8", "10.1.2.3/32", "::1/128"]],
-    ["intercept", ["*.Example.COM", "*", "10.0.0.1"], ["*.example.com", "*", "10.0.0.1"]],
+    ["intercept", ["*.Example.COM", "*", "10.0.0.1", "::1"], ["*.example.com", "*", "10.0.0.1", "::1"]],
+    ["tunnel", ["cdn-*.*.example.com"], ["cdn-*.*.example.com"]],
     ["serverName", ["larder.lan"], ["larder.lan"]],
   ])("%s %j is read as %j", (key, written, value) => {
     expect(load({ flags: { [key]: written } }).settings).toHaveProperty(key, value);
@@ -145,7 +146,7 @@ describe("what a value may be", () => {
     ["allowDestination", ["example.com"]],
     ["allowDestination", ["10.0.0.0/8/8"]],
     ["tunnel", ["https://example.com"]],
-    ["tunnel", ["a.*.com"]],
+    ["tunnel", ["example.com:443"]],
     ["serverName", ["larder.lan:3142"]],
   ])("%s %j is refused, with the key, the value, the flag and what is allowed", (key, written) => {
     const shown = JSON.stringify([written].flat().at(-1));

@@ -166,6 +166,11 @@ describe("beside a running serve", () => {
     expect(stdout.toString()).toMatch(/^class +\w+.*\nentry +none\nnow +fetched from the origin .*nothing is stored/m);
   });
 
+  test("why knows the hosts whose TLS is not opened", async ({ larder }) => {
+    const { stdout } = await larder.command("why", "https://registry-1.docker.io/v2/", "--json");
+    expect(JSON.parse(stdout.toString())).toMatchObject({ plan: { action: "tunnel" }, entries: [] });
+  });
+
   test("run joins it, and says which flags have no effect there", async ({ larder }) => {
     const { code, stdout, stderr } = await larder.command(
       ...["run", "--max-bytes", "1G", "--", "sh", "-c", "echo $http_proxy"],
