@@ -9,6 +9,7 @@ import type { Digest } from "../core/digest.ts";
  *   lock.sqlite              whoever holds an exclusive transaction on it is the writer
  *   writer.json              pid and start of the writer; left behind only by a crash
  *   index.sqlite             with -wal and -shm beside it: storage/schema.ts
+ *   declarations.sqlite      likewise: storage/declaration-schema.ts
  *   blobs/sha256/ab/abcdef…  0444, whole bodies named by their digest
  *   staging/<start>-<n>      0444, bodies on their way in
  * ```
@@ -18,6 +19,7 @@ export interface Layout {
   readonly lockFile: string;
   readonly writerFile: string;
   readonly indexFile: string;
+  readonly declarationsFile: string;
   /** The write-ahead log that SQLite keeps beside the index. */
   readonly walFile: string;
   readonly blobsDir: string;
@@ -38,6 +40,7 @@ export function layoutOf(rootDir: string): Layout {
     lockFile: join(rootDir, "lock.sqlite"),
     writerFile: join(rootDir, "writer.json"),
     indexFile,
+    declarationsFile: join(rootDir, "declarations.sqlite"),
     walFile: `${indexFile}-wal`,
     blobsDir,
     stagingDir,

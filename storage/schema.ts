@@ -1,3 +1,6 @@
+import type { DatabaseFile } from "./database.ts";
+import type { Layout } from "./layout.ts";
+
 /**
  * The index, version by version: step n takes `user_version` from n to n + 1. Never edit a step that was released; add one.
  *
@@ -60,49 +63,6 @@ export const INDEX_MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX edge_by_child ON edge (child_sha256);
 
-  CREATE TABLE repo (
-    id INTEGER PRIMARY KEY,
-    ecosystem TEXT NOT NULL,
-    realm TEXT NOT NULL
-  ) STRICT;
-
-  -- URL prefixes that a repository is served under.
-  CREATE TABLE base (
-    url TEXT PRIMARY KEY CHECK (url LIKE '%/'),
-    repo_id INTEGER NOT NULL REFERENCES repo ON DELETE CASCADE,
-    via TEXT NOT NULL CHECK (via IN ('own', 'metalink', 'mirrorlist', 'config')),
-    expires_ms INTEGER
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX base_by_repo ON base (repo_id);
-
-  -- One root and everything that it declares.
-  CREATE TABLE generation (
-    id INTEGER PRIMARY KEY,
-    repo_id INTEGER NOT NULL REFERENCES repo ON DELETE CASCADE,
-    scope TEXT NOT NULL,
-    root_sha256 BLOB NOT NULL,
-    seen_ms INTEGER NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('loading', 'live', 'old'))
-  ) STRICT;
-  CREATE INDEX generation_by_repo ON generation (repo_id, scope, seen_ms);
-
-  -- In this repository, this path has this digest and size. Written in bulk, so without foreign keys.
-  CREATE TABLE decl (
-    repo_id INTEGER NOT NULL,
-    path_hash BLOB NOT NULL,
-    generation_id INTEGER NOT NULL,
-    path TEXT NOT NULL,
-    alg TEXT NOT NULL,
-    digest BLOB NOT NULL,
-    bytes INTEGER,
-    kind TEXT NOT NULL,
-    name TEXT,
-    version TEXT,
-    arch TEXT,
-    PRIMARY KEY (repo_id, path_hash, path, generation_id)
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX decl_by_digest ON decl (alg, digest);
-
   -- Bases that gave wrong bytes for a path, with growing back-off.
   CREATE TABLE quarantine (
     base TEXT NOT NULL,
@@ -113,3 +73,12 @@ export const INDEX_MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   `,
 ];
+
+export function indexFile({ indexFile: path, rootDir }: Layout): DatabaseFile {
+  return {
+    path,
+    what: "the index of the store",
+    cure: `move ${rootDir} aside, and larder starts a new store`,
+    migrations: INDEX_MIGRATIONS,
+  };
+}

@@ -1,0 +1,101 @@
+import type { Declaration, DigestAlgorithm } from "../core/declaration.ts";
+import type { Digest } from "../core/digest.ts";
+import type { Realm } from "../core/entry.ts";
+
+/** A declaration, and who made it. */
+export interface DeclaredAs {
+  readonly declaration: Declaration;
+  /** The document that declares it. */
+  readonly declaredBy: Digest;
+  /** The root of the generation that the document is part of, as it was seen for this base. */
+  readonly root: RootSeen;
+}
+
+export interface RootSeen {
+  readonly uri: string;
+  readonly digest: Digest;
+  readonly seenMs: number;
+}
+
+/** What is declared about one file of a repository. */
+export interface DeclaredResource extends DeclaredAs {
+  readonly kind: "payload" | "member";
+  /** Whether it declares more itself: a member that is worth learning. */
+  readonly isIndex: boolean;
+  readonly ecosystem: string;
+  readonly realm: Realm;
+  /** The URL prefix of the repository, and the path below it; both canonical. */
+  readonly base: string;
+  readonly path: string;
+  readonly name: string | undefined;
+  readonly version: string | undefined;
+  readonly arch: string | undefined;
+  /** What other live generations declare about the same file where it differs, the next best first. */
+  readonly alternatives: readonly DeclaredAs[];
+}
+
+export interface FindOptions {
+  readonly realm: Realm;
+  readonly nowMs: number;
+  /** Tells the roots that the client took last; their generations go before newer ones. */
+  readonly prefers?: (root: Digest) => boolean;
+}
+
+/** A blob that may be served by digest alone. */
+export interface FoundBlob {
+  readonly digest: Digest;
+  readonly bytes: number;
+}
+
+export interface DeclarationCounts {
+  /** URL prefixes that something is declared about. */
+  readonly bases: number;
+  /** Roots that stand at some base. */
+  readonly generations: number;
+  readonly documents: number;
+  readonly declarations: number;
+}
+
+/**
+ * What repositories declare about their files, as the proxy asks it: synchronous and cheap, for it is asked on every request.
+ * Nothing here throws; where the disk fails, nothing is declared, and that is logged once. The learning worker writes it.
+ */
+export interface DeclarationIndex {
+  /**
+   * What is declared about a URI by the generation that the client prefers, else by the newest; a base's own roots go before
+   * those of its mirrors. `undefined` when nothing is.
+   * @param uri canonical (ecosystems/repository-path.ts)
+   */
+  find(uri: string, options: FindOptions): DeclaredResource | undefined;
+  /**
+   * Where else the file can be had: below the mirrors of its base, best first, then wherever the same root stands. Never by
+   * http what was asked by https.
+   */
+  alternateUris(resource: DeclaredResource, nowMs: number): readonly string[];
+  /** Other URIs below the same base for which the same root declares the same bytes: the `by-hash/` names of a member. */
+  otherNames(resource: DeclaredResource): readonly string[];
+  /** Whether the document was read and is still kept: then there is nothing to learn from it. */
+  isKnown(document: { readonly ecosystem: string; readonly scope: string; readonly digest: Digest }): boolean;
+  /**
+   * A stored blob with that digest, if anybody or that realm may have it. Only strong digests lead to a blob: sha1 and md5
+   * can tell that bytes are wrong, never that they are right.
+   */
+  findBlob(declaration: Declaration, realm: Realm): FoundBlob | undefined;
+  /** Notes that the bytes of a blob were seen to have that digest, too. */
+  noteAlias(algorithm: DigestAlgorithm, digest: string, blob: Digest): void;
+  readonly quarantine: Quarantine;
+  counts(): DeclarationCounts;
+  /** Looks again which bases there are; the learner calls it after whatever it wrote. */
+  refresh(): void;
+  close(): void;
+}
+
+/** Bases that gave wrong bytes for a path, with a back-off that doubles each time. */
+export interface Quarantine {
+  /** @returns until when the base is not to be asked for that path. */
+  add(base: string, path: string, nowMs: number): number;
+  /** Until when the base is not to be asked for that path; `undefined` when it may be asked. */
+  until(base: string, path: string, nowMs: number): number | undefined;
+  /** The base gave right bytes. */
+  clear(base: string, path: string): void;
+}
