@@ -3,7 +3,7 @@ const MAX_EDITS = 3;
 
 /** The candidate that a person most likely meant, or `undefined` when none is near. Case does not count. */
 export function nearestOf(word: string, candidates: readonly string[]): string | undefined {
-  const allowed = Math.min(MAX_EDITS, Math.ceil(word.length / 3));
+  const allowed = Math.min(MAX_EDITS, Math.floor(word.length / 3));
   return candidates
     .map((candidate) => ({ candidate, edits: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
     .filter(({ edits }) => edits <= allowed)

@@ -54,7 +54,8 @@ async function serveUntil(
       [FRAGMENT_NAMES.proxy]: renderEnvFragment(proxyVariables({ proxyUrl: ownUrl(urls[0]) })),
       [FRAGMENT_NAMES.ca]: renderEnvFragment(trustVariables(larder.trust)),
     });
-    for (const url of urls) print(`larder listening on ${url}`);
+    // In one write: a reader that has seen the first line and leaves must not end the proxy by a closed pipe.
+    print(urls.map((url) => `larder listening on ${url}`).join("\n"));
     log.info({ signal: await stopped, drainMs: DRAIN_MS }, "stopping");
   } finally {
     forget();
