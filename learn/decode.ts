@@ -1,0 +1,125 @@
+import { createHash } from "node:crypto";
+import { pipeline, Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
+import { LarderError } from "../core/errors.ts";
+import { brokenMetadata, type Compression, type DeclaredContent } from "../ecosystems/metadata.ts";
+import { ByteReader } from "./byte-reader.ts";
+import { decodeBzip2 } from "./bzip2.ts";
+import { decodeXz } from "./xz.ts";
+import { decodeZchunk } from "./zchunk.ts";
+import { decodeZstd } from "./zstd.ts";
+
+/** Larger than any index there is: Fedora's and openSUSE's primary have 200 to 300 MiB. */
+const MAX_BYTES = 2 * 1024 * 1024 * 1024;
+/** Indexes shrink to a fifth or a twentieth; an archive bomb to a thousandth and less. */
+const MAX_RATIO = 250;
+/** Up to here any ratio will do: small repeating documents shrink a lot. */
+const FREE_BYTES = 32 * 1024 * 1024;
+
+/** How each packed form begins. None of them is text, so none is a plain document by mistake. */
+const MAGICS: ReadonlyMap<Exclude<Compression, "plain">, RegExp> = new Map([
+  ["gzip", /^\x1f\x8b\x08/],
+  ["xz", /^\xfd7zXZ\0/],
+  ["zstd", /^(?:\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18)/],
+  ["bzip2", /^BZh[1-9](?:\x31\x41\x59\x26\x53\x59|\x17\x72\x45\x38\x50\x90)/],
+  ["zchunk", /^\0ZCK1/],
+]);
+const MAGIC_BYTES = 10;
+
+type Decoder = (source: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
+
+const DECODERS: Readonly<Record<Compression, Decoder>> = {
+  plain: (source) => source,
+  gzip: (source) => pipeline(Readable.from(source), createGunzip(), () => undefined),
+  xz: decodeXz,
+  zstd: decodeZstd,
+  bzip2: decodeBzip2,
+  zchunk: decodeZchunk,
+};
+
+export interface DecodeOptions {
+  /** What the document's name tells: a packed document must then be packed, though in whatever form its bytes are in. */
+  readonly compression?: Compression | undefined;
+  /** What the document must be once unpacked, where its root tells it. */
+  readonly opened?: DeclaredContent | undefined;
+  readonly maxBytes?: number;
+  readonly maxRatio?: number;
+}
+
+/**
+ * Unpacks a document as it passes, in bounded memory.
+ * @param source its bytes as they are stored; read to the end, or let go when the result is.
+ * @throws LarderError `METADATA_BROKEN` when it is cut short, corrupt, not what it should be, or too large; and what the
+ * source throws. What was yielded before may not be believed then.
+ */
+export async function* decode(
+  source: AsyncIterable<Uint8Array>,
+  options: DecodeOptions = {},
+): AsyncGenerator<Uint8Array> {
+  const packed = new Meter(source);
+  const reader = new ByteReader(packed.chunks());
+  try {
+    const compression = compressionOf(await reader.peek(MAGIC_BYTES), options.compression);
+    const unpacked = DECODERS[compression](reader.rest());
+    yield* checked(unpacked, packed, options);
+  } catch (error) {
+    if (packed.failure !== undefined) throw packed.failure.error;
+    if (error instanceof LarderError) throw error;
+    throw brokenMetadata(`it cannot be unpacked (${error instanceof Error ? error.message : String(error)})`, error);
+  } finally {
+    await reader.close();
+  }
+}
+
+function compressionOf(start: Buffer, named: Compression | undefined): Compression {
+  const text = start.toString("latin1");
+  for (const [compression, magic] of MAGICS) if (magic.test(text)) return compression;
+  if (named !== undefined && named !== "plain") throw brokenMetadata(`it is named ${named} and is not packed`);
+  return "plain";
+}
+
+/** Counts what has been read of the source, and keeps its error apart from those of decoders. */
+class Meter {
+  readonly #source: AsyncIterable<Uint8Array>;
+  bytes = 0;
+  failure: { readonly error: unknown } | undefined;
+
+  constructor(source: AsyncIterable<Uint8Array>) {
+    this.#source = source;
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of this.#source) {
+        this.bytes += chunk.length;
+        yield chunk;
+      }
+    } catch (error) {
+      this.failure = { error };
+      throw error;
+    }
+  }
+}
+
+async function* checked(
+  unpacked: AsyncIterable<Uint8Array>,
+  packed: Meter,
+  { opened, maxBytes = MAX_BYTES, maxRatio = MAX_RATIO }: DecodeOptions,
+): AsyncGenerator<Uint8Array> {
+  const digest = opened?.digests[0];
+  const hash = digest === undefined ? undefined : createHash(digest.algorithm);
+  const limit = opened?.bytes ?? maxBytes;
+  let bytes = 0;
+  for await (const chunk of unpacked) {
+    bytes += chunk.length;
+    if (bytes > limit) throw brokenMetadata(`unpacked it is larger than ${limit} bytes`);
+    if (bytes > Math.max(FREE_BYTES, packed.bytes * maxRatio))
+      throw brokenMetadata(`unpacked it is more than ${maxRatio} times as large as packed`);
+    hash?.update(chunk);
+    yield chunk;
+  }
+  if (opened?.bytes !== undefined && bytes !== opened.bytes)
+    throw brokenMetadata(`unpacked it has ${bytes} bytes instead of ${opened.bytes}`);
+  if (digest !== undefined && hash?.digest("hex") !== digest.digest)
+    throw brokenMetadata(`unpacked it has not the ${digest.algorithm} that its root declares`);
+}
