@@ -38,7 +38,7 @@ function correctedInitialAgeMs({ fields, requestMs, responseMs }: Entry): number
   // Of several members the first counts; what is no delta-seconds is ignored (RFC 9111 §5.1).
   const [first = ""] = (fieldLines(fields, "age")[0] ?? "").split(",", 1);
   const ageValueSeconds = parseDeltaSeconds(first.trim()) ?? 0;
-  return Math.max(apparentSeconds * 1000, ageValueSeconds * 1000 + (responseMs - requestMs), 0);
+  return Math.max(apparentSeconds * 1000, ageValueSeconds * 1000 + (responseMs - requestMs));
 }
 
 /**

@@ -43,11 +43,11 @@ export function destinationsOf(address: string): readonly string[] {
   return [plain, ...embedded(groups, prefix, last)];
 }
 
-/** Where transition mechanisms keep IPv4 addresses. The loopback and unspecified addresses are not IPv4-compatible ones. */
+/** Where transition mechanisms keep IPv4 addresses. */
 function embedded(groups: readonly number[], prefix: string, last: string): string[] {
   const [first, second] = groups;
   // IPv4-compatible and IPv4-translated (RFC 4291 §2.5.5.1, RFC 2765 §2.1)
-  if (prefix === "0:0:0:0:0:0" && groups[6] !== 0) return [last];
+  if (prefix === "0:0:0:0:0:0") return [last];
   if (prefix === "0:0:0:0:65535:0") return [last];
   // NAT64 (RFC 6052 §2.1; RFC 8215 leaves the place of the address to the network, at the end by custom)
   if (first === 0x64 && second === 0xff9b) return [last];

@@ -16,7 +16,7 @@ const OF_THE_BODY: ReadonlySet<string> = new Set(["content-encoding", "content-l
 export function storedFields(fields: RawFields, directives: Directives, context: StoringContext): string[] {
   const left = new Set([...namedFields(directives, "no-cache"), ...namedFields(directives, "private")]);
   // Departure "package-cookies".
-  if (context.class !== "other") left.add("set-cookie").add("set-cookie2");
+  if (context.class !== "other") left.add("set-cookie");
   const isDated = parseHttpDate(fieldValue(fields, "date")) !== undefined;
   if (!isDated) left.add("date");
   const kept = left.size === 0 ? endToEndFields(fields) : withoutFields(endToEndFields(fields), left);

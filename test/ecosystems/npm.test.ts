@@ -53,4 +53,8 @@ describe("npm: what is no package", () => {
   ])("%s", (uri) => {
     expect(classified(uri, "*/*")).toBe("other");
   });
+
+  it("lies under /-/ even where a packument is asked for", () => {
+    expect(classified("https://verdaccio.example:4873/-/npm/v1/keys", NPM_ACCEPT)).toBe("other");
+  });
 });

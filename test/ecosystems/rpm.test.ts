@@ -60,6 +60,7 @@ describe("rpm: what only looks like it", () => {
     "https://example.org/x.rpms",
     "https://example.org/download?name=x.rpm",
     "https://example.org/metalinks",
+    "http://mirrorlist.centos.org/about",
     "https://example.org/",
   ])("%s", (uri) => {
     expect(classified(uri)).toBe("other");

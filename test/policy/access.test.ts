@@ -96,7 +96,7 @@ describe("destinations", () => {
     ["NAT64 of a local prefix", "64:ff9b:1::7f00:1"],
     ["6to4", "2002:7f00:1::"],
     ["6to4 with a subnet", "2002:a9fe:a9fe:1::1"],
-    ["a Teredo client", "2001::1:80ff:fffe"],
+    ["a Teredo client", "2001:0:808:808:0:1:80ff:fffe"],
     ["a Teredo server", "2001:0:7f00:1::"],
     ["ISATAP", "2001:db8:1::5efe:127.0.0.1"],
     ["ISATAP, with the universal bit", "2001:db8:1::200:5efe:7f00:1"],

@@ -7,7 +7,7 @@ import type { PlanContext, RequestView } from "../../policy/plan.ts";
 
 /** The moment at which every test of this room happens. */
 export const NOW_MS = Date.UTC(2026, 0, 15, 12, 0, 0);
-export const TARGET = parseTarget("http://repo.example/pool/a.deb");
+const TARGET = parseTarget("http://repo.example/pool/a.deb");
 
 /** An HTTP-date that many seconds from now; in the past when negative. */
 export function dateIn(seconds: number): string {

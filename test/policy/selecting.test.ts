@@ -42,6 +42,7 @@ describe("selecting among stored responses (RFC 9111 §4.1)", () => {
   it("takes quoted text as it stands", () => {
     expect(variant("Foo", ["Foo", '"1, 2"'])).not.toBe(variant("Foo", ["Foo", '"1,2"']));
     expect(variant("Foo", ["Foo", 'a"b'])).not.toBe(variant("Foo", ["Foo", "a,b"]));
+    expect(variant("Accept", ["Accept", 'a/b;c="X"'])).not.toBe(variant("Accept", ["Accept", 'a/b;c="x"']));
   });
 
   it.each(["Accept", "Accept-Encoding", "Accept-Language"])("knows neither order nor case in %s", (name) => {

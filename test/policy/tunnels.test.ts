@@ -48,6 +48,7 @@ describe("which tunnels are opened", () => {
     expect(may("dkr.ecr.eu-west-1.amazonaws.com", [], [pattern])).toBe(true);
     expect(may("europe-docker.pkg.dev", [], ["*-docker.pkg.dev"])).toBe(false);
     expect(may("europe-python.pkg.dev", [], ["*-docker.pkg.dev"])).toBe(true);
+    expect(may("ab.example", [], ["ab*b.example"])).toBe(true);
   });
 
   it.each([
@@ -163,6 +164,12 @@ describe("the ClientHello (RFC 8446 §4.1.2)", () => {
     ["a hello without anything in it", Buffer.from([22, 3, 1, 0, 4, 1, 0, 0, 0])],
   ])("is not %s", (_, bytes) => {
     expect(readClientHello(bytes)).toBe("not-tls");
+  });
+
+  it("is not one that is longer than what it holds", async () => {
+    const message = Buffer.concat([(await realClientHello({})).subarray(5), Buffer.from([0])]);
+    message.writeUIntBE(message.length - 4, 1, 3);
+    expect(readClientHello(inRecords(message, 2 ** 14))).toBe("not-tls");
   });
 
   it("is read or refused, never waited for beyond its bounds and never thrown at, whatever the bytes", async () => {
