@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
-import { COMMANDS, type CommandSpec, type Surroundings } from "./commands.ts";
+import { COMMANDS, type CommandSpec } from "./commands.ts";
+import type { Surroundings } from "./invocation.ts";
 import { flagOf, PLACEHOLDERS, SETTINGS, type SettingKey, type SettingRow } from "./settings.ts";
 import { EXIT, usageError } from "./usage.ts";
 import { readVersion } from "./version.ts";

@@ -1,7 +1,7 @@
 import { loadOrCreateAuthority } from "../../certs/authority.ts";
 import { systemClock } from "../../core/clock.ts";
-import type { Invocation } from "../commands.ts";
 import { loadConfig } from "../config.ts";
+import type { Invocation } from "../invocation.ts";
 import { print, printJson, tabulate } from "../output.ts";
 import { EXIT } from "../usage.ts";
 

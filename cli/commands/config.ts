@@ -1,5 +1,5 @@
-import type { Invocation } from "../commands.ts";
 import { loadConfig, type Origin } from "../config.ts";
+import type { Invocation } from "../invocation.ts";
 import { print, printJson, tabulate } from "../output.ts";
 import { SETTING_KEYS } from "../settings.ts";
 import { EXIT } from "../usage.ts";

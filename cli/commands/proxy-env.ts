@@ -1,6 +1,6 @@
-import type { Invocation } from "../commands.ts";
 import { loadConfig } from "../config.ts";
 import { readFragments } from "../env-files.ts";
+import type { Invocation } from "../invocation.ts";
 import { note } from "../output.ts";
 import { EXIT } from "../usage.ts";
 

@@ -1,6 +1,6 @@
-import type { Invocation } from "../commands.ts";
 import { loadConfig } from "../config.ts";
 import { findRunning } from "../control-client.ts";
+import type { Invocation } from "../invocation.ts";
 import { note, print, printJson } from "../output.ts";
 import { describeStatus } from "../status-report.ts";
 import { EXIT } from "../usage.ts";

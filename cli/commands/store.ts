@@ -1,7 +1,7 @@
 import { LarderError } from "../../core/errors.ts";
-import type { Invocation } from "../commands.ts";
 import { loadConfig } from "../config.ts";
 import { findRunning } from "../control-client.ts";
+import type { Invocation } from "../invocation.ts";
 import { withStoreOnDisk } from "../open-store.ts";
 import { formatBytes, print, printJson, tabulate } from "../output.ts";
 import { describeUsage } from "../status-report.ts";

@@ -1,10 +1,10 @@
 import { systemClock } from "../../core/clock.ts";
 import { parseTarget } from "../../core/target.ts";
 import { layoutOf } from "../../storage/layout.ts";
-import type { Invocation } from "../commands.ts";
 import { loadConfig } from "../config.ts";
 import { findRunning } from "../control-client.ts";
 import { type Explanation, explain } from "../explain.ts";
+import type { Invocation } from "../invocation.ts";
 import { withStoreOnDisk } from "../open-store.ts";
 import { formatBytes, print, printJson, tabulate } from "../output.ts";
 import { EXIT } from "../usage.ts";
