@@ -93,7 +93,10 @@ export class LocalStore implements Store {
       faults: this.#faults,
       hotBytes: HOT_BODY_BYTES,
       deleteRow: (digest) => this.#deleteBlobRow(digest),
-      onUnsynced: (digest) => this.#syncer.add(digest),
+      onUnsynced: (digest) => {
+        this.#syncer.add(digest);
+        this.#upkeep.request();
+      },
     });
     const { blobs, bytes } = this.#table.totals();
     this.#quota.addBlobs(blobs, bytes);

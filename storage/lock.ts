@@ -82,7 +82,8 @@ function readWriter({ writerFile }: Layout): Writer | undefined {
 function release({ writerFile }: Layout, db: Database.Database, isTidy: boolean): void {
   try {
     if (isTidy) rmSync(writerFile, { force: true });
-  } finally {
-    db.close();
+  } catch {
+    // A disk that has become read-only: the next writer only looks for leftovers in vain.
   }
+  db.close();
 }

@@ -3,13 +3,14 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-/** A process of its own that runs one of this folder's scripts. */
+/** A process of its own that runs a script of the tests. */
 export class Child {
   readonly #process: ChildProcess;
   readonly #lines: AsyncIterator<string>;
 
+  /** @param script the URL of the file */
   constructor(script: string, args: readonly string[]) {
-    const file = fileURLToPath(new URL(script, import.meta.url));
+    const file = fileURLToPath(script);
     this.#process = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), file, ...args], {
       stdio: ["ignore", "pipe", "inherit"],
     });

@@ -9,6 +9,7 @@ import { Child } from "./child.ts";
 import { test } from "./workbench.ts";
 
 const ROUNDS = process.env["LARDER_TEST_LONG"] === undefined ? 8 : 200;
+const CRASH_WRITER = import.meta.resolve("./crash-writer.ts");
 const MAX_COMMITS = 120;
 
 test(
@@ -18,7 +19,7 @@ test(
     console.log(`crash test: LARDER_TEST_SEED=${seed}`);
     let seen = 0;
     for (let round = 0; round < ROUNDS; round++) {
-      const child = new Child("crash-writer.ts", [rootDir, `${seed} ${round}`]);
+      const child = new Child(CRASH_WRITER, [rootDir, `${seed} ${round}`]);
       try {
         for (let left = commitsBefore(seed, round); left >= 0; left--) await child.nextLine();
       } finally {

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rm, stat, symlink, truncate, unlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import Database from "better-sqlite3";
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
 import { type Digest, digestOf } from "../../core/digest.ts";
 import { noise } from "../support/noise.ts";
 import { readBlob, stageBody, storeBody } from "./bodies.ts";
@@ -64,11 +64,17 @@ test("closing the store ends bodies under way and leaves none of their files", a
   await staging.close();
 });
 
-test("a blob is synced once what runs behind is done", async ({ store, rootDir }) => {
+test("a committed blob is made durable without anybody asking", async ({ store, rootDir }) => {
   await storeBody(store, "http://o/a", noise("synced", BIG));
-  await store.settled();
-  await store.close();
-  expect(synced(rootDir)).toEqual([1]);
+  expect(synced(rootDir)).toEqual([0]);
+  await vi.waitFor(() => expect(synced(rootDir)).toEqual([1]), { timeout: 20_000 });
+});
+
+test("a blob that no entry names any more goes without anybody asking", async ({ store, rootDir }) => {
+  const entry = await storeBody(store, "http://o/a", noise("unnamed", BIG));
+  store.remove(entry);
+  await vi.waitFor(async () => expect(await allBlobs(rootDir)).toEqual([]), { timeout: 20_000 });
+  expect(store.usage()).toMatchObject({ blobs: 0, blobBytes: 0 });
 });
 
 test("removing staging or a folder of blobs while larder runs does not stop it from storing", async ({

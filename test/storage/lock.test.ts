@@ -4,8 +4,10 @@ import { storeBody } from "./bodies.ts";
 import { Child } from "./child.ts";
 import { test } from "./workbench.ts";
 
+const HOLD_STORE = import.meta.resolve("./hold-store.ts");
+
 test("a second writer is refused and told who the first one is", async ({ open, rootDir, onTestFinished }) => {
-  const holder = new Child("hold-store.ts", [rootDir]);
+  const holder = new Child(HOLD_STORE, [rootDir]);
   onTestFinished(() => holder.kill());
   await holder.nextLine();
   const refused = open();
@@ -19,7 +21,7 @@ test("a second store in the same process is refused too", async ({ store, open }
 });
 
 test("the lock of a writer that was killed is free", async ({ open, rootDir, onTestFinished }) => {
-  const holder = new Child("hold-store.ts", [rootDir]);
+  const holder = new Child(HOLD_STORE, [rootDir]);
   onTestFinished(() => holder.kill());
   await holder.nextLine();
   await holder.kill();

@@ -16,14 +16,14 @@ export class HandClock {
   }
 }
 
-export interface LogLine {
+interface LogLine {
   readonly level: "warn" | "error";
   readonly facts: Readonly<Record<string, unknown>>;
   readonly message: string;
 }
 
 /** Keeps what was logged at `warn` and `error`. */
-export class RecordingLog implements Log {
+class RecordingLog implements Log {
   readonly lines: LogLine[] = [];
   readonly debug = (): void => undefined;
   readonly info = (): void => undefined;
@@ -31,7 +31,7 @@ export class RecordingLog implements Log {
   readonly error: Log["error"] = (facts, message) => void this.lines.push({ level: "error", facts, message });
 }
 
-export interface OpenOptions {
+interface OpenOptions {
   readonly rootDir: string;
   readonly maxBytes: number;
 }
