@@ -2,12 +2,17 @@ import { readdir, readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { DEPARTURES } from "../../policy/departures.ts";
 
-const POLICY = new URL("../../policy/", import.meta.url);
+/** The rooms that carry a departure out: the decision stands in policy, some of the doing in proxy. */
+const ROOMS = ["policy", "proxy"].map((room) => new URL(`../../${room}/`, import.meta.url));
+
+async function sourcesOf(room: URL): Promise<string[]> {
+  const names = (await readdir(room)).filter((name) => name.endsWith(".ts") && name !== "departures.ts");
+  return await Promise.all(names.map((name) => readFile(new URL(name, room), "utf8")));
+}
 
 describe("the table of departures from RFC 9111", () => {
   it("is named by the code that departs, row by row and no row too many", async () => {
-    const files = (await readdir(POLICY)).filter((name) => name.endsWith(".ts") && name !== "departures.ts");
-    const sources = await Promise.all(files.map((name) => readFile(new URL(name, POLICY), "utf8")));
+    const sources = (await Promise.all(ROOMS.map(sourcesOf))).flat();
     const named = sources.flatMap((text) => [...text.matchAll(/[Dd]eparture "([a-z-]+)"/g)].map((match) => match[1]));
     expect([...new Set(named)].sort()).toEqual(Object.keys(DEPARTURES).sort());
   });
