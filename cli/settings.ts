@@ -104,6 +104,14 @@ export const SETTINGS = {
     help: "host (or *.suffix) whose TLS is passed through unopened, beside the built-in list",
     reason: "the built-in list names the services that are known to break",
   },
+  delegate: {
+    kind: "hostPattern",
+    isList: true,
+    fallback: [],
+    help: "host (or *.suffix) whose https mirror lists and metalinks are believed about mirrors at other hosts",
+    reason:
+      "beside the built-in list of distributions' mirror services; whoever stands here decides which bytes are right",
+  },
   caCert: {
     kind: "path",
     isList: false,

@@ -5,9 +5,12 @@ import { renderEnvPage } from "../clients/fragments.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import { formatAuthority, type HostPort } from "../core/target.ts";
+import { createLearner } from "../learn/learner.ts";
+import { mayDelegate } from "../policy/delegation.ts";
 import { createProxy } from "../proxy/proxy.ts";
 import type { LocalPages } from "../proxy/settings.ts";
 import { openLedger } from "../storage/ledger.ts";
+import { openDeclarations } from "../storage/local-declarations.ts";
 import type { Store } from "../storage/store.ts";
 import type { Config } from "./config.ts";
 import type { ControlService } from "./control-server.ts";
@@ -69,8 +72,16 @@ async function assemble({ config, env, log, clock }: WireOptions, store: Store, 
   const contexts = new LeafContexts({ authority, clock, maxContexts: MAX_CONTEXTS });
   // Random, so that a loop through another larder is not mistaken for one through this, nor the other way round.
   const pseudonym = `larder-${randomBytes(4).toString("hex")}`;
+  const rootDir = settings.root;
+  const delegates = settings.delegate;
+  const declarations = openDeclarations({
+    rootDir,
+    mayDelegate: (fromUri, toBase) => mayDelegate(fromUri, toBase, delegates),
+    log,
+  });
+  const learner = createLearner({ rootDir, index: declarations, clock, log });
   const proxy = createProxy(
-    { store, ledger, contexts, log, clock, pages },
+    { store, declarations, learner, ledger, contexts, log, clock, pages },
     proxySettings(settings, env, { originRoots, pseudonym }),
   );
   const sessions = new Sessions(proxy, ledger);
@@ -97,6 +108,8 @@ async function assemble({ config, env, log, clock }: WireOptions, store: Store, 
     },
     async close({ drainMs }) {
       await proxy.close({ drainMs });
+      await learner.close();
+      declarations.close();
       ledger.close();
       await store.close();
     },

@@ -17,6 +17,18 @@ export const DEPARTURES = {
     reason:
       "a build that stops because a mirror is down is worse than one that uses the metadata of an hour ago; what an index names is checked by digest, and apt and pip send max-age=0 with every index by themselves",
   },
+  "declared-payload": {
+    what: "a payload or member whose digest its repository declares is stored and served whatever its Cache-Control, Vary and age, and whatever the request's",
+    section: "RFC 9111 §3, §4",
+    reason:
+      "bytes that have the declared digest are the right ones, however they came and however old they are; bytes that have not are never served",
+  },
+  "package-redirects": {
+    what: "redirects of package files are followed here, and the answer stands under the URI that was asked for",
+    section: "RFC 9111 §4, RFC 9110 §15.4",
+    reason:
+      "mirror redirectors and pre-signed URLs lead elsewhere each time; every package would be stored once per place",
+  },
   "package-realm": {
     what: "a package file that was fetched with credentials is stored for requests with the same credentials to the same origin, without public, s-maxage or must-revalidate",
     section: "RFC 9111 §3.5",
@@ -36,5 +48,3 @@ export const DEPARTURES = {
       "one stored copy in a known coding is re-coded for the client, so that clients with other preferences share it",
   },
 } as const satisfies Readonly<Record<string, Departure>>;
-
-export type DepartureId = keyof typeof DEPARTURES;

@@ -7,7 +7,7 @@ import { type Selection, variantOf } from "./selecting.ts";
 import { type StoringContext, storedFields } from "./stored-fields.ts";
 
 /** Why a response is not stored, as logs and `detail` of Cache-Status say it. */
-export type StoringRefusal =
+type StoringRefusal =
   | "method"
   | "status"
   | "request-no-store"
@@ -45,6 +45,16 @@ export function judge(request: RequestView, head: ResponseHead, context: Storing
   const selection = variantOf(head.fields, request, context.coding);
   if (selection === undefined) return refuse("vary-any");
   return { store: true, realm, fields: storedFields(head.fields, directives, context), ...selection };
+}
+
+/**
+ * Judges a 200 whose bytes its repository declares: the digest tells what they are, so neither freshness nor Cache-Control
+ * has a say (departure "declared-payload"); what was asked for with credentials stays with them.
+ */
+export function judgeDeclared(request: RequestView, head: ResponseHead, context: StoringContext): Judgement {
+  const directives = readDirectives(fieldValue(head.fields, "cache-control"));
+  const realm = realmOfAnswer(request, true, directives) ?? request.realm;
+  return { store: true, realm, fields: storedFields(head.fields, new Map(), context), variant: "", selecting: [] };
 }
 
 function refuse(reason: StoringRefusal): Judgement {

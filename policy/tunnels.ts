@@ -1,4 +1,5 @@
 import { ByteReader } from "./byte-reader.ts";
+import { exactnessOf, UNNAMED } from "./host-patterns.ts";
 
 /** Hosts whose tunnels are never opened unless `intercept` names them more exactly. */
 export const DEFAULT_TUNNELS: readonly string[] = [
@@ -50,31 +51,9 @@ export interface TunnelPatterns {
  */
 export function mayIntercept(host: string, { intercept, tunnel }: TunnelPatterns): boolean {
   const exactest = (patterns: readonly string[]): number =>
-    patterns.reduce((best, pattern) => Math.max(best, exactnessOf(pattern.toLowerCase(), host)), UNNAMED);
+    patterns.reduce((best, pattern) => Math.max(best, exactnessOf(pattern, host)), UNNAMED);
   const tunnelled = exactest(tunnel);
   return tunnelled === UNNAMED || exactest(intercept) > tunnelled;
-}
-
-const UNNAMED = -1;
-
-/** `UNNAMED` when the pattern does not match, `Infinity` for the host itself, else the number of characters it spells out. */
-function exactnessOf(pattern: string, host: string): number {
-  if (pattern === host) return Number.POSITIVE_INFINITY;
-  if (!pattern.includes("*")) return UNNAMED;
-  const wanted = pattern.split(".").reverse();
-  const labels = host.split(".").reverse();
-  const isOpenEnded = wanted.at(-1) === "*";
-  if (isOpenEnded ? labels.length < wanted.length : labels.length !== wanted.length) return UNNAMED;
-  return wanted.every((glob, i) => isLabelLike(labels[i] as string, glob))
-    ? pattern.replaceAll("*", "").length
-    : UNNAMED;
-}
-
-function isLabelLike(label: string, glob: string): boolean {
-  const star = glob.indexOf("*");
-  if (star < 0) return label === glob;
-  const [before, after] = [glob.slice(0, star), glob.slice(star + 1)];
-  return label.length >= before.length + after.length && label.startsWith(before) && label.endsWith(after);
 }
 
 /** What a client says of itself when it starts TLS. */

@@ -4,14 +4,24 @@ import type { Entry } from "../core/entry.ts";
 import { LarderError, toLarderError } from "../core/errors.ts";
 import type { RawFields } from "../core/fields.ts";
 import type { Log } from "../core/log.ts";
+import type { TargetUri } from "../core/target.ts";
 import { freshenFields, mayServeStale } from "../policy/freshness.ts";
-import type { PlanContext, RequestView, ResponseHead } from "../policy/plan.ts";
-import { judge } from "../policy/storing.ts";
+import type { ExchangeTimes, PlanContext, RequestView, ResponseHead } from "../policy/plan.ts";
+import { judge, judgeDeclared } from "../policy/storing.ts";
 import type { EntryDraft, Staging, Store } from "../storage/store.ts";
 import { download } from "./download.ts";
-import { FillReader } from "./fill-reader.ts";
+import type { FillReader } from "./fill-reader.ts";
+import { GrowingBody, type Hold } from "./growing-body.ts";
 import { contentLength, type Origin, type OriginResponse } from "./origin.ts";
+import { askThroughRedirects } from "./redirects.ts";
 import { Verifier } from "./verify.ts";
+
+/** Somewhere the resource can be had. */
+export interface FillSource {
+  readonly target: TargetUri;
+  /** The fields to send; with `isConditional`, those that revalidate the stored response among them. */
+  fieldsToOrigin(isConditional: boolean): RawFields;
+}
 
 /** What one missing or stale resource needs to be fetched. */
 export interface FillOrder {
@@ -20,12 +30,16 @@ export interface FillOrder {
   readonly context: Omit<PlanContext, "nowMs">;
   /** `GET <target URI>`: where the answer will stand. */
   readonly key: string;
-  /** The fields to send; with `isConditional`, those that revalidate `entry` among them. */
-  fieldsToOrigin(isConditional: boolean): RawFields;
+  /** Where to ask, in this order, until one gives what may be served; never empty. */
+  readonly sources: readonly FillSource[];
   /** The stored response to be revalidated. */
   readonly entry: Entry | undefined;
   /** What the repository says the bytes must be; they are held back until they prove it. */
   readonly declared: Declaration | undefined;
+  /** Called when a source failed. */
+  onFault?(source: FillSource, fault: LarderError): void;
+  /** Called when the body is in the store, or was found to be there still; the fill stays findable until it resolves. */
+  onStored?(entry: Entry): Promise<void>;
 }
 
 /** What the origin's answer turned out to be. */
@@ -46,32 +60,26 @@ export interface FillDependencies {
   readonly log: Log;
 }
 
-/** The last part of a declared body, held until its digest is verified (or all of a smaller body). */
-const HELD_TAIL_BYTES = 64 * 1024;
-/** How far the origin may run ahead of the slowest reader once the store is at fault and memory is all there is. */
-const FAULTY_WINDOW_BYTES = 4 * 1024 * 1024;
-const READ_BYTES = 256 * 1024;
-
 /**
  * Fetches one resource from its origin into the store and to everyone who waits for it. It belongs to none of them: it
  * runs at the origin's speed, and a slow or vanished reader neither slows nor ends it.
  */
 export class Fill {
   readonly order: FillOrder;
-  /** Rejects with the origin's fault when there is nothing to serve. */
+  /** Rejects with the origin's fault when there is nothing to serve. Known late for a declared body: with its first released byte. */
   readonly head: Promise<FillHead>;
+  /** Resolves when the fill has come to its end, whatever that was. */
+  readonly settled: Promise<void>;
   readonly #dependencies: FillDependencies;
   readonly #abort = new AbortController();
-  readonly #readers = new Set<FillReader>();
+  readonly #body = new GrowingBody();
   #resolveHead: (head: FillHead) => void = () => undefined;
   #rejectHead: (error: LarderError) => void = () => undefined;
+  #resolveSettled: () => void = () => undefined;
   #isHeadKnown = false;
+  #arriving: (FillHead & { kind: "body" }) | undefined;
   #response: OriginResponse | undefined;
-  #staging: Staging | undefined;
-  #heldTotal: number | undefined;
-  #end: "complete" | LarderError | undefined;
-  #waiting: (() => void)[] = [];
-  #isSettled = false;
+  #stored: Entry | undefined;
 
   constructor(order: FillOrder, dependencies: FillDependencies) {
     this.order = order;
@@ -79,6 +87,9 @@ export class Fill {
     this.head = new Promise((resolve, reject) => {
       this.#resolveHead = resolve;
       this.#rejectHead = reject;
+    });
+    this.settled = new Promise((resolve) => {
+      this.#resolveSettled = resolve;
     });
     // Readers that come and go each handle it; a fill that nobody waits for any more must not end the process.
     this.head.catch(() => undefined);
@@ -90,22 +101,23 @@ export class Fill {
 
   /** Body bytes that have come from the origin so far. */
   get originBytes(): number {
-    return this.#staging?.appendedBytes ?? 0;
+    return this.#body.appendedBytes;
   }
 
-  /** How the body ended: `undefined` while it still grows. */
-  get end(): "complete" | LarderError | undefined {
-    return this.#end;
+  /** What the store holds of it, once it has settled: `undefined` where nothing could be stored. */
+  get stored(): Entry | undefined {
+    return this.#stored;
   }
 
   /** Asks the origin and fills, to the end. Never rejects; call once. */
   async run(): Promise<void> {
     try {
-      await this.#ask();
+      await this.#tryEachSource();
     } catch (error) {
-      this.#finish(toLarderError(error));
+      this.#fail(toLarderError(error));
     } finally {
-      await this.#settle();
+      await this.#body.settle();
+      this.#resolveSettled();
     }
   }
 
@@ -122,55 +134,55 @@ export class Fill {
   }
 
   /** Reads the growing body from `first` to `last` (inclusive; to the end when `undefined`). Close the reader. */
-  openReader(first = 0, last?: number): FillReader {
-    const reader = new FillReader(this, first, last, () => {
-      this.#readers.delete(reader);
-      this.#announce();
-      if (this.#readers.size === 0 && this.#isSettled) void this.#staging?.close();
-    });
-    this.#readers.add(reader);
-    return reader;
+  openReader(first?: number, last?: number): FillReader {
+    return this.#body.openReader(first, last);
   }
 
-  /** Bytes from `position`; `undefined` at the end. Waits while they are still to come or still held. */
-  async readAt(position: number, maxBytes: number): Promise<Buffer | undefined> {
-    for (;;) {
-      const staging = this.#staging;
-      const released = this.#releasedBytes();
-      if (staging !== undefined && position < released) {
-        return await staging.read(position, Math.min(maxBytes, READ_BYTES, released - position));
+  /** A source that fails before anything has gone out gives way to the next. */
+  async #tryEachSource(): Promise<void> {
+    const { sources, entry } = this.order;
+    const faults: LarderError[] = [];
+    for (const source of sources) {
+      try {
+        return await this.#ask(source, entry !== undefined);
+      } catch (error) {
+        const fault = toLarderError(error);
+        this.order.onFault?.(source, fault);
+        faults.push(fault);
+        if (fault.source !== "origin" || this.#isHeadKnown) break;
       }
-      if (this.#end === "complete") return undefined;
-      if (this.#end !== undefined) throw this.#end;
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
+    // What the place that was asked for itself said tells more than what its mirrors did.
+    throw faults[0] ?? new LarderError("INTERNAL", "a fill without a source");
   }
 
-  async #ask(isConditional = this.order.entry !== undefined): Promise<void> {
-    const { origin, clock } = this.#dependencies;
+  async #ask(source: FillSource, isConditional: boolean): Promise<void> {
+    const { clock } = this.#dependencies;
     const requestMs = clock();
     let response: OriginResponse;
     try {
-      response = await origin.ask(
-        "GET",
-        this.order.request.target,
-        this.order.fieldsToOrigin(isConditional),
-        this.#abort.signal,
-      );
+      response = await this.#send(source, source.fieldsToOrigin(isConditional));
     } catch (error) {
       const fault = toLarderError(error);
-      if (!this.#fallBack({ kind: "unreachable" }, fault.code)) throw fault;
+      if (this.#abort.signal.aborted || !this.#fallBack({ kind: "unreachable" }, fault.code)) throw fault;
       return;
     }
     const times = { requestMs, responseMs: clock() };
-    if (response.head.status === 304 && isConditional) {
+    const { status } = response.head;
+    if (status === 304 && isConditional) {
       await response.discard();
-      if (!this.#freshen(response.head, times)) await this.#ask(false);
+      if (!(await this.#freshen(response.head, times))) await this.#ask(source, false);
       return;
     }
-    if (this.#fallBack({ kind: "status", status: response.head.status }, `status-${response.head.status}`))
-      return await response.discard();
-    await this.#receive(response, times);
+    if (this.#fallBack({ kind: "status", status }, `status-${status}`)) return await response.discard();
+    await this.#receive(source, response, times);
+  }
+
+  #send({ target }: FillSource, fields: RawFields): Promise<OriginResponse> {
+    const isPackageFile = this.order.context.class === "payload" || this.order.context.class === "member";
+    const question = { target, fields, signal: this.#abort.signal };
+    if (isPackageFile) return askThroughRedirects(this.#dependencies.origin, question);
+    return this.#dependencies.origin.ask("GET", target, fields, question.signal);
   }
 
   /** @returns whether the failure is hidden behind the stored response. */
@@ -181,59 +193,77 @@ export class Fill {
     return true;
   }
 
-  #freshen(head: ResponseHead, times: { requestMs: number; responseMs: number }): boolean {
+  async #freshen(head: ResponseHead, times: ExchangeTimes): Promise<boolean> {
     const { entry } = this.order;
     if (entry === undefined) return false;
     const freshening = freshenFields(entry, head, { ...this.#planContext(), ...times });
     if (freshening === "another") return false;
-    this.#announceHead({ kind: "freshened", entry: this.#dependencies.store.freshen(entry, freshening) });
+    this.#stored = this.#dependencies.store.freshen(entry, freshening);
+    await this.order.onStored?.(this.#stored);
+    this.#announceHead({ kind: "freshened", entry: this.#stored });
     return true;
   }
 
-  async #receive(response: OriginResponse, times: { requestMs: number; responseMs: number }): Promise<void> {
-    const { request, key, declared } = this.order;
-    const verdict = judge(request, response.head, { ...this.#planContext(), ...times });
+  async #receive(source: FillSource, response: OriginResponse, times: ExchangeTimes): Promise<void> {
+    const { request, key, declared, sources } = this.order;
+    const { status } = response.head;
+    const context = { ...this.#planContext(), ...times };
+    const isDeclared = declared !== undefined && status === 200;
+    if (declared !== undefined && !isDeclared && source !== sources.at(-1)) {
+      await response.discard();
+      throw new LarderError("ORIGIN_STATUS", `${source.target.authority} answered ${status}`, { details: { status } });
+    }
+    const verdict = isDeclared
+      ? judgeDeclared(request, response.head, context)
+      : judge(request, response.head, context);
     if (!verdict.store) {
       this.#response = response;
       this.#announceHead({ kind: "pass", reason: verdict.reason });
       return;
     }
-    const bytes = contentLength(response.head);
-    const verifier = new Verifier(declared);
-    if (bytes !== undefined && !verifier.mayBeLong(bytes)) {
-      await response.discard();
-      throw verifier.sizeMismatch(bytes);
-    }
     const { variant, selecting, realm, fields } = verdict;
-    const draft: EntryDraft = { key, variant, realm, status: response.head.status, fields, selecting, ...times };
-    this.#heldTotal = declared === undefined ? undefined : (declared.bytes ?? bytes ?? Number.POSITIVE_INFINITY);
-    this.#staging = await this.#dependencies.store.stage(bytes === undefined ? {} : { expectedBytes: bytes });
-    this.#announceHead({ kind: "body", draft, bytes });
-    await this.#download(response, this.#staging, verifier);
-    verifier.check(await this.#staging.seal());
-    this.#finish("complete");
-    await this.#commit(draft, this.#staging);
+    const draft: EntryDraft = { key, variant, realm, status, fields, selecting, class: context.class, ...times };
+    await this.#fillFrom(source, response, draft, isDeclared ? declared : undefined);
   }
 
-  #download(response: OriginResponse, staging: Staging, verifier: Verifier): Promise<void> {
-    const { request, declared } = this.order;
-    const { signal } = this.#abort;
+  async #fillFrom(
+    source: FillSource,
+    response: OriginResponse,
+    draft: EntryDraft,
+    declared: Declaration | undefined,
+  ): Promise<void> {
+    const verifier = new Verifier(declared);
+    const announced = contentLength(response.head);
+    if (announced !== undefined && !verifier.mayBeLong(announced)) {
+      await response.discard();
+      throw verifier.sizeMismatch(announced);
+    }
+    const bytes = declared?.bytes ?? announced;
+    const staging = await this.#dependencies.store.stage(bytes === undefined ? {} : { expectedBytes: bytes });
+    const hold: Hold = declared === undefined ? { kind: "nothing" } : { kind: "tail", totalBytes: bytes };
+    await this.#body.begin(staging, hold);
+    this.#arriving = { kind: "body", draft, bytes };
+    // A declared body may yet be thrown away for another source's: its head goes out with its first byte.
+    if (declared === undefined) this.#announceHead(this.#arriving);
+    await this.#download(source, response, { staging, verifier, declared });
+    const sealed = await staging.seal();
+    verifier.check(sealed);
+    this.#body.finish("complete");
+    this.#announceHead({ ...this.#arriving, bytes: sealed.bytes });
+    const variant = declared === undefined ? draft.variant : declaredVariant(sealed.digest);
+    await this.#commit({ ...draft, variant }, staging);
+  }
+
+  #download(source: FillSource, response: OriginResponse, into: DownloadInto): Promise<void> {
     return download(response, {
-      staging,
-      verifier,
-      declared,
-      authority: request.target.authority,
-      signal,
-      askForRest: (continuation) =>
-        this.#dependencies.origin.ask(
-          "GET",
-          request.target,
-          [...this.order.fieldsToOrigin(false), ...continuation],
-          signal,
-        ),
+      ...into,
+      authority: source.target.authority,
+      signal: this.#abort.signal,
+      askForRest: (continuation) => this.#send(source, [...source.fieldsToOrigin(false), ...continuation]),
       onBytes: async () => {
-        this.#announce();
-        if (staging.fault !== undefined) await this.#waitForReaders(staging);
+        if (this.#arriving !== undefined && this.#body.releasedBytes > 0) this.#announceHead(this.#arriving);
+        this.#body.wake();
+        if (into.staging.fault !== undefined) await this.#body.waitForReaders();
       },
     });
   }
@@ -241,62 +271,42 @@ export class Fill {
   /** The readers have their bytes already: a store that cannot keep them is logged, and nothing more. */
   async #commit(draft: EntryDraft, staging: Staging): Promise<void> {
     try {
-      await staging.commit(draft);
+      this.#stored = await staging.commit(draft);
+      await this.order.onStored?.(this.#stored);
     } catch (error) {
       const { code, message } = toLarderError(error);
       this.#dependencies.log.warn({ code, reason: message, key: draft.key.split("?")[0] }, "served without storing");
     }
   }
 
-  /** With the store at fault only memory holds the bytes: the slowest reader sets the pace, and without readers it ends. */
-  async #waitForReaders(staging: Staging): Promise<void> {
-    for (;;) {
-      if (this.#readers.size === 0)
-        throw new LarderError("CLIENT_GONE", "the store is at fault and nobody reads any more");
-      const slowest = Math.min(...[...this.#readers].map((reader) => reader.position));
-      staging.forget(slowest);
-      if (staging.appendedBytes - slowest < FAULTY_WINDOW_BYTES) return;
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    }
-  }
-
-  #releasedBytes(): number {
-    const appended = this.#staging?.appendedBytes ?? 0;
-    if (this.#end === "complete" || this.#heldTotal === undefined) return appended;
-    const total = Number.isFinite(this.#heldTotal) ? this.#heldTotal : appended;
-    return Math.min(appended, total - HELD_TAIL_BYTES);
-  }
-
-  /** A reader has moved on, or left. */
-  noteProgress(): void {
-    if (this.#staging?.fault !== undefined) this.#announce();
-  }
-
   #planContext(): PlanContext {
     return { ...this.order.context, nowMs: this.#dependencies.clock() };
   }
 
+  /** The first head counts. */
   #announceHead(head: FillHead): void {
+    if (this.#isHeadKnown) return;
     this.#isHeadKnown = true;
     this.#resolveHead(head);
   }
 
-  #announce(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const wake of waiting) wake();
-  }
-
-  #finish(end: "complete" | LarderError): void {
-    this.#end ??= end;
-    if (end !== "complete") this.#rejectHead(end);
+  #fail(fault: LarderError): void {
+    this.#body.finish(fault);
     this.#isHeadKnown = true;
-    this.#announce();
+    this.#rejectHead(fault);
   }
+}
 
-  async #settle(): Promise<void> {
-    this.#isSettled = true;
-    if (this.#end !== "complete") await this.#staging?.abort();
-    if (this.#readers.size === 0) await this.#staging?.close();
-  }
+interface DownloadInto {
+  readonly staging: Staging;
+  readonly verifier: Verifier;
+  readonly declared: Declaration | undefined;
+}
+
+/**
+ * The variant under which a declared body is stored: its digest, so that what a name meant in one generation stands beside
+ * what it means in the next.
+ */
+export function declaredVariant(digest: string): string {
+  return `sha256-${digest}`;
 }

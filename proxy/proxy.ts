@@ -3,9 +3,12 @@ import os from "node:os";
 import type { HostPort } from "../core/target.ts";
 import { AddressRules } from "../policy/access.ts";
 import { Tunnels } from "./connect.ts";
+import { DeclaredFiles } from "./declared.ts";
 import { createDialer, type Dialer } from "./dial.ts";
 import { Exchanges } from "./exchange.ts";
+import { Filling } from "./filling.ts";
 import { Fills } from "./fills.ts";
+import { Generations } from "./generations.ts";
 import { BoundListener } from "./listener.ts";
 import { createLocalSite } from "./local.ts";
 import { createOrigin } from "./origin.ts";
@@ -17,7 +20,7 @@ import type { ListenOptions, Proxy, ProxyDependencies, ProxySettings } from "./s
 
 /** Builds the proxy; nothing listens until {@link Proxy.listen}. @throws LarderError `CONFIG_BAD_VALUE` for a setting that cannot be read. */
 export function createProxy(dependencies: ProxyDependencies, settings: ProxySettings): Proxy {
-  const { store, ledger, contexts, log, clock, pages } = dependencies;
+  const { store, ledger, declarations: index, learner, contexts, log, clock, pages } = dependencies;
   const listeners = new Set<BoundListener>();
   const addresses = new AddressRules({ ...settings, ownAddresses: ownAddresses() });
   const isOwnListener = (address: string, port: number): boolean =>
@@ -30,10 +33,17 @@ export function createProxy(dependencies: ProxyDependencies, settings: ProxySett
   const origin = createOrigin(routes, settings);
   const fills = new Fills({ store, origin, clock, log }, settings.fillsPerOrigin);
   const forwarder = createForwarder({ ...routes, store }, settings);
-  const totals: Totals = { exchanges: 0, hits: 0, originBytes: 0, clientBytes: 0 };
+  const totals: Totals = { exchanges: 0, hits: 0, originBytes: 0, clientBytes: 0, mismatches: 0 };
   const records = { log, ledger, clock, totals, pseudonym: settings.pseudonym };
   const local = createLocalSite(pages, settings);
-  const exchanges = new Exchanges({ store, fills, origin, forwarder, local, addresses, clock, records, settings });
+  const generations = new Generations({ index, learner, fills, clock });
+  const filling = new Filling({ store, fills, origin, generations, clock });
+  const onMismatch = (): void => {
+    totals.mismatches += 1;
+  };
+  const declaredFiles = new DeclaredFiles({ index, store, fills, filling, generations, clock, log, onMismatch });
+  const answering = { store, filling, declaredFiles, generations, forwarder, local };
+  const exchanges = new Exchanges({ ...answering, addresses, clock, records, settings });
   const tunnels = new Tunnels({ contexts, addresses, log, settings, openTunnel: routes.openTunnel });
   const startedMs = clock();
 

@@ -14,6 +14,7 @@ export interface Totals {
   hits: number;
   originBytes: number;
   clientBytes: number;
+  mismatches: number;
 }
 
 export interface RecordDependencies {

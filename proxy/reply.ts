@@ -9,6 +9,8 @@ export interface Reply {
   readonly response: ServerResponse;
   readonly record: ExchangeRecord;
   readonly pseudonym: string;
+  /** The client gets the whole, whatever part it asks for. */
+  ignoresRange?: boolean;
   /** Whether the client still listens. */
   isOpen(): boolean;
 }

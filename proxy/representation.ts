@@ -1,8 +1,12 @@
-import type { IncomingMessage } from "node:http";
 import type { ByteRange } from "../core/entry.ts";
 import { fieldValue, type RawFields, withoutFields } from "../core/fields.ts";
-import { evaluatePreconditions, isRangeStillValid } from "../policy/preconditions.ts";
+import {
+  evaluatePreconditions,
+  isRangeStillValid,
+  type Representation as Validators,
+} from "../policy/preconditions.ts";
 import { contentRange, readRange } from "../policy/ranges.ts";
+import type { Reply } from "./reply.ts";
 
 /** A response that larder holds, or is receiving, and can answer from. */
 export interface Representation {
@@ -11,6 +15,8 @@ export interface Representation {
   readonly fields: RawFields;
   /** `undefined` while the length is not known. */
   readonly bytes: number | undefined;
+  /** The origin's own entity tag, where larder has put another in its place: a client may still hold it. */
+  readonly originEtag?: string | undefined;
 }
 
 /** What of a representation a request is to get, and with which head. */
@@ -40,7 +46,7 @@ const CONTENT_FIELDS: ReadonlySet<string> = new Set([
 ]);
 
 /** Applies the client's preconditions and range to a representation: RFC 9110 §13.2.2, §14.2. */
-export function select(request: IncomingMessage, representation: Representation): Selection {
+export function select({ request, ignoresRange }: Reply, representation: Representation): Selection {
   const { status, fields, bytes } = representation;
   const { headers } = request;
   const method = request.method ?? "GET";
@@ -54,12 +60,15 @@ export function select(request: IncomingMessage, representation: Representation)
     lastModified: fieldValue(fields, "last-modified"),
     date: fieldValue(fields, "date"),
   };
-  const verdict = evaluatePreconditions(headers, validators, method);
+  const verdict = evaluate(headers, validators, { method, originEtag: representation.originEtag });
   if (verdict === "not-modified") return { status: 304, fields: notModifiedFields(fields), part: "none" };
   if (verdict === "failed") return { status: 412, fields: ["Content-Length", "0"], part: "none" };
 
   const mayRange =
-    method === "GET" && bytes !== undefined && isRangeStillValid(headers["if-range"] as string | undefined, validators);
+    method === "GET" &&
+    ignoresRange !== true &&
+    bytes !== undefined &&
+    isRangeStillValid(headers["if-range"] as string | undefined, validators);
   const wanted = mayRange ? readRange(headers.range, bytes) : ({ kind: "whole" } as const);
   if (wanted.kind === "whole") return whole(representation);
   if (wanted.kind === "unsatisfiable") {
@@ -87,7 +96,22 @@ function whole({ status, fields, bytes }: Representation): Selection {
   };
 }
 
-function hasRarePrecondition(headers: IncomingMessage["headers"]): boolean {
+/** A client that holds the same bytes under the origin's tag has not been given other ones. */
+function evaluate(
+  headers: Reply["request"]["headers"],
+  validators: Validators,
+  { method, originEtag }: { readonly method: string; readonly originEtag: string | undefined },
+): ReturnType<typeof evaluatePreconditions> {
+  const verdict = evaluatePreconditions(headers, validators, method);
+  if (verdict !== "proceed" || originEtag === undefined || headers["if-none-match"] === undefined) return verdict;
+  return evaluatePreconditions(
+    { "if-none-match": headers["if-none-match"] },
+    { ...validators, etag: originEtag },
+    method,
+  );
+}
+
+function hasRarePrecondition(headers: Reply["request"]["headers"]): boolean {
   return (
     headers["if-modified-since"] !== undefined ||
     headers["if-match"] !== undefined ||

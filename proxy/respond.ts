@@ -1,6 +1,7 @@
 import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import type { Clock } from "../core/clock.ts";
+import type { Declaration } from "../core/declaration.ts";
 import type { Entry } from "../core/entry.ts";
 import { fieldValue, type RawFields, withoutFields } from "../core/fields.ts";
 import { acceptsCoding } from "../policy/coding.ts";
@@ -13,12 +14,15 @@ import type { OriginResponse } from "./origin.ts";
 import { type Reply, sendBody, sendHead, sendWhole } from "./reply.ts";
 import { type Representation, select } from "./representation.ts";
 
-export interface RespondDependencies {
+export interface ServeOptions {
   readonly store: Store;
   readonly clock: Clock;
+  /** What the repository declares about the body: it gets larder's own strong validator. */
+  readonly declared?: Declaration;
 }
 
 const LENGTH_AND_AGE: ReadonlySet<string> = new Set(["content-length", "age"]);
+const ETAG: ReadonlySet<string> = new Set(["etag"]);
 const DECODED_AWAY: ReadonlySet<string> = new Set(["content-encoding", "accept-ranges", "etag"]);
 
 /** What is sent of an entry to every client alike, made once for as long as the entry is in memory. */
@@ -28,13 +32,18 @@ const preparedFields = new WeakMap<Entry, RawFields>();
  * Answers from a stored response.
  * @throws LarderError `BLOB_MISSING` or `BLOB_CORRUPT` before anything has been sent; the entry is then gone.
  */
-export async function serveEntry(reply: Reply, entry: Entry, { store, clock }: RespondDependencies): Promise<boolean> {
+export async function serveEntry(
+  reply: Reply,
+  entry: Entry,
+  { store, clock, declared }: ServeOptions,
+): Promise<boolean> {
   const { record } = reply;
   record.digest = entry.digest;
   const age = ["Age", String(Math.max(0, Math.floor(ageSeconds(entry, clock()))))];
-  const stored = { status: entry.status, fields: fieldsOf(entry, reply.pseudonym), bytes: entry.bytes };
+  const fit = { status: entry.status, fields: fieldsOf(entry, reply.pseudonym), bytes: entry.bytes };
+  const stored = declared === undefined ? fit : withOwnTag(fit, declared);
   const decodes = mustDecode(reply, stored.fields);
-  const { status, fields, part } = select(reply.request, decodes ? decodedHead(stored) : stored);
+  const { status, fields, part } = select(reply, decodes ? decodedHead(stored) : stored);
   const head = fields.concat(age);
   if (part === "none" || reply.request.method === "HEAD") {
     sendHead(reply, status, head);
@@ -57,11 +66,17 @@ export async function serveEntry(reply: Reply, entry: Entry, { store, clock }: R
 }
 
 /** Answers from a body that is still growing. The head waits for the first byte, which a declared body releases only when it may. */
-export async function serveFill(reply: Reply, fill: Fill, head: FillHead & { kind: "body" }): Promise<boolean> {
+export async function serveFill(
+  reply: Reply,
+  fill: Fill,
+  head: FillHead & { kind: "body" },
+  { declared }: Pick<ServeOptions, "declared"> = {},
+): Promise<boolean> {
   const { draft } = head;
-  const arriving = { status: draft.status, fields: fitFields(draft.fields, reply.pseudonym), bytes: head.bytes };
+  const fit = { status: draft.status, fields: fitFields(draft.fields, reply.pseudonym), bytes: head.bytes };
+  const arriving = declared === undefined ? fit : withOwnTag(fit, declared);
   const decodes = mustDecode(reply, arriving.fields);
-  const { status, fields, part } = select(reply.request, decodes ? decodedHead(arriving) : arriving);
+  const { status, fields, part } = select(reply, decodes ? decodedHead(arriving) : arriving);
   if (part === "none") {
     sendHead(reply, status, fields);
     reply.response.end();
@@ -120,6 +135,14 @@ function fieldsOf(entry: Entry, pseudonym: string): RawFields {
 
 function fitFields(fields: RawFields, pseudonym: string): string[] {
   return withoutFields(fieldsToClient(fields, pseudonym), LENGTH_AND_AGE);
+}
+
+/** A verified body has a validator that holds whatever mirror it came from; the origin's own still counts for If-None-Match. */
+function withOwnTag(representation: Representation, { algorithm, digest }: Declaration): Representation {
+  const isStrong = algorithm !== "md5" && algorithm !== "sha1";
+  const fields = withoutFields(representation.fields, ETAG);
+  if (isStrong) fields.push("ETag", `"${algorithm}-${digest}"`);
+  return { ...representation, fields, originEtag: fieldValue(representation.fields, "etag") };
 }
 
 /** A body stored gzipped is unpacked for a client that did not ask for gzip. */

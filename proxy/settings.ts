@@ -1,6 +1,8 @@
 import type { SecureContext } from "node:tls";
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
+import type { Learner } from "../learn/learner.ts";
+import type { DeclarationIndex } from "../storage/declarations.ts";
 import type { Ledger, Store } from "../storage/store.ts";
 
 /** The corporate proxy before the origins, as the environment names it (`http_proxy`, `https_proxy`, `no_proxy`). */
@@ -41,6 +43,8 @@ export interface ProxySettings {
 
 export interface ProxyDependencies {
   readonly store: Store;
+  readonly declarations: DeclarationIndex;
+  readonly learner: Learner;
   readonly ledger: Ledger;
   /** The TLS context to show to a client that asked for that host (name or IP literal). */
   readonly contexts: { contextFor(host: string): SecureContext };
@@ -79,6 +83,8 @@ export interface ProxyCounters {
   readonly exchanges: number;
   readonly hits: number;
   readonly fills: number;
+  /** Bodies that were not what their repository declares. */
+  readonly mismatches: number;
   readonly fillsUnderWay: number;
   readonly originBytes: number;
   readonly clientBytes: number;

@@ -92,7 +92,12 @@ function lead(path: string, declared?: Declaration) {
     context: { class: "payload", coding: "identity", rootFreshForMs: 0 },
     entry: undefined,
     declared,
-    fieldsToOrigin: () => fieldsToOrigin(request, { pseudonym: "larder-test", coding: "identity", whole: true }),
+    sources: [
+      {
+        target,
+        fieldsToOrigin: () => fieldsToOrigin(request, { pseudonym: "larder-test", coding: "identity", whole: true }),
+      },
+    ],
   });
 }
 

@@ -1,0 +1,257 @@
+import type { Clock } from "../core/clock.ts";
+import { type Entry, PUBLIC_REALM } from "../core/entry.ts";
+import { LarderError } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
+import { parseTarget, type TargetUri } from "../core/target.ts";
+import { canonicalUri } from "../ecosystems/repository-path.ts";
+import { isWholeRange } from "../policy/ranges.ts";
+import type { DeclarationIndex, DeclaredResource, FoundBlob } from "../storage/declarations.ts";
+import type { Store } from "../storage/store.ts";
+import type { Errand } from "./errand.ts";
+import { declaredVariant, type Fill, type FillOrder, type FillSource } from "./fill.ts";
+import type { Filling } from "./filling.ts";
+import { type Fills, placeOf } from "./fills.ts";
+import type { Generations } from "./generations.ts";
+import { sourceElsewhere, sourceOf } from "./questions.ts";
+import { serveEntry, serveFill, servePass } from "./respond.ts";
+
+export interface DeclaredDependencies {
+  readonly index: DeclarationIndex;
+  readonly store: Store;
+  readonly fills: Fills;
+  readonly filling: Filling;
+  readonly generations: Generations;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Called for each body that was not what its repository declares. */
+  readonly onMismatch: () => void;
+}
+
+/** Ranges of a declared body up to this length wait until it is verified; those of a longer one pass unverified. */
+const RANGE_WAIT_BYTES = 16 * 1024 * 1024;
+/** Places that are asked for one file, the one that the client named first. */
+const MAX_SOURCES = 4;
+/** How long a client may come back for the rest of an answer that was cut because its bytes were wrong. */
+const CUT_MEMORY_MS = 60 * 60 * 1000;
+const MAX_CUTS = 1_000;
+const VARIANT_START = declaredVariant("");
+
+/** Answers what a repository declares: by digest, wherever the bytes came from, and never with any others. */
+export class DeclaredFiles {
+  readonly #deps: DeclaredDependencies;
+  /** Answers that were cut after bytes had gone out, by key, and until when that is remembered. */
+  readonly #cut = new Map<string, number>();
+
+  constructor(dependencies: DeclaredDependencies) {
+    this.#deps = dependencies;
+  }
+
+  /** What is declared about the errand's target, once every index that is being read has had its say. */
+  async find(errand: Errand): Promise<DeclaredResource | undefined> {
+    const { view, context } = errand;
+    // A root changes: what a list of mirrors says of its digest was right once.
+    if (context.class === "root") return undefined;
+    const uri = canonicalUri(withoutQuery(view.target));
+    if (uri === undefined) return undefined;
+    const found = this.#find(uri, errand);
+    if (found !== undefined || context.class === "other") return found;
+    const learnt = this.#deps.generations.whenLearnt(uri, view.realm);
+    if (learnt === undefined) return undefined;
+    await learnt;
+    return this.#find(uri, errand);
+  }
+
+  async answer(errand: Errand, resource: DeclaredResource): Promise<void> {
+    const { reply, view } = errand;
+    if (resource.kind === "member") this.#deps.generations.noteMember(resource);
+    if (this.#wasCut(errand.key)) reply.ignoresRange = true;
+    const stored = this.#stored(errand, resource);
+    if (stored !== undefined) {
+      reply.record.cacheStatus = { hit: true };
+      await serveEntry(reply, stored, { ...this.#deps, declared: resource.declaration });
+      return;
+    }
+    reply.record.cacheStatus = { fwd: "uri-miss" };
+    if (reply.request.headers["cache-control"]?.includes("only-if-cached")) {
+      throw new LarderError("ONLY_IF_CACHED", "nothing is stored, and the request forbids asking the origin");
+    }
+    if (view.method === "HEAD") return await this.#deps.filling.pass(errand, "head");
+    await this.#fetch(errand, resource);
+  }
+
+  #find(uri: string, errand: Errand): DeclaredResource | undefined {
+    const { index, clock, generations } = this.#deps;
+    const prefers = generations.preferenceOf(errand);
+    return index.find(uri, { realm: errand.view.realm, nowMs: clock(), prefers });
+  }
+
+  /** The entry of this URI with the declared digest, else any blob that has it and that the requester may have. */
+  #stored(errand: Errand, { declaration }: DeclaredResource): Entry | undefined {
+    const { store, index } = this.#deps;
+    const { realm } = errand.view;
+    const blob = index.findBlob(declaration, realm);
+    const digest = declaration.algorithm === "sha256" ? declaration.digest : blob?.digest;
+    const entry = store
+      .find(errand.key)
+      .find((known) => known.digest === digest && (known.realm === realm || known.realm === PUBLIC_REALM));
+    return entry ?? (blob === undefined ? undefined : this.#entryOf(blob, errand));
+  }
+
+  /** An answer made of bytes that came under another name. */
+  #entryOf({ digest, bytes }: FoundBlob, { key, view }: Errand): Entry {
+    const nowMs = this.#deps.clock();
+    const fields = ["Content-Type", "application/octet-stream", "Date", new Date(nowMs).toUTCString()];
+    const times = { requestMs: nowMs, responseMs: nowMs, storedMs: nowMs };
+    const variant = declaredVariant(digest);
+    return {
+      key,
+      variant,
+      realm: view.realm,
+      status: 200,
+      fields,
+      selecting: [],
+      digest,
+      bytes,
+      class: "payload",
+      ...times,
+    };
+  }
+
+  async #fetch(errand: Errand, resource: DeclaredResource): Promise<void> {
+    const { reply } = errand;
+    const { fill, isLeader } = this.#joinOrLead(errand, resource);
+    if (!isLeader) reply.record.cacheStatus = { ...reply.record.cacheStatus, collapsed: true };
+    else reply.record.countOriginBytes = () => fill.originBytes;
+    const { range } = reply.request.headers;
+    const isPart = range !== undefined && !isWholeRange(range) && reply.ignoresRange !== true;
+    if (isPart && (resource.declaration.bytes ?? Number.POSITIVE_INFINITY) > RANGE_WAIT_BYTES) {
+      return await this.#deps.filling.pass(errand, "unverified-range");
+    }
+    try {
+      await this.#fromFill(errand, fill, resource);
+    } catch (error) {
+      if (reply.response.headersSent) this.#noteCut(errand.key);
+      throw this.#explain(error, resource);
+    }
+  }
+
+  async #fromFill(errand: Errand, fill: Fill, { declaration }: DeclaredResource): Promise<void> {
+    const { reply } = errand;
+    const head = await fill.head;
+    if (head.kind === "pass") {
+      const response = fill.takeResponse();
+      if (response === undefined) return await this.#deps.filling.pass(errand);
+      reply.record.cacheStatus = { ...reply.record.cacheStatus, fwdStatus: response.head.status, detail: head.reason };
+      await servePass(reply, response);
+      return;
+    }
+    if (head.kind !== "body") throw new LarderError("INTERNAL", "a fill of a declared file has nothing to revalidate");
+    reply.record.cacheStatus = { ...reply.record.cacheStatus, fwdStatus: head.draft.status, stored: true };
+    await serveFill(reply, fill, head, { declared: declaration });
+  }
+
+  #joinOrLead(errand: Errand, resource: DeclaredResource): { fill: Fill; isLeader: boolean } {
+    const { fills, generations } = this.#deps;
+    const place = placeOf(errand.key, errand.view.realm, resource.declaration.digest);
+    const running = fills.find(place);
+    if (running !== undefined) return { fill: running, isLeader: false };
+    const fill = fills.lead(place, this.#order(errand, resource));
+    if (resource.isIndex)
+      generations.expectMember(
+        resource,
+        fill.settled.then(() => fill.stored),
+      );
+    return { fill, isLeader: true };
+  }
+
+  #order(errand: Errand, resource: DeclaredResource): FillOrder {
+    const { index } = this.#deps;
+    const { declaration, base, path } = resource;
+    return {
+      request: errand.view,
+      context: errand.context,
+      key: errand.key,
+      sources: this.#sources(errand, resource),
+      entry: undefined,
+      declared: declaration,
+      onFault: (source, fault) => this.#noteFault(source, fault, resource),
+      onStored: (entry) => {
+        index.quarantine.clear(base, path);
+        if (declaration.algorithm !== "sha256")
+          index.noteAlias(declaration.algorithm, declaration.digest, entry.digest);
+        return Promise.resolve();
+      },
+    };
+  }
+
+  /** The place that was asked for, the member's other names, the mirrors; places that lied about this path last. */
+  #sources(errand: Errand, resource: DeclaredResource): readonly FillSource[] {
+    const { index, clock } = this.#deps;
+    const nowMs = clock();
+    const isPublic = errand.view.realm === PUBLIC_REALM;
+    const elsewhere = isPublic ? [...index.otherNames(resource), ...index.alternateUris(resource, nowMs)] : [];
+    const sources = [sourceOf(errand), ...elsewhere.map((uri) => sourceElsewhere(errand, parseTarget(uri)))];
+    const trusted = sources.filter(
+      ({ target }) => index.quarantine.until(baseOf(target, resource), resource.path, nowMs) === undefined,
+    );
+    if (trusted.length > 0) return trusted.slice(0, MAX_SOURCES);
+    throw new LarderError("DIGEST_MISMATCH", "every place that has this file gave wrong bytes for it a moment ago", {
+      details: { declared: resource.declaration.digest, root: resource.root.uri },
+    });
+  }
+
+  #noteFault({ target }: FillSource, fault: LarderError, resource: DeclaredResource): void {
+    if (fault.code !== "DIGEST_MISMATCH" && fault.code !== "SIZE_MISMATCH") return;
+    const { index, clock, log, onMismatch } = this.#deps;
+    onMismatch();
+    const untilMs = index.quarantine.add(baseOf(target, resource), resource.path, clock());
+    const { root, declaredBy } = resource;
+    const uri = target.uri.split("?")[0];
+    log.warn(
+      { code: fault.code, target: uri, ...fault.details, root: root.uri, declaredBy, quarantinedUntilMs: untilMs },
+      "mismatch",
+    );
+  }
+
+  /** A member that is not what its root says, anywhere, is of a generation that the origin has replaced. */
+  #explain(error: unknown, { kind, root }: DeclaredResource): unknown {
+    const isMismatch =
+      error instanceof LarderError && (error.code === "DIGEST_MISMATCH" || error.code === "SIZE_MISMATCH");
+    if (kind !== "member" || !isMismatch) return error;
+    this.#deps.generations.noteOutdated(root.uri);
+    const { details } = error;
+    return new LarderError("GENERATION_GONE", `the origin no longer has what ${root.uri} declares: take that anew`, {
+      details,
+      cause: error,
+    });
+  }
+
+  #noteCut(key: string): void {
+    this.#cut.delete(key);
+    this.#cut.set(key, this.#deps.clock() + CUT_MEMORY_MS);
+    const [oldest] = this.#cut.keys();
+    if (this.#cut.size > MAX_CUTS && oldest !== undefined) this.#cut.delete(oldest);
+  }
+
+  #wasCut(key: string): boolean {
+    const until = this.#cut.get(key);
+    return until !== undefined && until > this.#deps.clock();
+  }
+}
+
+/** What was stored as declared, for a request about which nothing is declared (any more): newest first, as RFC 9111 has it. */
+export function asUndeclared(entries: readonly Entry[]): readonly Entry[] {
+  if (!entries.some(({ variant }) => variant.startsWith(VARIANT_START))) return entries;
+  return entries.map((entry) => (entry.variant.startsWith(VARIANT_START) ? { ...entry, variant: "" } : entry));
+}
+
+/** A pre-signed URL has the same path each time, and the signature after it. */
+function withoutQuery(target: TargetUri): TargetUri {
+  const query = target.path.indexOf("?");
+  return query < 0 ? target : { ...target, path: target.path.slice(0, query) };
+}
+
+function baseOf(target: TargetUri, { base, path }: DeclaredResource): string {
+  const uri = canonicalUri(withoutQuery(target)) ?? target.uri;
+  return uri.endsWith(path) ? uri.slice(0, uri.length - path.length) : base;
+}

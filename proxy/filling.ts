@@ -1,0 +1,153 @@
+import type { Clock } from "../core/clock.ts";
+import type { Entry } from "../core/entry.ts";
+import type { RawFields } from "../core/fields.ts";
+import { fieldsToOrigin } from "../policy/forwarding.ts";
+import type { ForwardReason } from "../policy/plan.ts";
+import { variantOf } from "../policy/selecting.ts";
+import type { Store } from "../storage/store.ts";
+import type { Errand } from "./errand.ts";
+import type { Fill, FillHead, FillOrder } from "./fill.ts";
+import { type Fills, placeOf } from "./fills.ts";
+import type { Generations } from "./generations.ts";
+import type { Origin } from "./origin.ts";
+import { sourceOf } from "./questions.ts";
+import { serveEntry, serveFill, servePass } from "./respond.ts";
+
+export interface FillingDependencies {
+  readonly store: Store;
+  readonly fills: Fills;
+  readonly origin: Origin;
+  readonly generations: Generations;
+  readonly clock: Clock;
+}
+
+/** A stored response that the origin is asked about. */
+export interface Revalidated {
+  readonly entry: Entry;
+  readonly conditional: RawFields;
+}
+
+interface FillWish {
+  readonly reason: ForwardReason;
+  readonly revalidated?: Revalidated | undefined;
+  /** The variant that is wanted, where an answer has told what selects it. */
+  readonly variant?: string;
+}
+
+/** With a stale copy in hand, how long an origin may take to answer for a root before the copy is served. */
+const STALE_PATIENCE_MS = 3_000;
+/** How far beyond what has arrived a range may begin and still wait for the fill; above it goes to the origin itself. */
+const RANGE_WAIT_BYTES = 16 * 1024 * 1024;
+
+/** Answers what nothing declares from the origin: through a fill that others share, or past the store. */
+export class Filling {
+  readonly #deps: FillingDependencies;
+
+  constructor(dependencies: FillingDependencies) {
+    this.#deps = dependencies;
+  }
+
+  async answer(errand: Errand, wish: FillWish): Promise<void> {
+    const { fill, isLeader } = this.#joinOrLead(errand, wish);
+    const { record } = errand.reply;
+    if (!isLeader) record.cacheStatus = { ...record.cacheStatus, collapsed: true };
+    const head = await this.#headOf(fill, errand, wish.revalidated?.entry);
+    switch (head.kind) {
+      case "freshened":
+        record.cacheStatus = { ...record.cacheStatus, fwdStatus: 304 };
+        return await this.#serveStored(errand, head.entry);
+      case "stale":
+        record.cacheStatus = { ...record.cacheStatus, hit: true, detail: head.detail };
+        return await this.#serveStored(errand, head.entry);
+      case "pass": {
+        const response = fill.takeResponse();
+        if (response === undefined) return await this.pass(errand);
+        record.cacheStatus = { ...record.cacheStatus, fwdStatus: response.head.status, detail: head.reason };
+        await servePass(errand.reply, response);
+        return;
+      }
+      case "body":
+        if (isLeader) record.countOriginBytes = () => fill.originBytes;
+        return await this.#fromBody(errand, fill, head, wish.reason);
+      default:
+        head satisfies never;
+    }
+  }
+
+  /** Asks the origin with the client's own fields and hands its answer on, unstored. */
+  async pass({ reply, view }: Errand, detail?: string): Promise<void> {
+    const abort = new AbortController();
+    const leave = (): void => abort.abort();
+    reply.response.once("close", leave);
+    const fields = fieldsToOrigin(view, { pseudonym: reply.pseudonym, coding: "asked", whole: false });
+    const method = view.method === "HEAD" ? "HEAD" : "GET";
+    const response = await this.#deps.origin.ask(method, view.target, fields, abort.signal);
+    reply.response.removeListener("close", leave);
+    const { cacheStatus } = reply.record;
+    const { status } = response.head;
+    reply.record.cacheStatus = { ...cacheStatus, fwdStatus: status, ...(detail === undefined ? {} : { detail }) };
+    await servePass(reply, response);
+  }
+
+  async #fromBody(errand: Errand, fill: Fill, head: FillHead & { kind: "body" }, reason: ForwardReason): Promise<void> {
+    const { reply, view, context, place } = errand;
+    const variant = variantOf(head.draft.fields, view, context.coding)?.variant;
+    // Vary sets this request apart from the leader's: it asks for its own.
+    if (variant !== undefined && variant !== head.draft.variant) return await this.answer(errand, { reason, variant });
+    if (isFarAhead(reply.request.headers.range, fill)) return await this.pass(errand, "unverified-range");
+    reply.record.cacheStatus = { ...reply.record.cacheStatus, fwdStatus: head.draft.status, stored: true };
+    // A root goes out when what it declares is known: the client asks for its members at once.
+    if (place !== undefined) await fill.settled;
+    if (place !== undefined && fill.stored !== undefined) return await this.#serveStored(errand, fill.stored);
+    await serveFill(reply, fill, head);
+  }
+
+  async #serveStored(errand: Errand, entry: Entry): Promise<void> {
+    this.#deps.generations.noteTaken(errand, entry);
+    await serveEntry(errand.reply, entry, this.#deps);
+  }
+
+  #joinOrLead(errand: Errand, { reason, revalidated, variant }: FillWish): { fill: Fill; isLeader: boolean } {
+    const { fills } = this.#deps;
+    const place = placeOf(errand.key, errand.view.realm, variant);
+    const running = fills.find(place);
+    // A client that wants the origin's word (`reason: request`) may share a question not yet answered, not an old answer.
+    if (running !== undefined && !(reason === "request" && running.isHeadKnown))
+      return { fill: running, isLeader: false };
+    return { fill: fills.lead(place, this.#order(errand, revalidated)), isLeader: true };
+  }
+
+  #order(errand: Errand, revalidated: Revalidated | undefined): FillOrder {
+    const { view, context, key, place } = errand;
+    return {
+      request: view,
+      context,
+      key,
+      sources: [sourceOf(errand, revalidated?.conditional)],
+      entry: revalidated?.entry,
+      declared: undefined,
+      ...(place === undefined ? {} : { onStored: (entry: Entry) => this.#deps.generations.learnRoot(errand, entry) }),
+    };
+  }
+
+  /** The fill's head; a root with a stale copy in hand is not waited for longer than {@link STALE_PATIENCE_MS}. */
+  async #headOf(fill: Fill, { context, view }: Errand, entry: Entry | undefined): Promise<FillHead> {
+    if (entry === undefined || context.class !== "root" || view.realm !== "public") return await fill.head;
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise<FillHead>((resolve) => {
+      timer = setTimeout(() => resolve({ kind: "stale", entry, detail: "slow-origin" }), STALE_PATIENCE_MS);
+    });
+    try {
+      return await Promise.race([fill.head, patience]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+function isFarAhead(range: string | undefined, fill: Fill): boolean {
+  if (range === undefined) return false;
+  const first = /^bytes=(\d+)-/.exec(range)?.[1];
+  // A suffix (`-500`) needs the end, which is far while the fill is young.
+  return first === undefined || Number(first) > fill.originBytes + RANGE_WAIT_BYTES;
+}

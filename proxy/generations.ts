@@ -1,0 +1,192 @@
+import type { Clock } from "../core/clock.ts";
+import type { Digest } from "../core/digest.ts";
+import { type Entry, entryKeyOf, type Realm } from "../core/entry.ts";
+import { parseTarget, type TargetUri } from "../core/target.ts";
+import type { MetadataPlace, RepositoryPlace } from "../ecosystems/metadata.ts";
+import type { Learner } from "../learn/learner.ts";
+import type { DeclarationIndex, DeclaredResource } from "../storage/declarations.ts";
+import type { Errand } from "./errand.ts";
+import { type Fills, placeOf } from "./fills.ts";
+import { sourceElsewhere } from "./questions.ts";
+
+export interface GenerationsDependencies {
+  readonly index: DeclarationIndex;
+  readonly learner: Learner;
+  readonly fills: Fills;
+  readonly clock: Clock;
+}
+
+/** Members up to this length are fetched anew with a changed root. */
+const MAX_PREFETCH_BYTES = 64 * 1024 * 1024;
+/** How long a changed root waits for them: apt and dnf give a silent server two minutes. */
+const PREFETCH_PATIENCE_MS = 30_000;
+/** How long a request waits for an index that is still being read: a large one takes some seconds. */
+const LEARNING_PATIENCE_MS = 15_000;
+/** Members remembered for each root, and (root, client) pairs remembered in all. */
+const MAX_MEMBERS = 64;
+const MAX_TAKEN = 10_000;
+
+/**
+ * Keeps an index and its files of one generation: learns what roots and members declare before their clients act on it,
+ * remembers which root each client took, and brings a changed root's members in before the root goes out.
+ */
+export class Generations {
+  readonly #deps: GenerationsDependencies;
+  /** Indexes that are being fetched or read, by the base they speak about. */
+  readonly #pending = new Map<string, Set<Promise<void>>>();
+  /** Members that clients asked for by name, by base and scope. */
+  readonly #members = new Map<string, Set<string>>();
+  /** The root that a client took last, by client, base and scope. */
+  readonly #taken = new Map<string, Digest>();
+  /** Roots whose members the origin no longer has: they are asked for anew at their next use. */
+  readonly #outdated = new Set<string>();
+
+  constructor(dependencies: GenerationsDependencies) {
+    this.#deps = dependencies;
+  }
+
+  /**
+   * Learns what a root or list of mirrors declares that was stored or found current just now; resolves when it may be
+   * served. Never rejects.
+   */
+  async learnRoot(errand: Errand, entry: Entry): Promise<void> {
+    const { place } = errand;
+    if (place === undefined || entry.status !== 200) return;
+    this.#outdated.delete(errand.view.target.uri);
+    const isNew = !this.#isKnown(place, entry);
+    await this.#learn(errand.view.target, entry);
+    if (isNew && place.role === "root") await this.#fetchMembers(errand);
+  }
+
+  /** The same for one that is served without asking its origin: mostly it is known. */
+  async learnAgain(errand: Errand, entry: Entry): Promise<void> {
+    if (errand.place !== undefined && !this.#isKnown(errand.place, entry)) await this.learnRoot(errand, entry);
+  }
+
+  /** An index is on its way: requests under its base wait for it. @param fetched resolves with the entry when its fill has ended */
+  expectMember({ base, path }: DeclaredResource, fetched: Promise<Entry | undefined>): void {
+    const learnt = fetched.then((entry) =>
+      entry === undefined ? undefined : this.#learn(parseTarget(base + path), entry),
+    );
+    const waiting = this.#pending.get(base) ?? new Set();
+    this.#pending.set(base, waiting);
+    waiting.add(learnt);
+    void learnt.finally(() => {
+      waiting.delete(learnt);
+      if (waiting.size === 0) this.#pending.delete(base);
+    });
+  }
+
+  /** Resolves when no index that could declare this URI is being fetched or read, or patience ends; `undefined` when none is. */
+  whenLearnt(uri: string, realm: Realm): Promise<void> | undefined {
+    if (this.#pending.size === 0) return this.#deps.learner.pending(uri, realm);
+    const waiting = [...this.#pending]
+      .filter(([base]) => uri.startsWith(base))
+      .flatMap(([, promises]) => [...promises]);
+    return waiting.length === 0
+      ? this.#deps.learner.pending(uri, realm)
+      : bounded(Promise.all(waiting), LEARNING_PATIENCE_MS);
+  }
+
+  /** Remembers that the client of this errand took this root: members and payloads are its generation's from now on. */
+  noteTaken(errand: Errand, { digest }: Entry): void {
+    const { place } = errand;
+    if (place?.role !== "root") return;
+    const key = takenKey(errand, place);
+    this.#taken.delete(key);
+    this.#taken.set(key, digest);
+    const [oldest] = this.#taken.keys();
+    if (this.#taken.size > MAX_TAKEN && oldest !== undefined) this.#taken.delete(oldest);
+  }
+
+  /** Tells the roots that the client took last. */
+  preferenceOf(errand: Errand): (root: Digest) => boolean {
+    const client = clientOf(errand);
+    const taken = new Set<Digest>();
+    for (const [key, digest] of this.#taken) if (key.startsWith(client)) taken.add(digest);
+    return (root) => taken.has(root);
+  }
+
+  /** Remembers a member that a client asked for, so that it is there when its root changes. */
+  noteMember(resource: DeclaredResource): void {
+    const names = [resource.base + resource.path, ...this.#deps.index.otherNames(resource)];
+    const name = names.find((uri) => !uri.includes("/by-hash/"));
+    if (name === undefined) return;
+    const members = this.#members.get(resource.root.uri) ?? new Set();
+    this.#members.set(resource.root.uri, members);
+    if (members.size < MAX_MEMBERS) members.add(name);
+  }
+
+  /** The origin has no bytes for what this root declares: it must have published another. */
+  noteOutdated(rootUri: string): void {
+    this.#outdated.add(rootUri);
+  }
+
+  isOutdated(uri: string): boolean {
+    return this.#outdated.has(uri);
+  }
+
+  /** A list of mirrors is small, and holds for a time from when it was last seen: it is read anew each time. */
+  #isKnown(place: MetadataPlace, { digest }: Entry): boolean {
+    if (place.role === "mirrors") return false;
+    const { ecosystem, scope = "" } = place;
+    return this.#deps.index.isKnown({ ecosystem, scope, digest });
+  }
+
+  async #learn(target: TargetUri, { digest, realm }: Entry): Promise<void> {
+    await this.#deps.learner.learn({ target, digest, realm });
+  }
+
+  /** A repository republished in mid-update must not cause a hash mismatch: the members come in with their root. */
+  async #fetchMembers(errand: Errand): Promise<void> {
+    const members = this.#members.get(errand.view.target.uri);
+    if (members === undefined) return;
+    await bounded(Promise.all([...members].map((uri) => this.#fetchMember(errand, uri))), PREFETCH_PATIENCE_MS);
+  }
+
+  async #fetchMember(errand: Errand, uri: string): Promise<void> {
+    const { index, fills, clock } = this.#deps;
+    const { realm } = errand.view;
+    const resource = index.find(uri, { realm, nowMs: clock() });
+    if (resource === undefined || (resource.declaration.bytes ?? 0) > MAX_PREFETCH_BYTES) return;
+    if (index.findBlob(resource.declaration, realm) !== undefined) return;
+    const target = parseTarget(uri);
+    const key = entryKeyOf("GET", target.uri);
+    const place = placeOf(key, realm, resource.declaration.digest);
+    const running = fills.find(place);
+    const fill =
+      running ??
+      fills.lead(place, {
+        request: { ...errand.view, target },
+        context: { ...errand.context, class: "member" },
+        key,
+        sources: [sourceElsewhere(errand, target)],
+        entry: undefined,
+        declared: resource.declaration,
+      });
+    if (running === undefined && resource.isIndex)
+      this.expectMember(
+        resource,
+        fill.settled.then(() => fill.stored),
+      );
+    await fill.settled;
+  }
+}
+
+function clientOf({ reply }: Errand): string {
+  const { session, clientAddress } = reply.record.way;
+  return `${session ?? clientAddress} `;
+}
+
+function takenKey(errand: Errand, { base, scope }: RepositoryPlace): string {
+  return `${clientOf(errand)}${base} ${scope ?? ""}`;
+}
+
+async function bounded(work: Promise<unknown>, patienceMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, patienceMs);
+  });
+  await Promise.race([work, patience]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,35 @@
+import { withoutFields } from "../core/fields.ts";
+import type { TargetUri } from "../core/target.ts";
+import { fieldsToOrigin } from "../policy/forwarding.ts";
+import type { RequestView } from "../policy/plan.ts";
+import type { Errand } from "./errand.ts";
+import type { FillSource } from "./fill.ts";
+
+/** What was meant for the origin that the client named, and for no mirror of it. */
+const CREDENTIALS: ReadonlySet<string> = new Set(["authorization", "cookie"]);
+
+/** The target itself as a source; `conditional` are the fields that revalidate the stored response. */
+export function sourceOf({ view, context, reply }: Errand, conditional?: readonly string[]): FillSource {
+  const { coding } = context;
+  const { pseudonym } = reply;
+  return {
+    target: view.target,
+    fieldsToOrigin: (isConditional) =>
+      fieldsToOrigin(view, {
+        pseudonym,
+        coding,
+        whole: true,
+        ...(isConditional && conditional !== undefined ? { conditional } : {}),
+      }),
+  };
+}
+
+/** Another place where the same bytes can be had: asked without the client's credentials. */
+export function sourceElsewhere({ view, context, reply }: Errand, target: TargetUri): FillSource {
+  const elsewhere: RequestView = { ...view, target, fields: withoutFields(view.fields, CREDENTIALS) };
+  const { pseudonym } = reply;
+  return {
+    target,
+    fieldsToOrigin: () => fieldsToOrigin(elsewhere, { pseudonym, coding: context.coding, whole: true }),
+  };
+}
