@@ -32,8 +32,7 @@ export class BlobTable {
   }
 
   get(digest: Digest): BlobFacts | undefined {
-    const row = this.#statements.get.get(toRaw(digest));
-    return row === undefined ? undefined : toFacts(row);
+    return toFactsIfAny(this.#statements.get.get(toRaw(digest)));
   }
 
   /** Adds the blob of the entry, or notes that it was used and that another realm may have it. @returns whether it is new. */
@@ -45,14 +44,14 @@ export class BlobTable {
     return isNew;
   }
 
-  /** Deletes the blob, with every entry and access row that names it. @returns its length, or `undefined` when it was gone. */
-  drop(digest: Digest): number | undefined {
-    return this.#statements.drop.get(toRaw(digest))?.bytes;
+  /** Deletes the blob, with every entry and access row that names it. @returns `undefined` when it was gone */
+  drop(digest: Digest): BlobFacts | undefined {
+    return toFactsIfAny(this.#statements.drop.get(toRaw(digest)));
   }
 
   /** {@link drop}, unless an entry names the blob or it is pinned. */
-  dropUnnamed(digest: Digest): number | undefined {
-    return this.#statements.dropUnnamed.get(toRaw(digest))?.bytes;
+  dropUnnamed(digest: Digest): BlobFacts | undefined {
+    return toFactsIfAny(this.#statements.dropUnnamed.get(toRaw(digest)));
   }
 
   /** Those to evict next: least recently used first, roots and members after all others, never a pinned one. */
@@ -102,6 +101,10 @@ function prepare(db: Database) {
       "SELECT count(*) AS blobs, coalesce(sum(bytes), 0) AS bytes FROM blob",
     ),
   };
+}
+
+function toFactsIfAny(row: BlobRow | undefined): BlobFacts | undefined {
+  return row === undefined ? undefined : toFacts(row);
 }
 
 function toFacts(row: BlobRow): BlobFacts {

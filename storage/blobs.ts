@@ -22,8 +22,8 @@ export interface BlobsDependencies {
   readonly faults: FaultLog;
   /** How much of small bodies stays in memory. */
   readonly hotBytes: number;
-  /** Deletes the blob's row and what names it, in one transaction. @returns its length, `undefined` when it was gone. */
-  deleteRow(digest: Digest): number | undefined;
+  /** Deletes the rows of the blobs and what names them, in one transaction. @returns those that were there */
+  deleteRows(digests: readonly Digest[]): readonly BlobFacts[];
   /** Called with a blob that is to be made durable. */
   onUnsynced(digest: Digest): void;
 }
@@ -88,16 +88,17 @@ export class Blobs {
     return stream;
   }
 
-  /** Deletes the blob and every entry that names it; open readers finish. Resolves when the file is gone too. */
-  async drop(digest: Digest): Promise<void> {
-    const bytes = this.#dependencies.deleteRow(digest);
-    if (bytes !== undefined) await this.removed(digest, bytes);
+  /** Deletes the blobs and every entry that names them; open readers finish. Resolves when the files are gone too. */
+  async drop(digests: readonly Digest[]): Promise<void> {
+    const gone = this.#dependencies.deleteRows(digests);
+    for (const blob of gone) this.#forget(blob);
+    for (const { digest } of gone) await this.removeIfUnknown(digest);
   }
 
   /** Accounts for a blob whose row is gone, and removes its file unless it has been published again meanwhile. */
-  removed(digest: Digest, bytes: number): Promise<void> {
-    this.#forget(digest, bytes);
-    return this.removeIfUnknown(digest);
+  removed(blob: BlobFacts): Promise<void> {
+    this.#forget(blob);
+    return this.removeIfUnknown(blob.digest);
   }
 
   /** Removes the file unless the index knows it, in turn with whatever else happens to that digest. */
@@ -188,19 +189,18 @@ export class Blobs {
   }
 
   async #condemn(digest: Digest, bytes: number): Promise<void> {
-    const { files, log, deleteRow } = this.#dependencies;
+    const { files, log, deleteRows } = this.#dependencies;
     try {
       await files.verify(digest, bytes);
     } catch (error) {
       if (!isCondemning(error)) return;
-      if (deleteRow(digest) === undefined) return;
-      this.#forget(digest, bytes);
+      for (const blob of deleteRows([digest])) this.#forget(blob);
       await files.remove(digest);
       log.error({ code: error.code, digest, reason: error.message }, "a blob was lost; its entries are removed");
     }
   }
 
-  #forget(digest: Digest, bytes: number): void {
+  #forget({ digest, bytes }: BlobFacts): void {
     this.#dependencies.quota.removeBlob(bytes);
     this.#hot.delete(digest);
     this.#suspects.delete(digest);

@@ -14,7 +14,8 @@ export interface EvictorDependencies {
   readonly log: Log;
   /** What to evict next, first first. */
   candidates(limit: number): readonly BlobFacts[];
-  drop(digest: Digest): Promise<void>;
+  /** Resolves when the files are gone too. */
+  drop(digests: readonly Digest[]): Promise<void>;
   onFault(error: unknown): void;
 }
 
@@ -62,14 +63,17 @@ export class Evictor {
     this.#stuckAtBytes = undefined;
   }
 
+  /** @returns how many went */
   async #evictBatch(): Promise<number> {
     const { quota, candidates, drop } = this.#dependencies;
-    let evicted = 0;
-    for (const { digest } of candidates(BATCH_BLOBS)) {
-      if (quota.usedBytes <= quota.maxBytes * LOW_WATER) break;
-      await drop(digest);
-      evicted += 1;
+    let excessBytes = quota.usedBytes - quota.maxBytes * LOW_WATER;
+    const batch: Digest[] = [];
+    for (const { digest, bytes } of candidates(BATCH_BLOBS)) {
+      if (excessBytes <= 0) break;
+      batch.push(digest);
+      excessBytes -= bytes;
     }
-    return evicted;
+    await drop(batch);
+    return batch.length;
   }
 }

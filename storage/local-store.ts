@@ -5,7 +5,7 @@ import type { Digest } from "../core/digest.ts";
 import type { ByteRange, Entry, EntryKey } from "../core/entry.ts";
 import type { Log } from "../core/log.ts";
 import { BlobFiles } from "./blob-files.ts";
-import { BlobTable } from "./blob-table.ts";
+import { type BlobFacts, BlobTable } from "./blob-table.ts";
 import { Blobs } from "./blobs.ts";
 import { type Database, transact } from "./database.ts";
 import { EntryTable } from "./entries.ts";
@@ -81,7 +81,7 @@ export class LocalStore implements Store {
         this.#noteUses();
         return this.#table.leastRecentlyUsed(limit);
       },
-      drop: (digest) => this.#blobs.drop(digest),
+      drop: (digests) => this.#blobs.drop(digests),
       onFault: (error) => this.#faults.report("blob", error),
     });
     this.#blobs = new Blobs({
@@ -92,7 +92,7 @@ export class LocalStore implements Store {
       log,
       faults: this.#faults,
       hotBytes: HOT_BODY_BYTES,
-      deleteRow: (digest) => this.#deleteBlobRow(digest),
+      deleteRows: (digests) => this.#deleteRows(digests),
       onUnsynced: (digest) => {
         this.#syncer.add(digest);
         this.#upkeep.request();
@@ -200,9 +200,11 @@ export class LocalStore implements Store {
     return entry;
   }
 
-  #deleteBlobRow(digest: Digest): number | undefined {
-    this.#entries.forgetBlob(digest);
-    return this.#inTransaction(() => this.#table.drop(digest));
+  #deleteRows(digests: readonly Digest[]): readonly BlobFacts[] {
+    for (const digest of digests) this.#entries.forgetBlob(digest);
+    return this.#inTransaction(() =>
+      digests.map((digest) => this.#table.drop(digest)).filter((blob) => blob !== undefined),
+    );
   }
 
   #mayBeOrphaned(digest: Digest | undefined): void {
@@ -225,9 +227,9 @@ export class LocalStore implements Store {
 
   async #removeOrphaned(): Promise<void> {
     for (const digest of this.#orphaned) {
-      const bytes = this.#inTransaction(() => this.#table.dropUnnamed(digest));
+      const blob = this.#inTransaction(() => this.#table.dropUnnamed(digest));
       this.#orphaned.delete(digest);
-      if (bytes !== undefined) await this.#blobs.removed(digest, bytes);
+      if (blob !== undefined) await this.#blobs.removed(blob);
     }
   }
 
