@@ -1,5 +1,5 @@
 import { access, readFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { larderEnvironment } from "../../test/support/larder.ts";
 import type { Route } from "../programs/protocol.ts";
 import type { Contestant } from "./contestant.ts";
@@ -8,31 +8,36 @@ import type { Contestant } from "./contestant.ts";
 const PROGRAM = resolve(import.meta.dirname, "../../dist/cli/main.js");
 const ANNOUNCEMENT = /^larder listening on http:\/\/127\.0\.0\.1:(\d+)$/m;
 
-export const larder: Contestant = {
-  name: "larder",
-  version: async () => ((await isBuilt()) ? `larder/${await packageVersion()}` : undefined),
-  absence: async () => ((await isBuilt()) ? undefined : "not built; run: npm run build"),
-  start: async ({ workbench, authority, folder }) => {
-    const more = ["--origin-ca", authority.caFile, "--allow-destination", "127.0.0.0/8"];
-    const args = [PROGRAM, "serve", "--listen", "127.0.0.1:0", ...more];
-    const server = workbench.start({ program: process.execPath, args, env: larderEnvironment(folder), folder });
-    const port = await server.ready(async () => ANNOUNCEMENT.exec(await server.output())?.[1]);
-    const plain: Route = { port: Number(port), form: "absolute" };
-    const ca = await readFile(join(folder, "config/larder/ca/ca.pem"), "utf8");
-    return { server, routes: { http: plain, https: { ...plain, form: "tunnel", ca } } };
-  },
-};
+export const larder: Contestant = larderAt("larder", PROGRAM);
 
-async function isBuilt(): Promise<boolean> {
+/** A built larder; more than one can take part, to tell what a change has brought. @param program its `dist/cli/main.js` */
+export function larderAt(name: string, program: string): Contestant {
+  return {
+    name,
+    version: async () => ((await isBuilt(program)) ? `${name}/${await versionOf(program)}` : undefined),
+    absence: async () => ((await isBuilt(program)) ? undefined : `${program} is not built; run: npm run build`),
+    start: async ({ workbench, authority, folder }) => {
+      const more = ["--origin-ca", authority.caFile, "--allow-destination", "127.0.0.0/8"];
+      const args = [program, "serve", "--listen", "127.0.0.1:0", ...more];
+      const server = workbench.start({ program: process.execPath, args, env: larderEnvironment(folder), folder });
+      const port = await server.ready(async () => ANNOUNCEMENT.exec(await server.output())?.[1]);
+      const plain: Route = { port: Number(port), form: "absolute" };
+      const ca = await readFile(join(folder, "config/larder/ca/ca.pem"), "utf8");
+      return { server, routes: { http: plain, https: { ...plain, form: "tunnel", ca } } };
+    },
+  };
+}
+
+async function isBuilt(program: string): Promise<boolean> {
   try {
-    await access(PROGRAM);
+    await access(program);
     return true;
   } catch {
     return false;
   }
 }
 
-async function packageVersion(): Promise<string> {
-  const text = await readFile(resolve(import.meta.dirname, "../../package.json"), "utf8");
+async function versionOf(program: string): Promise<string> {
+  const text = await readFile(resolve(dirname(program), "../../package.json"), "utf8");
   return (JSON.parse(text) as { readonly version: string }).version;
 }

@@ -29,3 +29,15 @@ test("a name that means nothing is an error that repeats it", () => {
 test.each(["0", "1.5", "many"])("%s is no number of rounds", (rounds) => {
   expect(() => planOf(["--rounds", rounds])).toThrow(rounds);
 });
+
+test("another build of larder takes part under its own name", () => {
+  expect(describePlan("larder", "--beside", "before=old/dist/cli/main.js").contestants).toEqual([
+    "baseline",
+    "larder",
+    "before",
+  ]);
+});
+
+test.each(["old/main.js", "squid=old/main.js", "before="])("--beside %s is refused", (beside) => {
+  expect(() => planOf(["--beside", beside])).toThrow(beside);
+});
