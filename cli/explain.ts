@@ -51,6 +51,7 @@ export function explain(uri: string, { store, clock, settings }: ExplainDependen
     class: classification.class,
     rootFreshForMs: settings.rootFreshFor,
     coding: classification.coding,
+    isImmutable: classification.isImmutable,
   });
   const reason = "reason" in plan ? { reason: plan.reason } : {};
   const ttl = "ttlSeconds" in plan ? { ttlSeconds: plan.ttlSeconds } : {};

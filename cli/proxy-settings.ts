@@ -31,9 +31,10 @@ function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127\./.test(host);
 }
 
-/** The user's tunnels are added to the built-in ones; an `intercept` that is more exact takes one away. */
+/** The user's tunnels are added to the built-in ones; an `intercept` that is as exact or more takes one of those away. */
 export function tunnelPatterns({ intercept, tunnel }: Pick<Settings, "intercept" | "tunnel">): TunnelPatterns {
-  return { intercept, tunnel: [...DEFAULT_TUNNELS, ...tunnel] };
+  const builtIn = DEFAULT_TUNNELS.filter((pattern) => !intercept.includes(pattern));
+  return { intercept, tunnel: [...builtIn, ...tunnel] };
 }
 
 /** The lower-case names first: upper-case HTTP_PROXY is ignored by most clients, because CGI gives it another meaning. */

@@ -65,7 +65,7 @@ async function assemble({ config, env, log, clock }: WireOptions, store: Store, 
   const ledger = await openLedger({ stateDir: settings.state, clock, log });
   const listening: string[] = [];
   const pages: LocalPages = {
-    caPem: authority.certificatePem,
+    caPem: authority.chainPem,
     env: (address) => renderEnvPage({ address, ...files }),
     status: () => `${describeStatus(report()).join("\n")}\n`,
   };

@@ -48,7 +48,7 @@ export function withField(fields: RawFields, line: string, value: string): strin
 }
 
 export function toRecord(fields: RawFields): Record<string, string | string[]> {
-  const record: Record<string, string | string[]> = {};
+  const record: Record<string, string | string[]> = Object.create(null);
   eachField(fields, (name, value) => {
     const before = record[name];
     if (name === "set-cookie") record[name] = Array.isArray(before) ? [...before, value] : [value];

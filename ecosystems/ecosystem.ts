@@ -15,6 +15,8 @@ export interface Classification {
    * from there; `asked` leaves it to the client's own Accept-Encoding.
    */
   readonly coding: "identity" | "gzip" | "asked";
+  /** The format gives a name to one content for ever: a registry takes no second upload under it. */
+  readonly isImmutable?: boolean;
 }
 
 /** One package format: one file in this folder, one row in classify.ts. */

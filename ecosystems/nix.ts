@@ -1,7 +1,7 @@
 import type { Classification, Ecosystem } from "./ecosystem.ts";
 import { pathOf } from "./path.ts";
 
-const PAYLOAD: Classification = { class: "payload", ecosystem: "nix", coding: "identity" };
+const PAYLOAD: Classification = { class: "payload", ecosystem: "nix", coding: "identity", isImmutable: true };
 const ROOT: Classification = { class: "root", ecosystem: "nix", coding: "identity" };
 
 /** `nar/<file hash>.nar.xz` as Nix names them, or whatever else a cache puts under `nar/` after a hash in Nix's base 32. */

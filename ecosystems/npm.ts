@@ -1,7 +1,7 @@
 import type { Classification, Ecosystem } from "./ecosystem.ts";
 import { pathOf } from "./path.ts";
 
-const PAYLOAD: Classification = { class: "payload", ecosystem: "npm", coding: "identity" };
+const PAYLOAD: Classification = { class: "payload", ecosystem: "npm", coding: "identity", isImmutable: true };
 /** Packuments are large JSON: stored once, compressed, per Accept. */
 const ROOT: Classification = { class: "root", ecosystem: "npm", coding: "gzip" };
 

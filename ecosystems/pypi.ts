@@ -1,7 +1,7 @@
 import type { Classification, Ecosystem } from "./ecosystem.ts";
 import { pathOf } from "./path.ts";
 
-const PAYLOAD: Classification = { class: "payload", ecosystem: "pypi", coding: "identity" };
+const PAYLOAD: Classification = { class: "payload", ecosystem: "pypi", coding: "identity", isImmutable: true };
 const MEMBER: Classification = { class: "member", ecosystem: "pypi", coding: "identity" };
 /** Index pages are large text in JSON or HTML: stored once, compressed, per Accept. */
 const ROOT: Classification = { class: "root", ecosystem: "pypi", coding: "gzip" };

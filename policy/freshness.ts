@@ -17,6 +17,8 @@ import { type StoringContext, storedFields, updatedFields } from "./stored-field
 const HEURISTIC_SHARE = 0.1;
 /** A changed page is seen after a day at the latest; package files keep their bytes under their name and need no bound. */
 const HEURISTIC_MAX_SECONDS = 24 * 60 * 60;
+/** A name that its registry never gives to other bytes: some registries say nothing at all about how long an answer holds. */
+const IMMUTABLE_SECONDS = 30 * 24 * 60 * 60;
 
 /** Statuses that may be fresh by heuristics (RFC 9110 §15.1), without 206, which is never stored whole. */
 export const HEURISTICALLY_CACHEABLE: ReadonlySet<number> = new Set([
@@ -48,13 +50,14 @@ function correctedInitialAgeMs({ fields, requestMs, responseMs }: Entry): number
  */
 export function freshForSeconds(
   entry: FreshnessSource,
-  context: Pick<PlanContext, "class" | "rootFreshForMs">,
+  context: Pick<PlanContext, "class" | "rootFreshForMs" | "isImmutable">,
 ): number {
   const directives = readDirectives(fieldValue(entry.fields, "cache-control"));
   if (directives.get("no-cache") === true) return 0;
   const explicit = explicitLifetimeSeconds(entry, directives);
   if (context.class === "root") return Math.min(explicit ?? 0, Math.floor(context.rootFreshForMs / 1000));
   if (explicit !== undefined || context.class === "member") return explicit ?? 0;
+  if (context.isImmutable === true && entry.status === 200) return IMMUTABLE_SECONDS;
   const heuristic = heuristicLifetimeSeconds(entry, directives);
   return context.class === "other" ? Math.min(heuristic, HEURISTIC_MAX_SECONDS) : heuristic;
 }

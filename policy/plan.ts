@@ -19,6 +19,8 @@ export interface PlanContext {
   /** Upper bound of a root's freshness; 0 = always revalidate. */
   readonly rootFreshForMs: number;
   readonly coding: Coding;
+  /** The format never gives the name to other bytes: heuristics may trust it. */
+  readonly isImmutable?: boolean | undefined;
 }
 
 /** The content coding in which a resource is asked for and stored; `asked` leaves it to the client's Accept-Encoding. */

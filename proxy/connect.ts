@@ -23,6 +23,9 @@ export interface ConnectDependencies {
 
 /** How long a client may say nothing inside a tunnel before it is taken for one that waits for the server to speak first. */
 const SERVER_FIRST_MS = 1_000;
+/** On the ports of HTTP it is the client that begins: one that says nothing is busy, and a blind tunnel would keep nothing. */
+const CLIENT_FIRST_PORTS: ReadonlySet<number> = new Set([80, 443, 8080, 8443]);
+const CLIENT_FIRST_MS = 60_000;
 const ESTABLISHED = "HTTP/1.1 200 Connection established\r\n\r\n";
 /** A request line begins with a method token and a space (RFC 9112 §3). */
 const REQUEST_LINE_START = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,24}( |$)/;
@@ -60,7 +63,8 @@ export class Tunnels {
 
   /** What is spoken inside decides: TLS is intercepted, http is served like any other, and the rest passes blindly. */
   async #look(socket: net.Socket, way: Way, to: HostPort, server: Server): Promise<void> {
-    const bytes = await peekFirstBytes(socket, (sofar) => readClientHello(sofar) !== "incomplete", SERVER_FIRST_MS);
+    const patienceMs = CLIENT_FIRST_PORTS.has(to.port) ? CLIENT_FIRST_MS : SERVER_FIRST_MS;
+    const bytes = await peekFirstBytes(socket, (sofar) => readClientHello(sofar) !== "incomplete", patienceMs);
     if (bytes === undefined) {
       socket.destroy();
       return;

@@ -65,6 +65,7 @@ export class DeclaredFiles {
     const { reply, view } = errand;
     if (resource.kind === "member") this.#deps.generations.noteMember(resource);
     if (this.#wasCut(errand.key)) reply.ignoresRange = true;
+    await this.#deps.fills.committed(placeOf(errand.key, view.realm, resource.declaration.digest));
     const stored = this.#stored(errand, resource);
     if (stored !== undefined) {
       reply.record.cacheStatus = { hit: true };

@@ -12,6 +12,7 @@ import type { Store } from "../storage/store.ts";
 import { asUndeclared, type DeclaredFiles } from "./declared.ts";
 import type { Errand } from "./errand.ts";
 import type { Filling } from "./filling.ts";
+import { type Fills, placeOf } from "./fills.ts";
 import type { Generations } from "./generations.ts";
 import type { LocalSite } from "./local.ts";
 import type { Forwarder } from "./origin-forward.ts";
@@ -24,6 +25,7 @@ import { wayOf } from "./way.ts";
 
 export interface ExchangeDependencies {
   readonly store: Store;
+  readonly fills: Fills;
   readonly filling: Filling;
   readonly declaredFiles: DeclaredFiles;
   readonly generations: Generations;
@@ -74,11 +76,11 @@ export class Exchanges {
     const method = request.method ?? "GET";
     const view: RequestView = { method, target, fields, record: headers, realm: realmOf(target, headers) };
     if (method !== "GET" && method !== "HEAD") return await forwarder.forward(reply, view);
-    const { class: resourceClass, coding } = classification;
+    const { class: resourceClass, coding, isImmutable } = classification;
     const place = resourceClass === "root" ? locateMetadata(target) : undefined;
     // A root whose members are gone was replaced: whatever lifetime it was given, its origin is asked.
     const rootFreshForMs = generations.isOutdated(target.uri) ? 0 : settings.rootFreshForMs;
-    const context = { class: resourceClass, coding, rootFreshForMs };
+    const context = { class: resourceClass, coding, isImmutable, rootFreshForMs };
     await this.#get({ reply, view, context, key: entryKeyOf("GET", target.uri), place });
   }
 
@@ -96,9 +98,11 @@ export class Exchanges {
 
   /** Digest before URL: what is declared goes by its digest, and only the rest by RFC 9111. */
   async #lookUp(errand: Errand): Promise<void> {
-    const { store, clock, declaredFiles } = this.#deps;
+    const { store, clock, fills, declaredFiles } = this.#deps;
     const declared = await declaredFiles.find(errand);
     if (declared !== undefined) return await declaredFiles.answer(errand, declared);
+    // What has just been filled is a hit as soon as it is committed, a moment after its last byte went out.
+    await fills.committed(placeOf(errand.key, errand.view.realm));
     const entries = asUndeclared(store.find(errand.key));
     await this.#carryOut(errand, decide(errand.view, entries, { ...errand.context, nowMs: clock() }));
   }

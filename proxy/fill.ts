@@ -104,6 +104,11 @@ export class Fill {
     return this.#body.appendedBytes;
   }
 
+  /** Every byte has come and is verified; it may still have to be committed. */
+  get isComplete(): boolean {
+    return this.#body.end === "complete";
+  }
+
   /** What the store holds of it, once it has settled: `undefined` where nothing could be stored. */
   get stored(): Entry | undefined {
     return this.#stored;
@@ -274,8 +279,9 @@ export class Fill {
       this.#stored = await staging.commit(draft);
       await this.order.onStored?.(this.#stored);
     } catch (error) {
+      // The store has told of its fault itself, once.
       const { code, message } = toLarderError(error);
-      this.#dependencies.log.warn({ code, reason: message, key: draft.key.split("?")[0] }, "served without storing");
+      this.#dependencies.log.debug({ code, reason: message, key: draft.key.split("?")[0] }, "served without storing");
     }
   }
 

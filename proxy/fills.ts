@@ -28,6 +28,12 @@ export class Fills {
     return this.#running.get(place);
   }
 
+  /** Resolves when a fill that has its last byte already is committed; at once while there is none. */
+  async committed(place: string): Promise<void> {
+    const fill = this.#running.get(place);
+    if (fill?.isComplete === true) await fill.settled;
+  }
+
   /** Starts a fill that others find under `place` until it has been committed or dropped. */
   lead(place: string, order: FillOrder): Fill {
     const fill = new Fill(order, this.#dependencies);

@@ -12,7 +12,10 @@ export function peekFirstBytes(
 ): Promise<Buffer | undefined> {
   return new Promise((resolve) => {
     let bytes = Buffer.alloc(0);
+    let isSettled = false;
     const settle = (result: Buffer | undefined): void => {
+      if (isSettled) return;
+      isSettled = true;
       clearTimeout(timer);
       socket.pause();
       socket.removeListener("data", onData);
@@ -26,7 +29,8 @@ export function peekFirstBytes(
       if (isEnough(bytes)) settle(bytes);
     };
     const onGone = (): void => settle(undefined);
-    const timer = setTimeout(() => settle(bytes), timeoutMs);
+    // A busy process runs its timers before it reads: what has arrived by now still counts.
+    const timer = setTimeout(() => setImmediate(() => settle(bytes)), timeoutMs);
     socket.on("data", onData);
     socket.once("end", onGone);
     socket.once("close", onGone);

@@ -42,7 +42,7 @@ export function createProxy(dependencies: ProxyDependencies, settings: ProxySett
     totals.mismatches += 1;
   };
   const declaredFiles = new DeclaredFiles({ index, store, fills, filling, generations, clock, log, onMismatch });
-  const answering = { store, filling, declaredFiles, generations, forwarder, local };
+  const answering = { store, fills, filling, declaredFiles, generations, forwarder, local };
   const exchanges = new Exchanges({ ...answering, addresses, clock, records, settings });
   const tunnels = new Tunnels({ contexts, addresses, log, settings, openTunnel: routes.openTunnel });
   const startedMs = clock();

@@ -10,12 +10,12 @@ export async function showAuthority(invocation: Invocation): Promise<number> {
   const { caCert, caKey } = loadConfig(invocation).settings;
   const nowMs = systemClock();
   const authority = loadOrCreateAuthority({ certFile: caCert, keyFile: caKey, nowMs, create: false });
-  const { subject, fingerprint256, certificatePem, certFile, keyFile } = authority;
+  const { subject, fingerprint256, chainPem, certFile, keyFile } = authority;
   const notAfter = new Date(authority.notAfterMs).toISOString();
   if (invocation.flags["json"] === true) {
-    printJson({ subject, fingerprint256, notAfter, certFile, keyFile, certificatePem });
+    printJson({ subject, fingerprint256, notAfter, certFile, keyFile, chainPem });
   } else if (invocation.flags["pem"] === true) {
-    process.stdout.write(certificatePem);
+    process.stdout.write(chainPem);
   } else {
     const facts = [
       ["subject", subject],

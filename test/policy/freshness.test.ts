@@ -291,3 +291,20 @@ describe("serving stale when the origin fails (RFC 9111 §4.2.4)", () => {
     });
   });
 });
+
+describe("a name that its format never gives to other bytes", () => {
+  const silent = { status: 200, fields: [], responseMs: 0 };
+
+  it("is fresh for a month where the registry says nothing (RFC 9111 §4.2.2)", () => {
+    const month = 30 * 24 * 60 * 60;
+    expect(freshForSeconds(silent, { class: "payload", rootFreshForMs: 0, isImmutable: true })).toBe(month);
+    expect(freshForSeconds(silent, { class: "payload", rootFreshForMs: 0 })).toBe(0);
+  });
+
+  it("keeps to what the registry does say", () => {
+    const told = { ...silent, fields: ["Cache-Control", "max-age=60"] };
+    expect(freshForSeconds(told, { class: "payload", rootFreshForMs: 0, isImmutable: true })).toBe(60);
+    const failed = { ...silent, status: 404 };
+    expect(freshForSeconds(failed, { class: "payload", rootFreshForMs: 0, isImmutable: true })).toBe(0);
+  });
+});
