@@ -45,3 +45,6 @@ export interface Entry extends EntryKey {
 export function entryKeyOf(method: string, uri: string): string {
   return `${method} ${uri}`;
 }
+
+/** Bodies up to this length are read and sent whole, and kept in memory while they are popular. */
+export const SMALL_BODY_BYTES = 64 * 1024;

@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { LRUCache } from "lru-cache";
 import type { Clock } from "../core/clock.ts";
 import type { Digest } from "../core/digest.ts";
-import type { ByteRange } from "../core/entry.ts";
+import { type ByteRange, SMALL_BODY_BYTES } from "../core/entry.ts";
 import { LarderError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { BlobFiles } from "./blob-files.ts";
@@ -10,7 +10,6 @@ import type { BlobFacts, BlobTable, LastUsed } from "./blob-table.ts";
 import type { FaultLog } from "./faults.ts";
 import type { Quota } from "./quota.ts";
 import type { SealedBody } from "./staging.ts";
-import { SMALL_BODY_BYTES } from "./store.ts";
 import { Turns } from "./turns.ts";
 
 export interface BlobsDependencies {

@@ -1,11 +1,11 @@
 import { Hasher } from "../core/digest.ts";
-import type { Entry } from "../core/entry.ts";
+import { type Entry, SMALL_BODY_BYTES } from "../core/entry.ts";
 import { LarderError, toLarderError } from "../core/errors.ts";
 import { ByteWindow } from "./byte-window.ts";
 import { type FaultLog, unwritable } from "./faults.ts";
 import type { Quota, Reservation } from "./quota.ts";
 import { StagingFile } from "./staging-file.ts";
-import { type EntryDraft, type Sealed, SMALL_BODY_BYTES, type Staging } from "./store.ts";
+import type { EntryDraft, Sealed, Staging } from "./store.ts";
 
 /** What is written at once: 1 MiB by `writev` reached 0.7–1.7 GiB/s with hashing, a write stream 0.65. */
 const BATCH_BYTES = 1024 * 1024;

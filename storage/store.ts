@@ -102,9 +102,6 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** Bodies up to this length are read whole and kept in memory while they are popular. */
-export const SMALL_BODY_BYTES = 64 * 1024;
-
 /** What a client took: one event of the ledger. */
 export interface LedgerEvent {
   readonly session: string | undefined;
