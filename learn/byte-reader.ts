@@ -13,11 +13,14 @@ export class ByteReader {
 
   /** The next bytes, without taking them; fewer when the source ends before. */
   async peek(bytes: number): Promise<Buffer> {
-    while (this.#buffer.length < bytes) {
+    const parts = [this.#buffer];
+    for (let missing = bytes - this.#buffer.length; missing > 0; ) {
       const chunk = await this.#next();
       if (chunk === undefined) break;
-      this.#buffer = Buffer.concat([this.#buffer, chunk]);
+      parts.push(chunk);
+      missing -= chunk.length;
     }
+    if (parts.length > 1) this.#buffer = Buffer.concat(parts);
     return this.#buffer.subarray(0, bytes);
   }
 

@@ -1,4 +1,5 @@
 import unbzip2 from "unbzip2-stream";
+import { ByteReader } from "./byte-reader.ts";
 
 /** Of one byte of bzip2 20,000 can be made; this is how much is unpacked between two looks at the caps. */
 const SLICE_BYTES = 4096;
@@ -13,13 +14,19 @@ export async function* decodeBzip2(source: AsyncIterable<Uint8Array>): AsyncGene
   stream.on("error", (error: Error) => {
     failure ??= error;
   });
-  for await (const chunk of source)
-    for (let start = 0; start < chunk.length; start += SLICE_BYTES) {
-      stream.write(Buffer.from(chunk.subarray(start, start + SLICE_BYTES)));
-      if (failure !== undefined) throw failure;
-      yield* unpacked.splice(0);
-    }
+  for await (const slice of slices(source)) {
+    stream.write(slice);
+    if (failure !== undefined) throw failure;
+    yield* unpacked.splice(0);
+  }
   stream.end();
   if (failure !== undefined) throw failure;
   yield* unpacked.splice(0);
+}
+
+/** Slices of that size, the last one shorter: unbzip2-stream takes a time for each that grows with their number. */
+async function* slices(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  const reader = new ByteReader(source);
+  for (let slice = await reader.peek(SLICE_BYTES); slice.length > 0; slice = await reader.peek(SLICE_BYTES))
+    yield await reader.take(slice.length);
 }

@@ -72,6 +72,8 @@ export interface DeclarationIndex {
    * http what was asked by https.
    */
   alternateUris(resource: DeclaredResource, nowMs: number): readonly string[];
+  /** The other bases of the same repository, as mirror lists and configuration name them, best first. */
+  mirrorsOf(base: string, options: Pick<FindOptions, "realm" | "nowMs">): readonly string[];
   /** Other URIs below the same base for which the same root declares the same bytes: the `by-hash/` names of a member. */
   otherNames(resource: DeclaredResource): readonly string[];
   /** Whether the document was read and is still kept: then there is nothing to learn from it. */

@@ -106,17 +106,19 @@ class LocalDeclarations implements DeclarationIndex {
     });
   }
 
-  alternateUris({ base, path, realm, ecosystem, root }: DeclaredResource, nowMs: number): readonly string[] {
-    const bases = this.#or([], () => {
-      const mirrors = this.#statements.mirrors
-        .all({ url: base, realm, ecosystem, now: nowMs })
-        .filter(({ url, via, uri }) => via === "config" || this.#mayDelegate(uri, url));
-      // A root that stands at this base says the same of every other base where it stands.
-      const twins = root.uri.startsWith(base) ? this.#statements.twins.all(toRaw(root.digest), realm) : [];
-      return [...mirrors, ...twins].map(({ url }) => url);
-    });
+  mirrorsOf(base: string, { realm, nowMs }: Pick<FindOptions, "realm" | "nowMs">): readonly string[] {
+    const mirrors = this.#or([], () => this.#statements.mirrors.all({ url: base, realm, now: nowMs }));
+    const isBelieved = ({ url, via, uri }: MirrorRow): boolean => via === "config" || this.#mayDelegate(uri, url);
+    return [...new Set(mirrors.filter(isBelieved).map(({ url }) => url))];
+  }
+
+  alternateUris({ base, path, realm, root }: DeclaredResource, nowMs: number): readonly string[] {
+    // A root that stands at this base says the same of every other base where it stands.
+    const isOwn = root.uri.startsWith(base);
+    const twins = isOwn ? this.#or([], () => this.#statements.twins.all(toRaw(root.digest), realm)) : [];
+    const bases = new Set([...this.mirrorsOf(base, { realm, nowMs }), ...twins.map(({ url }) => url)]);
     const isAllowed = (url: string): boolean => url !== base && (url.startsWith("https:") || base.startsWith("http:"));
-    return [...new Set(bases)].filter(isAllowed).map((url) => url + path);
+    return [...bases].filter(isAllowed).map((url) => url + path);
   }
 
   otherNames({ base, path, kind, declaration, declaredBy }: DeclaredResource): readonly string[] {
@@ -214,11 +216,11 @@ interface MirrorRow {
 
 function prepare(db: Database) {
   return {
-    mirrors: db.prepare<Readonly<Record<"url" | "realm" | "ecosystem", string>> & { readonly now: number }, MirrorRow>(
+    mirrors: db.prepare<{ readonly url: string; readonly realm: string; readonly now: number }, MirrorRow>(
       `SELECT base.url, repo.via, repo.uri FROM base AS this
          JOIN mirror AS mine ON mine.base_id = this.id JOIN repo ON repo.id = mine.repo_id
          JOIN mirror AS other ON other.repo_id = repo.id JOIN base ON base.id = other.base_id
-       WHERE this.url = @url AND this.realm = @realm AND repo.ecosystem = @ecosystem AND repo.expires_ms > @now
+       WHERE this.url = @url AND this.realm = @realm AND other.base_id <> this.id AND repo.expires_ms > @now
        ORDER BY other.position`,
     ),
     twins: db.prepare<[Buffer, string], { readonly url: string }>(

@@ -1,0 +1,225 @@
+import type { Clock } from "../core/clock.ts";
+import type { Digest } from "../core/digest.ts";
+import type { Realm } from "../core/entry.ts";
+import type { Log } from "../core/log.ts";
+import type { TargetUri } from "../core/target.ts";
+import { locateMetadata } from "../ecosystems/readers.ts";
+import { canonicalUri } from "../ecosystems/repository-path.ts";
+import type { DeclarationIndex } from "../storage/declarations.ts";
+import { type Layout, layoutOf } from "../storage/layout.ts";
+import type { LearnOutcome, LearnTask, Task, TaskResult } from "./tasks.ts";
+import { LearningThread, ThreadEnded } from "./thread.ts";
+
+/** A root, member or list of mirrors whose body is a blob of the store. */
+export interface LearnJob {
+  readonly target: TargetUri;
+  readonly digest: Digest;
+  readonly realm: Realm;
+}
+
+/** Bases that the user says are one repository. */
+export interface ConfiguredRepository {
+  readonly name: string;
+  readonly ecosystem: string;
+  /** Canonical, best first. */
+  readonly bases: readonly string[];
+}
+
+/** Reads metadata behind the downloads, in a thread of its own, one document at a time and in the order they came. */
+export interface Learner {
+  /**
+   * Learns what a stored document declares, and that it was seen just now: to be called whenever a root, member or mirror
+   * list was stored or found to be current (304). What is known already costs little. Never rejects.
+   */
+  learn(job: LearnJob): Promise<LearnOutcome>;
+  /** Makes bases one repository. Never rejects. */
+  configure(repository: ConfiguredRepository): Promise<LearnOutcome>;
+  /**
+   * Resolves when every document has been read that was handed in before and may declare something about the URI, or after
+   * some seconds; `undefined` when there is none.
+   * @param uri canonical
+   */
+  pending(uri: string, realm: Realm): Promise<void> | undefined;
+  /** Ends the thread; what it is reading is not learnt. */
+  close(): Promise<void>;
+}
+
+export interface LearnerOptions {
+  /** The folder of the store. */
+  readonly rootDir: string;
+  /** What the learner writes is asked here; it is told when there is more. */
+  readonly index: Pick<DeclarationIndex, "find" | "mirrorsOf" | "refresh">;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** What the thread's heap may hold; a document that takes more is not learnt. */
+  readonly maxHeapMib?: number;
+}
+
+/** A reader keeps every path of its document: some 200 bytes for each of a million, which is more than any has. */
+const MAX_HEAP_MIB = 512;
+/** A base whose largest index is being read takes this long at most; nobody waits longer for what may not even be in it. */
+const PATIENCE_MS = 15_000;
+/** A thread that has read a large index keeps its memory: some 100 MiB, which others can use better. */
+const IDLE_MS = 60_000;
+/** Documents that are known to be broken are not read again each time they are asked for. */
+const MAX_BROKEN = 1_000;
+const IGNORED: LearnOutcome = { kind: "ignored" };
+
+export function createLearner(options: LearnerOptions): Learner {
+  return new ThreadedLearner(options);
+}
+
+/** A document that is being read or waits for it. */
+interface Lesson {
+  readonly realm: Realm;
+  /** What it may declare something about. */
+  readonly bases: readonly string[];
+  readonly outcome: Promise<LearnOutcome>;
+}
+
+class ThreadedLearner implements Learner {
+  readonly #index: LearnerOptions["index"];
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #layout: Layout;
+  readonly #thread: LearningThread;
+  readonly #lessons = new Map<string, Lesson>();
+  readonly #broken = new Map<string, LearnOutcome>();
+  #last: Promise<unknown> = Promise.resolve();
+  #idle: NodeJS.Timeout | undefined;
+  #hasFailed = false;
+  #isClosed = false;
+
+  constructor({ rootDir, index, clock, log, maxHeapMib = MAX_HEAP_MIB }: LearnerOptions) {
+    this.#index = index;
+    this.#clock = clock;
+    this.#log = log;
+    this.#layout = layoutOf(rootDir);
+    this.#thread = new LearningThread({ rootDir }, { maxOldGenerationSizeMb: maxHeapMib });
+  }
+
+  learn(job: LearnJob): Promise<LearnOutcome> {
+    const { target, realm, digest } = job;
+    const name = `${realm} ${target.uri} ${digest}`;
+    const begun = this.#lessons.get(name);
+    if (begun !== undefined) return begun.outcome;
+    const atMs = this.#clock();
+    const outcome = this.#inTurn(() => this.#teach(job, atMs)).finally(() => this.#lessons.delete(name));
+    this.#lessons.set(name, { realm, bases: this.#basesOf(job, atMs), outcome });
+    return outcome;
+  }
+
+  configure(repository: ConfiguredRepository): Promise<LearnOutcome> {
+    return this.#inTurn(() => this.#carryOut({ kind: "configured", ...repository, atMs: this.#clock() }));
+  }
+
+  pending(uri: string, realm: Realm): Promise<void> | undefined {
+    const outcomes = [...this.#lessons.values()]
+      .filter((lesson) => lesson.realm === realm && lesson.bases.some((base) => uri.startsWith(base)))
+      .map(({ outcome }) => outcome);
+    return outcomes.length === 0 ? undefined : within(PATIENCE_MS, Promise.all(outcomes));
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#idle);
+    await this.#thread.stop();
+    await this.#last;
+  }
+
+  async #teach(job: LearnJob, atMs: number): Promise<LearnOutcome> {
+    const task = this.#taskFor(job, atMs);
+    if (task === undefined) return IGNORED;
+    const name = `${job.digest} ${job.target.uri}`;
+    const broken = this.#broken.get(name);
+    if (broken !== undefined) return broken;
+    const outcome = await this.#carryOut(task);
+    if (outcome.kind === "broken") this.#noteBroken(name, outcome, job);
+    if (outcome.kind === "learnt") void this.#inTurn(() => this.#collect());
+    return outcome;
+  }
+
+  /** A member is known as such by what its root declares, wherever it lies; so this is decided when its turn comes. */
+  #taskFor({ target, digest, realm }: LearnJob, atMs: number): LearnTask | undefined {
+    const stored = { digest, realm, atMs, file: this.#layout.blobFile(digest) };
+    const place = locateMetadata(target);
+    if (place?.role === "mirrors") return { ...stored, ...place, kind: "mirrors", uri: target.uri };
+    if (place?.role === "root")
+      return { ...stored, ...place, kind: "root", uri: place.base + place.path, scope: place.scope ?? "" };
+    const uri = canonicalUri(target);
+    const declared = uri === undefined ? undefined : this.#index.find(uri, { realm, nowMs: atMs });
+    if (declared?.isIndex !== true) return undefined;
+    const { ecosystem, base, path } = declared;
+    return { ...stored, kind: "member", ecosystem, base, path };
+  }
+
+  /** The base that a document is about, with its mirrors; where that is not known yet, all that its host has. */
+  #basesOf({ target, realm }: LearnJob, nowMs: number): readonly string[] {
+    const place = locateMetadata(target);
+    if (place?.role === "mirrors") return place.base === undefined ? [] : [place.base];
+    const uri = canonicalUri(target);
+    const declared = uri === undefined ? undefined : this.#index.find(uri, { realm, nowMs });
+    const base = declared?.base ?? place?.base ?? `${target.scheme}://${target.authority}/`;
+    return [base, ...this.#index.mirrorsOf(base, { realm, nowMs })];
+  }
+
+  async #carryOut(task: LearnTask): Promise<LearnOutcome> {
+    const result = await this.#run(task);
+    this.#index.refresh();
+    return result.kind === "collected" ? IGNORED : result;
+  }
+
+  /** Removes what nothing leads to any more, while there is nothing to read. */
+  async #collect(): Promise<void> {
+    for (let isMoreLeft = true; isMoreLeft && this.#lessons.size === 0; ) {
+      const result = await this.#run({ kind: "collect", atMs: this.#clock() });
+      isMoreLeft = result.kind === "collected" && result.isMoreLeft;
+    }
+    this.#index.refresh();
+  }
+
+  async #run(task: Task): Promise<TaskResult> {
+    if (this.#isClosed) return { kind: "failed", reason: "larder is closing" };
+    clearTimeout(this.#idle);
+    const result = await this.#thread.run(task).catch(asResult);
+    if (result.kind === "failed") this.#noteFailure(result.reason);
+    else this.#hasFailed = false;
+    if (!this.#isClosed) this.#idle = setTimeout(() => void this.#thread.stop(), IDLE_MS).unref();
+    return result;
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(work);
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  #noteBroken(name: string, outcome: LearnOutcome & { kind: "broken" }, { target, digest }: LearnJob): void {
+    if (this.#broken.size >= MAX_BROKEN) this.#broken.clear();
+    this.#broken.set(name, outcome);
+    // Without the query, which can hold a signature.
+    const uri = target.uri.replace(/\?.*$/, "");
+    this.#log.warn({ uri, digest, reason: outcome.reason }, "metadata is broken; nothing is learnt from it");
+  }
+
+  /** Once, until it works again. */
+  #noteFailure(reason: string): void {
+    if (!this.#hasFailed && !this.#isClosed)
+      this.#log.error({ reason }, "metadata cannot be learnt; downloads go on without declarations");
+    this.#hasFailed = true;
+  }
+}
+
+function asResult(error: unknown): TaskResult {
+  const reason = error instanceof Error ? error.message : String(error);
+  return { kind: error instanceof ThreadEnded && error.isOutOfMemory ? "broken" : "failed", reason };
+}
+
+/** Resolves with the work or after that time, whichever comes first. */
+async function within(maxMs: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, maxMs).unref();
+  });
+  await Promise.race([work, patience]).finally(() => clearTimeout(timer));
+}

@@ -1,0 +1,88 @@
+import { once } from "node:events";
+import { type ResourceLimits, Worker } from "node:worker_threads";
+import { systemCode } from "../core/errors.ts";
+import type { Task, TaskResult } from "./tasks.ts";
+import type { WorkerData } from "./worker.ts";
+
+/** How a thread ended that had a task: it ran out of memory, or met with an error that nobody caught. */
+export class ThreadEnded extends Error {
+  readonly isOutOfMemory: boolean;
+
+  constructor(cause: unknown) {
+    const isOutOfMemory = systemCode(cause) === "ERR_WORKER_OUT_OF_MEMORY";
+    super(isOutOfMemory ? "the learning worker ran out of memory" : `the learning worker ended: ${String(cause)}`, {
+      cause,
+    });
+    this.isOutOfMemory = isOutOfMemory;
+  }
+}
+
+/**
+ * The worker thread, started when there is something to do. Whatever ends it, nothing half written stays: a document is one
+ * transaction, and the next task starts a new thread.
+ */
+export class LearningThread {
+  readonly #data: WorkerData;
+  readonly #limits: ResourceLimits;
+  #worker: Worker | undefined;
+
+  constructor(data: WorkerData, limits: ResourceLimits) {
+    this.#data = data;
+    this.#limits = limits;
+  }
+
+  /** Has one task done; the caller waits for it before the next. @throws ThreadEnded */
+  async run(task: Task): Promise<TaskResult> {
+    const worker = this.#start();
+    const settled = new AbortController();
+    const { signal } = settled;
+    worker.ref();
+    try {
+      worker.postMessage(task);
+      const result = once(worker, "message", { signal }).then(([message]) => message as TaskResult);
+      const end = once(worker, "exit", { signal }).then(([code]) => Promise.reject(new Error(`exit code ${code}`)));
+      return await Promise.race([result, end]);
+    } catch (cause) {
+      this.#forget(worker);
+      throw new ThreadEnded(cause);
+    } finally {
+      settled.abort();
+      worker.unref();
+    }
+  }
+
+  /** Ends the thread and gives its memory back; what it is doing is undone. The next task starts another. */
+  async stop(): Promise<void> {
+    const worker = this.#worker;
+    this.#worker = undefined;
+    await worker?.terminate();
+  }
+
+  #start(): Worker {
+    if (this.#worker !== undefined) return this.#worker;
+    const worker = startWorker(this.#data, this.#limits);
+    // What ends it while it has nothing to do concerns nobody; the next task finds it gone.
+    worker.on("error", () => this.#forget(worker));
+    worker.on("exit", () => this.#forget(worker));
+    this.#worker = worker;
+    return worker;
+  }
+
+  #forget(worker: Worker): void {
+    if (this.#worker === worker) this.#worker = undefined;
+  }
+}
+
+/**
+ * Beside this file lies what was compiled from the worker's source, or, in development and tests, the source itself. Node 20
+ * cannot read that; a loader given by `--import` is not used for the first module of a worker, so it is registered before.
+ */
+function startWorker(workerData: WorkerData, resourceLimits: ResourceLimits): Worker {
+  const options = { workerData, resourceLimits, name: "larder-learn" };
+  if (!import.meta.url.endsWith(".ts")) return new Worker(new URL("./worker.js", import.meta.url), options);
+  const [loader, source] = [import.meta.resolve("tsx/esm/api"), import.meta.resolve("./worker.ts")].map((url) =>
+    JSON.stringify(url),
+  );
+  const start = `import(${loader}).then((tsx) => tsx.register()).then(() => import(${source}))`;
+  return new Worker(start, { ...options, eval: true });
+}
