@@ -16,6 +16,7 @@ import type { Config } from "./config.ts";
 import type { ControlService } from "./control-server.ts";
 import type { Environment } from "./directories.ts";
 import { explain } from "./explain.ts";
+import { keepYoungGenerationSmall } from "./memory.ts";
 import { openOwnStore } from "./open-store.ts";
 import { proxySettings } from "./proxy-settings.ts";
 import { Sessions } from "./sessions.ts";
@@ -49,6 +50,7 @@ export interface Larder extends ControlService {
  * @throws LarderError `STORE_…`, `CA_…`, `CONFIG_BAD_VALUE`
  */
 export async function wire({ config, env, log, clock }: WireOptions): Promise<Larder> {
+  keepYoungGenerationSmall();
   const store = await openOwnStore(config.settings, { clock, log });
   try {
     const trust = prepareTrust(config, env, clock());
