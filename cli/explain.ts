@@ -1,11 +1,14 @@
 import type { Clock } from "../core/clock.ts";
+import type { Declaration } from "../core/declaration.ts";
 import { type Entry, entryKeyOf, PUBLIC_REALM } from "../core/entry.ts";
-import { parseTarget } from "../core/target.ts";
+import { parseTarget, type TargetUri } from "../core/target.ts";
 import { classify } from "../ecosystems/classify.ts";
 import type { Classification } from "../ecosystems/ecosystem.ts";
+import { canonicalUri } from "../ecosystems/repository-path.ts";
 import { decide } from "../policy/decide.ts";
 import type { Plan } from "../policy/plan.ts";
 import { mayIntercept } from "../policy/tunnels.ts";
+import type { DeclarationIndex } from "../storage/declarations.ts";
 import type { Store } from "../storage/store.ts";
 import type { Settings } from "./config.ts";
 import { tunnelPatterns } from "./proxy-settings.ts";
@@ -16,9 +19,22 @@ export interface Explanation {
   readonly classification: Classification;
   /** Stored answers that anybody may have, newest first. Those of a realm are told to nobody: RFC 9211 §6. */
   readonly entries: readonly Pick<Entry, "variant" | "status" | "digest" | "bytes" | "responseMs" | "storedMs">[];
+  /** What its repository declares about it, by the newest generation. */
+  readonly declaration?: DeclarationSummary;
   readonly plan: PlanSummary;
   /** The plan as a sentence. */
   readonly because: string;
+}
+
+export interface DeclarationSummary extends Declaration {
+  readonly kind: "payload" | "member";
+  /** The URL prefix under which the declaration holds. */
+  readonly base: string;
+  /** The document that declares it, and the root of its generation. */
+  readonly declaredBy: string;
+  readonly root: { readonly uri: string; readonly digest: string; readonly seenMs: number };
+  /** The stored blob that has the declared digest. */
+  readonly blob: string | undefined;
 }
 
 /** A plan without the entry; `tunnel` where larder would not even see the request. */
@@ -30,12 +46,13 @@ export interface PlanSummary {
 
 interface ExplainDependencies {
   readonly store: Pick<Store, "find">;
+  readonly declarations: Pick<DeclarationIndex, "find" | "findBlob">;
   readonly clock: Clock;
   readonly settings: Pick<Settings, "rootFreshFor" | "intercept" | "tunnel">;
 }
 
 /** @throws LarderError `BAD_TARGET`, `UNKNOWN_SCHEME` or `USERINFO_IN_TARGET` */
-export function explain(uri: string, { store, clock, settings }: ExplainDependencies): Explanation {
+export function explain(uri: string, { store, declarations, clock, settings }: ExplainDependencies): Explanation {
   const target = parseTarget(uri);
   const classification = classify(target, undefined);
   const found = store.find(entryKeyOf("GET", target.uri)).filter(({ realm }) => realm === PUBLIC_REALM);
@@ -46,6 +63,8 @@ export function explain(uri: string, { store, clock, settings }: ExplainDependen
       plan: { action: "tunnel" },
       because: "passed through unopened: a tunnel pattern covers the host",
     };
+  const declaration = classification.class === "root" ? undefined : declarationOf(target, declarations, clock());
+  if (declaration !== undefined) return { ...facts, declaration, ...planForDeclared(declaration) };
   const plan = decide({ method: "GET", target, fields: [], record: {}, realm: PUBLIC_REALM }, found, {
     nowMs: clock(),
     class: classification.class,
@@ -56,6 +75,37 @@ export function explain(uri: string, { store, clock, settings }: ExplainDependen
   const reason = "reason" in plan ? { reason: plan.reason } : {};
   const ttl = "ttlSeconds" in plan ? { ttlSeconds: plan.ttlSeconds } : {};
   return { ...facts, plan: { action: plan.action, ...reason, ...ttl }, because: sentenceOf(plan) };
+}
+
+function declarationOf(
+  target: TargetUri,
+  declarations: ExplainDependencies["declarations"],
+  nowMs: number,
+): DeclarationSummary | undefined {
+  const uri = canonicalUri(target);
+  const found = uri === undefined ? undefined : declarations.find(uri, { realm: PUBLIC_REALM, nowMs });
+  if (found === undefined) return undefined;
+  const { kind, base, declaredBy, root, declaration } = found;
+  return {
+    ...declaration,
+    kind,
+    base,
+    declaredBy,
+    root,
+    blob: declarations.findBlob(declaration, PUBLIC_REALM)?.digest,
+  };
+}
+
+function planForDeclared({ blob }: DeclarationSummary): Pick<Explanation, "plan" | "because"> {
+  if (blob !== undefined)
+    return {
+      plan: { action: "serve" },
+      because: "served from the store, no origin asked: a blob has the declared digest",
+    };
+  return {
+    plan: { action: "fetch", reason: "uri-miss" },
+    because: "fetched from the origin or a mirror, and sent to its end only if it has the declared digest",
+  };
 }
 
 function summaryOf({ variant, status, digest, bytes, responseMs, storedMs }: Entry): Explanation["entries"][number] {

@@ -1,6 +1,8 @@
 import type { Clock } from "../core/clock.ts";
 import { LarderError } from "../core/errors.ts";
-import type { Log } from "../core/log.ts";
+import { type Log, silentLog } from "../core/log.ts";
+import { mayDelegate } from "../policy/delegation.ts";
+import { type DeclarationReader, openDeclarationsForReading } from "../storage/local-declarations.ts";
 import { openStore, openStoreForReading, type StoreReader } from "../storage/open-store.ts";
 import type { Store } from "../storage/store.ts";
 import { automaticMaxBytes } from "./capacity.ts";
@@ -24,6 +26,23 @@ export async function withStoreOnDisk<T>(settings: StoreSettings, use: (store: S
   } finally {
     store.close();
   }
+}
+
+/** The same with what repositories declare. @throws LarderError `STORE_UNREADABLE` */
+export async function withDeclarationsOnDisk<T>(
+  settings: StoreSettings & Pick<Settings, "delegate">,
+  use: (store: StoreReader, declarations: DeclarationReader) => T,
+): Promise<T> {
+  return await withStoreOnDisk(settings, (store) => {
+    const isDelegated = (from: string, to: string): boolean => mayDelegate(from, to, settings.delegate);
+    const options = { rootDir: settings.root, mayDelegate: isDelegated, log: silentLog };
+    const declarations = openDeclarationsForReading(options);
+    try {
+      return use(store, declarations);
+    } finally {
+      declarations.close();
+    }
+  });
 }
 
 async function maxBytesOf({ root, maxBytes }: StoreSettings): Promise<number> {

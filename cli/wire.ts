@@ -102,7 +102,7 @@ async function assemble({ config, env, log, clock }: WireOptions, store: Store, 
     status: report,
     usage: () => store.usage(),
     list: (containing, limit) => store.list({ limit, ...(containing === undefined ? {} : { containing }) }),
-    why: (uri) => explain(uri, { store, clock, settings }),
+    why: (uri) => explain(uri, { store, declarations, clock, settings }),
     async listen(address) {
       const url = `http://${formatAuthority(await proxy.listen(address))}`;
       listening.push(url);

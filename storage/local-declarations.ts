@@ -49,7 +49,7 @@ export function openDeclarations({ rootDir, mayDelegate, log }: DeclarationsOpti
 }
 
 /** What commands may ask while no larder, or another process, writes. */
-export type DeclarationReader = Pick<DeclarationIndex, "find" | "alternateUris" | "counts" | "close">;
+export type DeclarationReader = Pick<DeclarationIndex, "find" | "findBlob" | "alternateUris" | "counts" | "close">;
 
 /** Opens existing declarations without changing anything. @throws LarderError as {@link openDeclarations} */
 export function openDeclarationsForReading({ rootDir, mayDelegate, log }: DeclarationsOptions): DeclarationReader {

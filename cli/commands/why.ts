@@ -3,9 +3,9 @@ import { parseTarget } from "../../core/target.ts";
 import { layoutOf } from "../../storage/layout.ts";
 import { loadConfig } from "../config.ts";
 import { findRunning } from "../control-client.ts";
-import { type Explanation, explain } from "../explain.ts";
+import { type DeclarationSummary, type Explanation, explain } from "../explain.ts";
 import type { Invocation } from "../invocation.ts";
-import { withStoreOnDisk } from "../open-store.ts";
+import { withDeclarationsOnDisk } from "../open-store.ts";
 import { formatBytes, print, printJson, tabulate } from "../output.ts";
 import { EXIT } from "../usage.ts";
 
@@ -15,13 +15,16 @@ export async function why(invocation: Invocation): Promise<number> {
   const { uri } = parseTarget(invocation.operands[0] ?? "");
   const running = await findRunning(settings.root, invocation.env);
   const explanation = await (running?.why(uri) ??
-    withStoreOnDisk(settings, (store) => explain(uri, { store, clock: systemClock, settings })));
+    withDeclarationsOnDisk(settings, (store, declarations) =>
+      explain(uri, { store, declarations, clock: systemClock, settings }),
+    ));
   if (invocation.flags["json"] === true) printJson(explanation);
   else for (const line of describe(explanation, settings.root)) print(line);
   return EXIT.ok;
 }
 
-function describe({ uri, classification, entries, because }: Explanation, rootDir: string): string[] {
+function describe(explanation: Explanation, rootDir: string): string[] {
+  const { uri, classification, entries, declaration, because } = explanation;
   const { class: resourceClass, ecosystem } = classification;
   const stored = entries.flatMap(({ variant, status, digest, bytes, storedMs }) => [
     [
@@ -34,6 +37,17 @@ function describe({ uri, classification, entries, because }: Explanation, rootDi
     ["uri", uri],
     ["class", ecosystem === undefined ? resourceClass : `${resourceClass} of ${ecosystem}`],
     ...(stored.length > 0 ? stored : [["entry", "none"]]),
+    ...(declaration === undefined ? [] : describeDeclaration(declaration)),
     ["now", because],
   ]);
+}
+
+function describeDeclaration({ algorithm, digest, bytes, declaredBy, base, root }: DeclarationSummary): string[][] {
+  const length = bytes === undefined ? "" : `, ${formatBytes(bytes)}`;
+  return [
+    ["declared", `${algorithm} ${digest}${length}`],
+    ["by", declaredBy],
+    ["base", base],
+    ["root", `${root.uri} (sha256 ${root.digest}, seen ${new Date(root.seenMs).toISOString()})`],
+  ];
 }
