@@ -24,8 +24,8 @@ import { describeStatus, type StatusReport } from "./status-report.ts";
 import { prepareTrust, type Trust } from "./trust.ts";
 import { readVersion } from "./version.ts";
 
-/** Some 30 KiB a context: 60 MiB when as many hosts are asked as no build was seen to ask. */
-const MAX_CONTEXTS = 2000;
+/** Some 30 KiB a context: 15 MiB when as many hosts are asked as hardly any build asks. */
+const MAX_CONTEXTS = 500;
 
 export interface WireOptions {
   readonly config: Config;
