@@ -18,6 +18,13 @@ export async function folderDigests(folder: string, fits: RegExp): Promise<Recor
   return Object.fromEntries(await Promise.all(files));
 }
 
+/** The files below a folder, however deep, whose names fit; sorted. */
+export async function findFiles(folder: string, fits: RegExp): Promise<string[]> {
+  const found = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = found.filter((entry) => entry.isFile() && fits.test(entry.name));
+  return files.map((entry) => join(entry.parentPath, entry.name)).sort();
+}
+
 /** Answers with these bytes as a plain file server does: ETag, Last-Modified, one range, conditional requests, HEAD. */
 export function bytesHandler(body: Buffer, fields: Fields = {}): Handler {
   return (request, response) => sendBytes(request, response, { body, fields });

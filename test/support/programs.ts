@@ -6,14 +6,19 @@ import { systemCode } from "../../core/errors.ts";
 const PACKAGES: Readonly<Record<string, string>> = {
   "apt-ftparchive": "apt-utils",
   "apt-get": "apt",
+  createrepo_c: "createrepo-c",
   curl: "curl",
+  dnf: "dnf",
   "dpkg-deb": "dpkg",
   gpg: "gnupg",
   gpgconf: "gnupg",
+  modifyrepo_c: "createrepo-c",
   npm: "npm",
   openssl: "openssl",
   pip3: "python3-pip",
   python3: "python3",
+  rpmbuild: "rpm",
+  zstd: "zstd",
 };
 
 /** Debian's programs come before whatever else the machine has; Node's own folder first, for `node` and `npm`. */
