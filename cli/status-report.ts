@@ -16,13 +16,14 @@ export interface StatusReport {
 
 /** The report as lines for a person: `larder status`, and `/` on the proxy's own port. */
 export function describeStatus({ version, pid, root, listening, sessions, counters, usage }: StatusReport): string[] {
-  const { exchanges, hits, fills, fillsUnderWay, originBytes, clientBytes, openConnections, startedMs } = counters;
+  const { exchanges, hits, fills, fillsUnderWay, mismatches, originBytes, clientBytes } = counters;
+  const { openConnections, startedMs } = counters;
   return tabulate([
     ["larder", `${version}, process ${pid}, since ${new Date(startedMs).toISOString()}`],
     ["listening", listening.join(", ") || "for its sessions only"],
     ["sessions", sessions.map(({ name }) => name).join(", ") || "none"],
     ["exchanges", `${exchanges}, ${hits} hits, ${openConnections} open connections`],
-    ["fills", `${fills}, ${fillsUnderWay} under way`],
+    ["fills", `${fills}, ${fillsUnderWay} under way, ${mismatches} mismatches`],
     ["bytes", `${formatBytes(originBytes)} from origins, ${formatBytes(clientBytes)} to clients`],
     ["store", `${root}, ${describeUsage(usage)}`],
   ]);
