@@ -27,26 +27,31 @@ export class Verifier {
     return this.#declared?.bytes !== undefined && receivedBytes > this.#declared.bytes;
   }
 
-  sizeMismatch(bytes: number): LarderError {
-    const declared = this.#declared?.bytes;
-    return new LarderError("SIZE_MISMATCH", `the origin has ${bytes} bytes where the repository declares ${declared}`, {
-      details: { declared, received: bytes },
-    });
+  /** @param receivedDigest what came, where all of it did. */
+  sizeMismatch(receivedBytes: number, receivedDigest?: string): LarderError {
+    const { algorithm, digest, bytes } = this.#declared ?? {};
+    return new LarderError(
+      "SIZE_MISMATCH",
+      `the origin has ${receivedBytes} bytes where the repository declares ${bytes}`,
+      {
+        details: { algorithm, declared: digest, received: receivedDigest, declaredBytes: bytes, receivedBytes },
+      },
+    );
   }
 
   /** @throws LarderError `SIZE_MISMATCH` or `DIGEST_MISMATCH` with what was declared and what came. */
   check(sealed: Sealed): void {
     const declared = this.#declared;
     if (declared === undefined) return;
-    if (!this.mayBeLong(sealed.bytes)) throw this.sizeMismatch(sealed.bytes);
-    const digest = this.#foreign?.digest("hex") ?? sealed.digest;
-    if (digest === declared.digest) return;
-    const { algorithm } = declared;
+    const received = this.#foreign?.digest("hex") ?? sealed.digest;
+    if (!this.mayBeLong(sealed.bytes)) throw this.sizeMismatch(sealed.bytes, received);
+    if (received === declared.digest) return;
+    const { algorithm, digest } = declared;
     throw new LarderError(
       "DIGEST_MISMATCH",
-      `the origin sent ${algorithm} ${digest} where the repository declares ${declared.digest}`,
+      `the origin sent ${algorithm} ${received} where the repository declares ${digest}`,
       {
-        details: { algorithm, declared: declared.digest, received: digest },
+        details: { algorithm, declared: digest, received },
       },
     );
   }

@@ -48,6 +48,17 @@ describe("a verifier", () => {
     expect(verifier.mayBeLong(11)).toBe(false);
     expect(verifier.isTooLong(10)).toBe(false);
     expect(verifier.isTooLong(11)).toBe(true);
-    expect(() => verifier.check(sealed)).toThrow(expect.objectContaining({ code: "SIZE_MISMATCH" }));
+    expect(() => verifier.check(sealed)).toThrow(
+      expect.objectContaining({
+        code: "SIZE_MISMATCH",
+        details: {
+          algorithm: "sha256",
+          declared: sealed.digest,
+          received: sealed.digest,
+          declaredBytes: 10,
+          receivedBytes: body.length,
+        },
+      }),
+    );
   });
 });
