@@ -1,7 +1,8 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import { createAptClient, createAptRepository } from "../support/apt-repository.ts";
+import { createAptClient } from "../support/apt-client.ts";
+import { createAptRepository } from "../support/apt-repository.ts";
 import { folderDigests, folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import { bodyBytes } from "../support/origin.ts";
@@ -26,7 +27,7 @@ describe.for(["http", "https"] as const)("apt-get over %s", { timeout: 120_000 }
       await mkdir(home);
       const url = `${debian.url}/debian`;
       const access = { proxy: larder.url, caFile };
-      const env = { APT_CONFIG: await createAptClient({ folder: home, repository, url, access }) };
+      const env = { APT_CONFIG: await createAptClient({ folder: home, repository, urls: [url], access }) };
       await mustRun("apt-get", ["update", "--error-on=any"], { cwd: home, env });
       await mustRun("apt-get", ["install", "--download-only", "--yes", ...PACKAGES], { cwd: home, env });
       return folderDigests(join(home, "cache/archives"), DEB);

@@ -2,7 +2,8 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import type { Receipt } from "../../storage/store.ts";
-import { createAptClient, createAptRepository } from "../support/apt-repository.ts";
+import { createAptClient } from "../support/apt-client.ts";
+import { createAptRepository } from "../support/apt-repository.ts";
 import { folderDigests, folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import { runLarder } from "../support/larder.ts";
@@ -79,7 +80,7 @@ const withApt = test
   /** The apt of one machine, which keeps to its own folder and is told the way out by larder alone. */
   .extend("installOn", ({ parent, debian, repository, folder }) => async (machine: string) => {
     const url = `${parent.publish("debian", debian)}/debian`;
-    const config = await createAptClient({ folder: join(folder, machine), repository, url });
+    const config = await createAptClient({ folder: join(folder, machine), repository, urls: [url] });
     const both = `cat "$APT_CONFIG" >> ${config} && export APT_CONFIG=${config}`;
     return [
       "sh",

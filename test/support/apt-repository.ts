@@ -1,5 +1,7 @@
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { chmod, copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { digestOf } from "../../core/digest.ts";
 import { noise } from "./noise.ts";
 import { mustRun } from "./programs.ts";
 
@@ -11,41 +13,121 @@ export interface AptRepository {
   readonly keyring: string;
 }
 
-const SUITE = "stable";
-const CONTROL = (name: string) => `Package: ${name}
-Version: 1.0
+export interface AptPackage {
+  readonly name: string;
+  readonly version?: string;
+  /** Bytes of its only file, which nothing compresses. */
+  readonly bytes?: number;
+}
+
+export interface PublishOptions {
+  /** Serves indexes under the names of their digests, too, and says so. */
+  readonly hasByHash?: boolean;
+}
+
+export const SUITE = "stable";
+const SMALL_BYTES = 20_000;
+const COMPRESSORS = { xz: ["xz", "-k"], gz: ["gzip", "-kn9"] } as const;
+/** Where the index of packages stands, with an extension for each of its forms. */
+export const INDEX = `dists/${SUITE}/main/binary-amd64`;
+
+/** Builds one small package of each name and the signed repository that holds them, in a folder that is there. */
+export async function createAptRepository(folder: string, names: readonly string[]): Promise<AptRepository> {
+  const publisher = await AptPublisher.create(folder);
+  return publisher.publish(
+    "repository",
+    names.map((name) => ({ name, bytes: 200_000 })),
+  );
+}
+
+/** Publishes repositories that one key signs: generation after generation of the same, if they are so served. */
+export class AptPublisher {
+  readonly #folder: string;
+  readonly #keyring: string;
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+    this.#keyring = join(folder, "keyring.gpg");
+  }
+
+  /** Makes the key. @param folder must be there; everything is made below it. */
+  static async create(folder: string): Promise<AptPublisher> {
+    const publisher = new AptPublisher(folder);
+    await mkdir(publisher.#home, { mode: 0o700 });
+    await publisher.#gpg("--quick-generate-key", "larder tests", "ed25519", "sign", "never");
+    await publisher.#gpg("--output", publisher.#keyring, "--export");
+    return publisher;
+  }
+
+  /** Builds the packages, and the repository that holds them and nothing else, in a new folder of that name. */
+  async publish(
+    name: string,
+    packages: readonly AptPackage[],
+    { hasByHash = false }: PublishOptions = {},
+  ): Promise<AptRepository> {
+    const repository = join(this.#folder, name);
+    const index = join(repository, INDEX);
+    await mkdir(join(repository, "pool"), { recursive: true });
+    await mkdir(index, { recursive: true });
+    for (const spec of packages) await buildDeb(repository, spec);
+    await writeFile(
+      join(index, "Packages"),
+      await mustRun("apt-ftparchive", ["packages", "pool"], { cwd: repository }),
+    );
+    for (const [program, ...flags] of Object.values(COMPRESSORS))
+      await mustRun(program, [...flags, join(index, "Packages")], { cwd: repository });
+    await this.sign(repository, { hasByHash });
+    // As archives have it: the plain form is declared, and is not there.
+    await rm(join(index, "Packages"));
+    return { folder: repository, keyring: this.#keyring };
+  }
+
+  /** Signs for the indexes that stand there, whatever they hold by now. */
+  async sign(repository: string, { hasByHash = false }: PublishOptions = {}): Promise<void> {
+    const index = join(repository, INDEX);
+    const suite = join(repository, "dists", SUITE);
+    await rm(join(suite, "Release"), { force: true });
+    await rm(join(suite, "InRelease"), { force: true });
+    const text = await release(repository, suite);
+    await writeFile(join(suite, "Release"), hasByHash ? `Acquire-By-Hash: yes\n${text}` : text);
+    await this.#gpg("--output", join(suite, "InRelease"), "--clearsign", join(suite, "Release"));
+    if (hasByHash) for (const extension of Object.keys(COMPRESSORS)) await linkByHash(index, `Packages.${extension}`);
+  }
+
+  get #home(): string {
+    return join(this.#folder, "gnupg");
+  }
+
+  /** The agent that gpg starts would stay behind. */
+  async #gpg(...args: readonly string[]): Promise<void> {
+    const flags = ["--homedir", this.#home, "--batch", "--yes", "--passphrase", ""];
+    try {
+      await mustRun("gpg", [...flags, ...args], { cwd: this.#folder });
+    } finally {
+      await mustRun("gpgconf", ["--homedir", this.#home, "--kill", "all"], { cwd: this.#folder });
+    }
+  }
+}
+
+async function buildDeb(repository: string, { name, version = "1.0", bytes = SMALL_BYTES }: AptPackage): Promise<void> {
+  const tree = join(`${repository}-build`, name);
+  await mkdir(join(tree, "DEBIAN"), { recursive: true });
+  await chmod(tree, 0o755);
+  await writeFile(join(tree, "DEBIAN/control"), control(name, version));
+  await mkdir(join(tree, `usr/share/${name}`), { recursive: true });
+  await writeFile(join(tree, `usr/share/${name}/noise`), noise(`${name} ${version}`, bytes));
+  const file = join(repository, `pool/${name}_${version}_all.deb`);
+  await mustRun("dpkg-deb", ["--root-owner-group", "-Znone", "--build", tree, file], { cwd: repository });
+}
+
+const control = (name: string, version: string) => `Package: ${name}
+Version: ${version}
 Architecture: all
 Maintainer: larder tests <tests@larder.invalid>
 Description: a package of the larder tests
 `;
 
-/** Builds one small package of each name and the signed repository that holds them, in a folder that is there. */
-export async function createAptRepository(folder: string, names: readonly string[]): Promise<AptRepository> {
-  const pool = join(folder, "repository/pool");
-  const index = join(folder, `repository/dists/${SUITE}/main/binary-amd64`);
-  await mkdir(pool, { recursive: true });
-  await mkdir(index, { recursive: true });
-  for (const name of names) await buildDeb(folder, pool, name);
-  const repository = join(folder, "repository");
-  const packages = await mustRun("apt-ftparchive", ["packages", "pool"], { cwd: repository });
-  await writeFile(join(index, "Packages"), packages);
-  await mustRun("gzip", ["-kn9", join(index, "Packages")], { cwd: repository });
-  return { folder: repository, keyring: await sign(folder, await release(repository)) };
-}
-
-async function buildDeb(folder: string, pool: string, name: string): Promise<void> {
-  const tree = join(folder, `build/${name}`);
-  await mkdir(join(tree, "DEBIAN"), { recursive: true });
-  await chmod(tree, 0o755);
-  await writeFile(join(tree, "DEBIAN/control"), CONTROL(name));
-  await mkdir(join(tree, `usr/share/${name}`), { recursive: true });
-  await writeFile(join(tree, `usr/share/${name}/noise`), noise(name, 200_000));
-  const file = join(pool, `${name}_1.0_all.deb`);
-  await mustRun("dpkg-deb", ["--root-owner-group", "--build", tree, file], { cwd: folder });
-}
-
-/** @returns the suite's folder, which then holds `Release`. */
-async function release(repository: string): Promise<string> {
+async function release(repository: string, suite: string): Promise<string> {
   const facts = {
     Origin: "larder tests",
     Suite: SUITE,
@@ -54,67 +136,21 @@ async function release(repository: string): Promise<string> {
     Components: "main",
   };
   const options = Object.entries(facts).flatMap(([key, value]) => ["-o", `APT::FTPArchive::Release::${key}=${value}`]);
-  const suite = join(repository, "dists", SUITE);
-  const text = await mustRun("apt-ftparchive", [...options, "release", suite], { cwd: repository });
-  await writeFile(join(suite, "Release"), text);
-  return suite;
+  return (await mustRun("apt-ftparchive", [...options, "release", suite], { cwd: repository })).toString();
 }
 
-/** Signs `Release` with a key that is thrown away. @returns the file of the public key. */
-async function sign(folder: string, suite: string): Promise<string> {
-  const home = join(folder, "gnupg");
-  await mkdir(home, { mode: 0o700 });
-  const gpg = (...args: string[]) =>
-    mustRun("gpg", ["--homedir", home, "--batch", "--yes", "--passphrase", "", ...args], { cwd: folder });
-  const keyring = join(folder, "keyring.gpg");
-  try {
-    await gpg("--quick-generate-key", "larder tests", "ed25519", "sign", "never");
-    await gpg("--output", keyring, "--export");
-    await gpg("--output", join(suite, "InRelease"), "--clearsign", join(suite, "Release"));
-  } finally {
-    await mustRun("gpgconf", ["--homedir", home, "--kill", "all"], { cwd: folder });
+/** apt asks by the strongest digest that the Release tells. */
+async function linkByHash(index: string, name: string): Promise<void> {
+  const file = join(index, name);
+  const digests = { SHA256: digestOf(await readFile(file)), SHA512: await sha512Of(file) };
+  for (const [algorithm, digest] of Object.entries(digests)) {
+    await mkdir(join(index, "by-hash", algorithm), { recursive: true });
+    await copyFile(file, join(index, "by-hash", algorithm, digest));
   }
-  return keyring;
 }
 
-/** How apt gets out. */
-export interface AptAccess {
-  readonly proxy: string;
-  /** PEM that apt trusts for https; `_apt`, as whom it downloads, must be able to read it. */
-  readonly caFile: string;
+async function sha512Of(file: string): Promise<string> {
+  return createHash("sha512")
+    .update(await readFile(file))
+    .digest("hex");
 }
-
-export interface AptClientOptions {
-  /** Everything apt writes goes below it; one folder is one machine that has never seen the repository. */
-  readonly folder: string;
-  readonly repository: AptRepository;
-  /** Where the repository is served. */
-  readonly url: string;
-  readonly access?: AptAccess;
-}
-
-/** Sets up an apt that leaves the machine's own alone. @returns the file for `APT_CONFIG` */
-export async function createAptClient({ folder, repository, url, access }: AptClientOptions): Promise<string> {
-  for (const needed of ["etc/apt.conf.d", "etc/preferences.d", "state/lists/partial", "cache/archives/partial"])
-    await mkdir(join(folder, needed), { recursive: true });
-  await writeFile(join(folder, "state/status"), "");
-  await writeFile(join(folder, "etc/sources.list"), `deb [signed-by=${repository.keyring}] ${url} ${SUITE} main\n`);
-  const file = join(folder, "apt.conf");
-  await writeFile(file, ownPlaces(folder) + (access === undefined ? "" : wayOut(access)));
-  return file;
-}
-
-const ownPlaces = (folder: string) => `Dir::Etc "${folder}/etc/";
-Dir::State "${folder}/state/";
-Dir::State::status "${folder}/state/status";
-Dir::Cache "${folder}/cache/";
-Dir::Log "${folder}/";
-APT::Architecture "amd64";
-Acquire::Languages "none";
-Acquire::Retries "0";
-`;
-
-const wayOut = ({ proxy, caFile }: AptAccess) => `Acquire::http::Proxy "${proxy}";
-Acquire::https::Proxy "${proxy}";
-Acquire::https::CAInfo "${caFile}";
-`;

@@ -27,6 +27,12 @@ export const test = base
     onCleanup(() => removeFolder(folder));
     return createAuthority(folder);
   })
+  /** Empty, for what all tests of a file share. */
+  .extend("sharedFolder", { scope: "file" }, async ({ prefix }, { onCleanup }) => {
+    const folder = await makeFolder(prefix);
+    onCleanup(() => removeFolder(folder));
+    return folder;
+  })
   /** Empty, for what the test itself writes. */
   .extend("folder", async ({ prefix }, { onCleanup }) => {
     const folder = await makeFolder(prefix);
