@@ -78,6 +78,21 @@ export class Larder {
     return runLarder(args, { folder: this.folder });
   }
 
+  /** What the store holds under URIs that contain the text, as `larder store ls --json` tells it. */
+  async stored(containing: string): Promise<readonly { readonly uri: string; readonly digest: string }[]> {
+    return JSON.parse((await this.#mustSay("store", "ls", "--json", containing)).toString());
+  }
+
+  /** The counters of `larder status --json`. */
+  async counters(): Promise<Readonly<Record<string, number>>> {
+    return JSON.parse((await this.#mustSay("status", "--json")).toString()).counters;
+  }
+
+  /** The lines of the log with this message. */
+  logged(message: string): readonly LogLine[] {
+    return this.log.filter(({ msg }) => msg === message);
+  }
+
   /** The most memory the process has held so far, in bytes. */
   async peakRssBytes(): Promise<number> {
     const status = await readFile(`/proc/${this.pid}/status`, "utf8");
@@ -100,6 +115,12 @@ export class Larder {
 
   get isRunning(): boolean {
     return this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+
+  async #mustSay(...args: string[]): Promise<Buffer> {
+    const { code, stdout, stderr } = await this.command(...args);
+    if (code !== 0) throw new Error(`larder ${args.join(" ")}: exit ${code}\n${stderr}`);
+    return stdout;
   }
 
   #tail(): string {
