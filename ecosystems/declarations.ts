@@ -20,7 +20,7 @@ const BY_STRENGTH = Object.keys(HEX_DIGITS) as readonly DigestAlgorithm[];
 /** Collisions can be made: these are told only where nothing better is. */
 const WEAK: ReadonlySet<DigestAlgorithm> = new Set<DigestAlgorithm>(["sha1", "md5"]);
 /** The largest repositories (Debian, Fedora, openSUSE) have 70,000 packages; a document with this many is an attack. */
-const MAX_DECLARATIONS = 1_000_000;
+const MAX_DECLARATIONS = 500_000;
 
 /** Digests as a document writes them, by algorithm. */
 export type WrittenDigests = Readonly<Partial<Record<DigestAlgorithm, string | undefined>>>;
