@@ -104,9 +104,9 @@ export class Fill {
     return this.#body.appendedBytes;
   }
 
-  /** Every byte has come and is verified; it may still have to be committed. */
-  get isComplete(): boolean {
-    return this.#body.end === "complete";
+  /** The last byte has come, and may have gone out where nothing holds it; it may still have to be sealed and committed. */
+  get hasLastByte(): boolean {
+    return this.#body.end === "complete" || this.originBytes === this.#arriving?.bytes;
   }
 
   /** What the store holds of it, once it has settled: `undefined` where nothing could be stored. */

@@ -31,7 +31,7 @@ export class Fills {
   /** Resolves when a fill that has its last byte already is committed; at once while there is none. */
   async committed(place: string): Promise<void> {
     const fill = this.#running.get(place);
-    if (fill?.isComplete === true) await fill.settled;
+    if (fill?.hasLastByte === true) await fill.settled;
   }
 
   /** Starts a fill that others find under `place` until it has been committed or dropped. */
