@@ -33,8 +33,6 @@ const walls = Object.entries(ROOMS).map(([room, may]) => {
 const OWNERS = {
   "better-sqlite3": "storage",
   "node-forge": "certs",
-  "http-cache-semantics": "policy",
-  "range-parser": "policy",
   undici: "proxy/origin",
   "http-proxy": "proxy/origin",
   "p-limit": "proxy",
