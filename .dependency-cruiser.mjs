@@ -33,6 +33,11 @@ const walls = Object.entries(ROOMS).map(([room, may]) => {
 const OWNERS = {
   "better-sqlite3": "storage",
   "node-forge": "certs",
+  "lru-cache": "(certs|storage)",
+  saxes: "ecosystems",
+  fzstd: "learn",
+  "xz-decompress": "learn",
+  "unbzip2-stream": "learn",
   undici: "proxy/origin",
   "http-proxy": "proxy/origin",
   "p-limit": "proxy",
