@@ -7,7 +7,7 @@ import { locateMetadata } from "../ecosystems/readers.ts";
 import { canonicalUri } from "../ecosystems/repository-path.ts";
 import type { DeclarationIndex } from "../storage/declarations.ts";
 import { type Layout, layoutOf } from "../storage/layout.ts";
-import type { LearnOutcome, LearnTask, Task, TaskResult } from "./tasks.ts";
+import type { ConfiguredRepository, LearnOutcome, LearnTask, Task, TaskResult } from "./tasks.ts";
 import { LearningThread, ThreadEnded } from "./thread.ts";
 
 /** A root, member or list of mirrors whose body is a blob of the store. */
@@ -17,14 +17,6 @@ export interface LearnJob {
   readonly realm: Realm;
 }
 
-/** Bases that the user says are one repository. */
-export interface ConfiguredRepository {
-  readonly name: string;
-  readonly ecosystem: string;
-  /** Canonical, best first. */
-  readonly bases: readonly string[];
-}
-
 /** Reads metadata behind the downloads, in a thread of its own, one document at a time and in the order they came. */
 export interface Learner {
   /**
@@ -32,8 +24,8 @@ export interface Learner {
    * list was stored or found to be current (304). What is known already costs little. Never rejects.
    */
   learn(job: LearnJob): Promise<LearnOutcome>;
-  /** Makes bases one repository. Never rejects. */
-  configure(repository: ConfiguredRepository): Promise<LearnOutcome>;
+  /** Makes the bases of each one repository, and no longer those that were configured before. Never rejects. */
+  configure(repositories: readonly ConfiguredRepository[]): Promise<LearnOutcome>;
   /**
    * Resolves when every document has been read that was handed in before and may declare something about the URI, or after
    * some seconds; `undefined` when there is none.
@@ -109,8 +101,8 @@ class ThreadedLearner implements Learner {
     return outcome;
   }
 
-  configure(repository: ConfiguredRepository): Promise<LearnOutcome> {
-    return this.#inTurn(() => this.#carryOut({ kind: "configured", ...repository, atMs: this.#clock() }));
+  configure(repositories: readonly ConfiguredRepository[]): Promise<LearnOutcome> {
+    return this.#inTurn(() => this.#carryOut({ kind: "configured", repositories, atMs: this.#clock() }));
   }
 
   pending(uri: string, realm: Realm): Promise<void> | undefined {

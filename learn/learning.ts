@@ -6,6 +6,7 @@ import { PUBLIC_REALM } from "../core/entry.ts";
 import { LarderError } from "../core/errors.ts";
 import type { Declared, Mirrors } from "../ecosystems/metadata.ts";
 import type { DocumentFacts, MemberDeclaration, NewDeclaration } from "../storage/declaration-documents.ts";
+import type { MirrorList } from "../storage/declaration-standings.ts";
 import type { DeclarationWriter } from "../storage/declaration-writer.ts";
 import { type DocumentSource, readDocument } from "./read-document.ts";
 import type {
@@ -24,7 +25,6 @@ import type {
  * seven days, and take payloads by it until then.
  */
 const MIRRORS_HOLD_MS = 14 * 24 * 60 * 60 * 1000;
-const NEVER = Number.MAX_SAFE_INTEGER;
 
 /** The worker's side of learning: reads documents and writes down what they declare, one task after the other. */
 export class Learning {
@@ -91,10 +91,21 @@ export class Learning {
     return { kind: "learnt", declarations: bases.length, skipped };
   }
 
-  #noteConfigured({ name, ecosystem, bases, atMs }: ConfiguredTask): LearnOutcome {
-    const list = { uri: name, ecosystem, realm: PUBLIC_REALM, bases, roots: [], atMs, expiresMs: NEVER };
-    this.#writer.noteMirrors({ ...list, via: "config" });
-    return { kind: "learnt", declarations: bases.length, skipped: 0 };
+  #noteConfigured({ repositories, atMs }: ConfiguredTask): LearnOutcome {
+    const lists = repositories.map(
+      ({ name, ecosystem, bases }): MirrorList => ({
+        uri: name,
+        ecosystem,
+        realm: PUBLIC_REALM,
+        via: "config",
+        bases,
+        roots: [],
+        atMs,
+        expiresMs: undefined,
+      }),
+    );
+    this.#writer.noteConfigured(lists);
+    return { kind: "learnt", declarations: 0, skipped: 0 };
   }
 
   async #readUnlessKnown(facts: DocumentFacts, source: DocumentSource, nowMs: number): Promise<LearnOutcome> {

@@ -53,12 +53,18 @@ export interface MirrorsTask extends Stored {
   readonly document: MetadataDocument;
 }
 
-/** Bases that configuration names as one repository. */
-export interface ConfiguredTask {
-  readonly kind: "configured";
+/** Bases that the user says are one repository. */
+export interface ConfiguredRepository {
   readonly name: string;
   readonly ecosystem: string;
+  /** Canonical, best first. */
   readonly bases: readonly string[];
+}
+
+/** What configuration says now, in place of what it said before. */
+export interface ConfiguredTask {
+  readonly kind: "configured";
+  readonly repositories: readonly ConfiguredRepository[];
   readonly atMs: number;
 }
 

@@ -58,7 +58,6 @@ export class DocumentTable {
 
   /** Of two declarations of one path only the first is kept; {@link retract} takes it back. */
   declare(documentId: number, declared: NewDeclaration): void {
-    if (declared.base !== undefined) this.#statements.nameBase.run(documentId, declared.base);
     this.#statements.declare.run(
       documentId,
       declared.base ?? "",
@@ -72,6 +71,11 @@ export class DocumentTable {
       declared.version ?? null,
       declared.arch ?? null,
     );
+  }
+
+  /** Notes that a document speaks about another base than its own. */
+  nameBase(documentId: number, url: string): void {
+    this.#statements.nameBase.run(documentId, url);
   }
 
   /** @param place a path, behind its base where the document named one */

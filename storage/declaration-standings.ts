@@ -74,6 +74,10 @@ export class StandingTable {
     for (const { sha256 } of outdated(known, atMs)) this.#statements.undeclareRoot.run(row.id, sha256);
   }
 
+  dropConfigured(): void {
+    this.#statements.dropConfigured.run();
+  }
+
   /** Forgets mirror lists that have expired, and bases that nothing is known of any more. */
   sweep(nowMs: number): void {
     this.#statements.dropExpired.run(nowMs);
@@ -147,6 +151,7 @@ function prepare(db: Database) {
       "SELECT sha256, seen_ms FROM declared_root WHERE repo_id = ? ORDER BY seen_ms DESC",
     ),
     undeclareRoot: db.prepare<[number, Buffer]>("DELETE FROM declared_root WHERE repo_id = ? AND sha256 = ?"),
+    dropConfigured: db.prepare<[]>("DELETE FROM repo WHERE via = 'config'"),
     dropExpired: db.prepare<[number]>("DELETE FROM repo WHERE expires_ms <= ?"),
     dropBases: db.prepare<[]>(
       `DELETE FROM base WHERE NOT EXISTS (SELECT 1 FROM standing WHERE base_id = id)

@@ -12,6 +12,10 @@ import { layoutOf } from "./layout.ts";
 
 /** What is cached while a document is written: its rows lie close together, so that this holds all that they touch. */
 const CACHE_KIB = 32 * 1024;
+/** Above it, the log that a large document leaves behind is given back. */
+const LOG_BYTES = 16 * 1024 * 1024;
+/** An index has its files on a few hosts; one that names more is not believed about the rest. */
+const MAX_NAMED_BASES = 32;
 /** Declarations removed in one transaction: some tenths of a second, in which no document is read. */
 const COLLECTED_AT_ONCE = 50_000;
 
@@ -22,6 +26,7 @@ const COLLECTED_AT_ONCE = 50_000;
 export function openDeclarationWriter(rootDir: string): DeclarationWriter {
   const db = openDatabase(declarationsFile(layoutOf(rootDir)));
   db.pragma(`cache_size = -${CACHE_KIB}`);
+  db.pragma(`journal_size_limit = ${LOG_BYTES}`);
   return new DeclarationWriter(db);
 }
 
@@ -79,6 +84,14 @@ export class DeclarationWriter {
     transact(this.#db, () => this.#standings.noteMirrors(list));
   }
 
+  /** Replaces what configuration named before. */
+  noteConfigured(lists: readonly MirrorList[]): void {
+    transact(this.#db, () => {
+      this.#standings.dropConfigured();
+      for (const list of lists) this.#standings.noteMirrors(list);
+    });
+  }
+
   /** Removes some of what no base leads to any more. @returns whether more may be left. */
   collect(nowMs: number): boolean {
     return transact(this.#db, () => {
@@ -105,6 +118,7 @@ export class DocumentWriter {
   readonly #table: DocumentTable;
   readonly #document: DocumentFacts;
   readonly #id: number;
+  readonly #bases = new Set<string>();
 
   constructor(
     db: Database,
@@ -119,6 +133,12 @@ export class DocumentWriter {
 
   /** Of two declarations of one path only the first is kept. */
   add(declared: NewDeclaration): void {
+    const { base } = declared;
+    if (base !== undefined && !this.#bases.has(base)) {
+      if (this.#bases.size >= MAX_NAMED_BASES) return;
+      this.#bases.add(base);
+      this.#table.nameBase(this.#id, base);
+    }
     this.#table.declare(this.#id, declared);
   }
 

@@ -67,13 +67,16 @@ describe("an RPM repository made by createrepo_c", () => {
     expect(bench.index.mirrorsOf(A, { realm: PUBLIC_REALM, nowMs: 0 })).toEqual([C]);
   });
 
-  test("is one repository at the bases that configuration names", async ({ bench, folder }) => {
+  test("is one repository at the bases that configuration names, as long as it does", async ({ bench, folder }) => {
     const repository = await createRpmRepository(folder, ["one"]);
-    await bench.learner.configure({ name: "fedora", ecosystem: "rpm", bases: [A, C] });
+    await bench.learner.configure([{ name: "fedora", ecosystem: "rpm", bases: [A, C] }]);
     await bench.passFile(A, repository.folder, "repodata/repomd.xml");
     await bench.passFile(A, repository.folder, await repository.indexOf("primary"));
     expect(bench.digestAt(C + repository.packages[0])).toBe(bench.digestAt(A + repository.packages[0]));
     expect(bench.digestAt(C + repository.packages[0])).toBeDefined();
+    await bench.learner.configure([{ name: "other", ecosystem: "rpm", bases: [A, B] }]);
+    expect(bench.digestAt(C + repository.packages[0])).toBeUndefined();
+    expect(bench.digestAt(B + repository.packages[0])).toBeDefined();
   });
 });
 
@@ -253,11 +256,12 @@ describe("documents on their way", () => {
   const release = releaseOf({ "main/binary-amd64/Packages": packages });
 
   test("are waited for by whoever asks below their base or its mirrors, and by nobody else", async ({ bench }) => {
-    await bench.learner.configure({ name: "debian", ecosystem: "deb", bases: [A, C] });
+    await bench.learner.configure([{ name: "debian", ecosystem: "deb", bases: [A, C] }]);
     const pending = (uri: string, realm = PUBLIC_REALM) => bench.learner.pending(uri, realm);
     expect(pending(`${A}pool/one.deb`)).toBeUndefined();
     const passing = [bench.pass(`${A}dists/stable/Release`, release), bench.pass(A + INDEX, packages)];
-    const handedIn = await learningOf(() => pending(`${A}pool/one.deb`));
+    await until(() => pending(`${A}pool/one.deb`) !== undefined);
+    const handedIn = pending(`${A}pool/one.deb`);
     expect(pending(`${C}pool/one.deb`)).toBeDefined();
     expect(pending(`${B}pool/one.deb`)).toBeUndefined();
     expect(pending(`${A}pool/one.deb`, "somebody")).toBeUndefined();
@@ -288,7 +292,7 @@ describe("documents on their way", () => {
       clock.advance(2 * DAY_MS);
     }
     // Comes after whatever the learner had still to do.
-    await bench.learner.configure({ name: "nothing", ecosystem: "deb", bases: [] });
+    await bench.learner.configure([]);
     expect(bench.index.counts()).toEqual({ bases: 1, generations: 3, documents: 3, declarations: 3 });
   });
 });
@@ -308,13 +312,8 @@ async function someoneWrites(rootDir: string): Promise<void> {
   }
 }
 
-/** Waits until there is something to wait for. */
-async function learningOf(pending: () => Promise<void> | undefined): Promise<Promise<void>[]> {
-  for (;;) {
-    const learning = pending();
-    if (learning !== undefined) return [learning];
-    await nextTurn();
-  }
+async function until(isTrue: () => boolean): Promise<void> {
+  while (!isTrue()) await nextTurn();
 }
 
 /** A path as a URI has it: each character escaped as it must be, escaped though it need not be, or bare. */

@@ -353,6 +353,17 @@ describe("another base that a document names", () => {
     expect(declaring.contentAt(`${elsewhere}ab/bash.rpm`)).toBe(digestOf("bash"));
   });
 
+  test("is one of a few: a document that names many is not believed about the rest", ({ declaring }) => {
+    const bases = Array.from({ length: 40 }, (_, n) => `https://${n}.example/`);
+    declaring.read(
+      "one",
+      "root",
+      bases.map((base) => declares("bash.rpm", base, { base })),
+    );
+    declaring.stand(DELEGATES, "one");
+    expect(bases.filter((base) => declaring.find(`${base}bash.rpm`) !== undefined)).toEqual(bases.slice(0, 32));
+  });
+
   test("may be the repository itself", ({ declaring }) => {
     declaring.read("one", "root", [declares("ab/bash.rpm", "bash", { base: A })]);
     declaring.stand(A, "one");
