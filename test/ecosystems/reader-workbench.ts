@@ -54,7 +54,7 @@ export function reasonOf(run: () => unknown): string | undefined {
 }
 
 /** What is declared, as `path` with the strongest digest and the size. */
-export function contents({ declared }: Reading): Record<string, string> {
+export function contents({ declared }: Pick<Reading, "declared">): Record<string, string> {
   return Object.fromEntries(
     declared.map(({ path, digests: [first], bytes }) => [path, `${first?.algorithm} ${first?.digest} ${bytes}`]),
   );
