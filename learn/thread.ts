@@ -47,7 +47,7 @@ export class LearningThread {
       throw new ThreadEnded(cause);
     } finally {
       settled.abort();
-      worker.unref();
+      if (this.#worker === worker) worker.unref();
     }
   }
 
@@ -55,6 +55,8 @@ export class LearningThread {
   async stop(): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
+    // Nothing else may be left that keeps the process until the thread has ended.
+    worker?.ref();
     await worker?.terminate();
   }
 
