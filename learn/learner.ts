@@ -127,6 +127,7 @@ class ThreadedLearner implements Learner {
     if (broken !== undefined) return broken;
     const outcome = await this.#carryOut(task);
     if (outcome.kind === "broken") this.#noteBroken(name, outcome, job);
+    if (outcome.kind === "learnt" && outcome.skipped > 0) this.#noteSkipped(outcome.skipped, job);
     if (outcome.kind === "learnt") void this.#inTurn(() => this.#collect());
     return outcome;
   }
@@ -186,12 +187,15 @@ class ThreadedLearner implements Learner {
     return turn;
   }
 
-  #noteBroken(name: string, outcome: LearnOutcome & { kind: "broken" }, { target, digest }: LearnJob): void {
+  #noteBroken(name: string, outcome: LearnOutcome & { kind: "broken" }, job: LearnJob): void {
     if (this.#broken.size >= MAX_BROKEN) this.#broken.clear();
     this.#broken.set(name, outcome);
-    // Without the query, which can hold a signature.
-    const uri = target.uri.replace(/\?.*$/, "");
-    this.#log.warn({ uri, digest, reason: outcome.reason }, "metadata is broken; nothing is learnt from it");
+    this.#log.warn({ ...nameOf(job), reason: outcome.reason }, "metadata is broken; nothing is learnt from it");
+  }
+
+  #noteSkipped(files: number, job: LearnJob): void {
+    const reason = "outside the repository, in contradiction, or without a digest";
+    this.#log.warn({ ...nameOf(job), files, reason }, "metadata describes files that cannot be believed");
   }
 
   /** Once, until it works again. */
@@ -200,6 +204,11 @@ class ThreadedLearner implements Learner {
       this.#log.error({ reason }, "metadata cannot be learnt; downloads go on without declarations");
     this.#hasFailed = true;
   }
+}
+
+/** Without the query, which can hold a signature. */
+function nameOf({ target, digest }: LearnJob): { readonly uri: string; readonly digest: Digest } {
+  return { uri: target.uri.replace(/\?.*$/, ""), digest };
 }
 
 function asResult(error: unknown): TaskResult {
