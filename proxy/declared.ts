@@ -12,8 +12,11 @@ import { declaredVariant, type Fill, type FillOrder, type FillSource } from "./f
 import type { Filling } from "./filling.ts";
 import { type Fills, placeOf } from "./fills.ts";
 import type { Generations } from "./generations.ts";
+import type { OriginResponse } from "./origin.ts";
 import { sourceElsewhere, sourceOf } from "./questions.ts";
+import type { Reply } from "./reply.ts";
 import { serveEntry, serveFill, servePass } from "./respond.ts";
+import { isMismatch } from "./verify.ts";
 
 export interface DeclaredDependencies {
   readonly index: DeclarationIndex;
@@ -69,6 +72,8 @@ export class DeclaredFiles {
     const stored = this.#stored(errand, resource);
     if (stored !== undefined) {
       reply.record.cacheStatus = { hit: true };
+      // It may have come under another name, and never been read as what it is here.
+      if (resource.isIndex) this.#deps.generations.expectIndex(resource, Promise.resolve(stored));
       await serveEntry(reply, stored, { ...this.#deps, declared: resource.declaration });
       return;
     }
@@ -120,15 +125,11 @@ export class DeclaredFiles {
 
   async #fetch(errand: Errand, resource: DeclaredResource): Promise<void> {
     const { reply } = errand;
-    const { fill, isLeader } = this.#joinOrLead(errand, resource);
-    if (!isLeader) reply.record.cacheStatus = { ...reply.record.cacheStatus, collapsed: true };
-    else reply.record.countOriginBytes = () => fill.originBytes;
-    const { range } = reply.request.headers;
-    const isPart = range !== undefined && !isWholeRange(range) && reply.ignoresRange !== true;
-    if (isPart && (resource.declaration.bytes ?? Number.POSITIVE_INFINITY) > RANGE_WAIT_BYTES) {
-      return await this.#deps.filling.pass(errand, "unverified-range");
-    }
     try {
+      const { fill, isLeader } = this.#joinOrLead(errand, resource);
+      if (!isLeader) reply.record.cacheStatus = { ...reply.record.cacheStatus, collapsed: true };
+      else reply.record.countOriginBytes = () => fill.originBytes;
+      if (mayPassUnverified(reply, resource)) return await this.#deps.filling.pass(errand, "unverified-range");
       await this.#fromFill(errand, fill, resource);
     } catch (error) {
       if (reply.response.headersSent) this.#noteCut(errand.key);
@@ -136,11 +137,15 @@ export class DeclaredFiles {
     }
   }
 
-  async #fromFill(errand: Errand, fill: Fill, { declaration }: DeclaredResource): Promise<void> {
+  async #fromFill(errand: Errand, fill: Fill, resource: DeclaredResource): Promise<void> {
     const { reply } = errand;
     const head = await fill.head;
     if (head.kind === "pass") {
       const response = fill.takeResponse();
+      if (response !== undefined && this.#isOfGoneGeneration(resource, response)) {
+        await response.discard();
+        throw goneGeneration(resource);
+      }
       if (response === undefined) return await this.#deps.filling.pass(errand);
       reply.record.cacheStatus = { ...reply.record.cacheStatus, fwdStatus: response.head.status, detail: head.reason };
       await servePass(reply, response);
@@ -148,7 +153,14 @@ export class DeclaredFiles {
     }
     if (head.kind !== "body") throw new LarderError("INTERNAL", "a fill of a declared file has nothing to revalidate");
     reply.record.cacheStatus = { ...reply.record.cacheStatus, fwdStatus: head.draft.status, stored: true };
-    await serveFill(reply, fill, head, { declared: declaration });
+    await serveFill(reply, fill, head, { declared: resource.declaration });
+  }
+
+  /** Once a root is known to be replaced, what its origin does not have is gone with it. */
+  #isOfGoneGeneration({ kind, root }: DeclaredResource, { head }: OriginResponse): boolean {
+    return (
+      kind === "member" && (head.status === 404 || head.status === 410) && this.#deps.generations.isOutdated(root.uri)
+    );
   }
 
   #joinOrLead(errand: Errand, resource: DeclaredResource): { fill: Fill; isLeader: boolean } {
@@ -158,7 +170,7 @@ export class DeclaredFiles {
     if (running !== undefined) return { fill: running, isLeader: false };
     const fill = fills.lead(place, this.#order(errand, resource));
     if (resource.isIndex)
-      generations.expectMember(
+      generations.expectIndex(
         resource,
         fill.settled.then(() => fill.stored),
       );
@@ -167,7 +179,7 @@ export class DeclaredFiles {
 
   #order(errand: Errand, resource: DeclaredResource): FillOrder {
     const { index } = this.#deps;
-    const { declaration, base, path } = resource;
+    const { declaration } = resource;
     return {
       request: errand.view,
       context: errand.context,
@@ -176,8 +188,8 @@ export class DeclaredFiles {
       entry: undefined,
       declared: declaration,
       onFault: (source, fault) => this.#noteFault(source, fault, resource),
-      onStored: (entry) => {
-        index.quarantine.clear(base, path);
+      onStored: (entry, { target }) => {
+        index.quarantine.clear(baseOf(target, resource), quarantinedName(resource));
         if (declaration.algorithm !== "sha256")
           index.noteAlias(declaration.algorithm, declaration.digest, entry.digest);
         return Promise.resolve();
@@ -193,7 +205,7 @@ export class DeclaredFiles {
     const elsewhere = isPublic ? [...index.otherNames(resource), ...index.alternateUris(resource, nowMs)] : [];
     const sources = [sourceOf(errand), ...elsewhere.map((uri) => sourceElsewhere(errand, parseTarget(uri)))];
     const trusted = sources.filter(
-      ({ target }) => index.quarantine.until(baseOf(target, resource), resource.path, nowMs) === undefined,
+      ({ target }) => index.quarantine.until(baseOf(target, resource), quarantinedName(resource), nowMs) === undefined,
     );
     if (trusted.length > 0) return trusted.slice(0, MAX_SOURCES);
     throw new LarderError("DIGEST_MISMATCH", "every place that has this file gave wrong bytes for it a moment ago", {
@@ -202,10 +214,10 @@ export class DeclaredFiles {
   }
 
   #noteFault({ target }: FillSource, fault: LarderError, resource: DeclaredResource): void {
-    if (fault.code !== "DIGEST_MISMATCH" && fault.code !== "SIZE_MISMATCH") return;
+    if (!isMismatch(fault)) return;
     const { index, clock, log, onMismatch } = this.#deps;
     onMismatch();
-    const untilMs = index.quarantine.add(baseOf(target, resource), resource.path, clock());
+    const untilMs = index.quarantine.add(baseOf(target, resource), quarantinedName(resource), clock());
     const { root, declaredBy } = resource;
     const uri = target.uri.split("?")[0];
     log.warn(
@@ -215,16 +227,10 @@ export class DeclaredFiles {
   }
 
   /** A member that is not what its root says, anywhere, is of a generation that the origin has replaced. */
-  #explain(error: unknown, { kind, root }: DeclaredResource): unknown {
-    const isMismatch =
-      error instanceof LarderError && (error.code === "DIGEST_MISMATCH" || error.code === "SIZE_MISMATCH");
-    if (kind !== "member" || !isMismatch) return error;
-    this.#deps.generations.noteOutdated(root.uri);
-    const { details } = error;
-    return new LarderError("GENERATION_GONE", `the origin no longer has what ${root.uri} declares: take that anew`, {
-      details,
-      cause: error,
-    });
+  #explain(error: unknown, resource: DeclaredResource): unknown {
+    if (resource.kind !== "member" || !(error instanceof LarderError) || !isMismatch(error)) return error;
+    this.#deps.generations.noteOutdated(resource.root.uri);
+    return goneGeneration(resource, error);
   }
 
   #noteCut(key: string): void {
@@ -250,6 +256,27 @@ export function asUndeclared(entries: readonly Entry[]): readonly Entry[] {
 function withoutQuery(target: TargetUri): TargetUri {
   const query = target.path.indexOf("?");
   return query < 0 ? target : { ...target, path: target.path.slice(0, query) };
+}
+
+/** A part of a long file that is not stored yet; who names what the part must belong to waits for verified bytes. */
+function mayPassUnverified({ request, ignoresRange }: Reply, { declaration }: DeclaredResource): boolean {
+  const { range } = request.headers;
+  if (range === undefined || isWholeRange(range) || ignoresRange === true) return false;
+  return (
+    request.headers["if-range"] === undefined && (declaration.bytes ?? Number.POSITIVE_INFINITY) > RANGE_WAIT_BYTES
+  );
+}
+
+function goneGeneration({ root }: DeclaredResource, cause?: LarderError): LarderError {
+  return new LarderError("GENERATION_GONE", `the origin no longer has what ${root.uri} declares: take that anew`, {
+    details: cause?.details ?? { root: root.uri },
+    cause,
+  });
+}
+
+/** What a base is not asked for again for a time. Another generation's file of the same path is another question. */
+function quarantinedName({ path, declaration }: DeclaredResource): string {
+  return `${path} ${declaration.digest}`;
 }
 
 function baseOf(target: TargetUri, { base, path }: DeclaredResource): string {

@@ -13,7 +13,7 @@ import { asUndeclared, type DeclaredFiles } from "./declared.ts";
 import type { Errand } from "./errand.ts";
 import type { Filling } from "./filling.ts";
 import { type Fills, placeOf } from "./fills.ts";
-import type { Generations } from "./generations.ts";
+import { type Generations, uriOf } from "./generations.ts";
 import type { LocalSite } from "./local.ts";
 import type { Forwarder } from "./origin-forward.ts";
 import { readTarget } from "./read-target.ts";
@@ -79,7 +79,8 @@ export class Exchanges {
     const { class: resourceClass, coding, isImmutable } = classification;
     const place = resourceClass === "root" ? locateMetadata(target) : undefined;
     // A root whose members are gone was replaced: whatever lifetime it was given, its origin is asked.
-    const rootFreshForMs = generations.isOutdated(target.uri) ? 0 : settings.rootFreshForMs;
+    const isOutdated = place?.role === "root" && generations.isOutdated(uriOf(place));
+    const rootFreshForMs = isOutdated ? 0 : settings.rootFreshForMs;
     const context = { class: resourceClass, coding, isImmutable, rootFreshForMs };
     await this.#get({ reply, view, context, key: entryKeyOf("GET", target.uri), place });
   }

@@ -14,7 +14,7 @@ import type { FillReader } from "./fill-reader.ts";
 import { GrowingBody, type Hold } from "./growing-body.ts";
 import { contentLength, type Origin, type OriginResponse } from "./origin.ts";
 import { askThroughRedirects } from "./redirects.ts";
-import { Verifier } from "./verify.ts";
+import { isMismatch, Verifier } from "./verify.ts";
 
 /** Somewhere the resource can be had. */
 export interface FillSource {
@@ -39,7 +39,7 @@ export interface FillOrder {
   /** Called when a source failed. */
   onFault?(source: FillSource, fault: LarderError): void;
   /** Called when the body is in the store, or was found to be there still; the fill stays findable until it resolves. */
-  onStored?(entry: Entry): Promise<void>;
+  onStored?(entry: Entry, source: FillSource): Promise<void>;
 }
 
 /** What the origin's answer turned out to be. */
@@ -77,6 +77,8 @@ export class Fill {
   #rejectHead: (error: LarderError) => void = () => undefined;
   #resolveSettled: () => void = () => undefined;
   #isHeadKnown = false;
+  /** What was wrong with the sources that were asked before. */
+  readonly #faults: LarderError[] = [];
   #arriving: (FillHead & { kind: "body" }) | undefined;
   #response: OriginResponse | undefined;
   #stored: Entry | undefined;
@@ -138,6 +140,11 @@ export class Fill {
     return response;
   }
 
+  /** Resolves when every byte has come and is verified. @throws the fill's fault */
+  whole(): Promise<void> {
+    return this.#body.whole();
+  }
+
   /** Reads the growing body from `first` to `last` (inclusive; to the end when `undefined`). Close the reader. */
   openReader(first?: number, last?: number): FillReader {
     return this.#body.openReader(first, last);
@@ -146,7 +153,7 @@ export class Fill {
   /** A source that fails before anything has gone out gives way to the next. */
   async #tryEachSource(): Promise<void> {
     const { sources, entry } = this.order;
-    const faults: LarderError[] = [];
+    const faults = this.#faults;
     for (const source of sources) {
       try {
         return await this.#ask(source, entry !== undefined);
@@ -157,8 +164,8 @@ export class Fill {
         if (fault.source !== "origin" || this.#isHeadKnown) break;
       }
     }
-    // What the place that was asked for itself said tells more than what its mirrors did.
-    throw faults[0] ?? new LarderError("INTERNAL", "a fill without a source");
+    // Wrong bytes anywhere tell most; else the place that was asked for itself tells more than its mirrors.
+    throw faults.find(isMismatch) ?? faults[0] ?? new LarderError("INTERNAL", "a fill without a source");
   }
 
   async #ask(source: FillSource, isConditional: boolean): Promise<void> {
@@ -176,7 +183,7 @@ export class Fill {
     const { status } = response.head;
     if (status === 304 && isConditional) {
       await response.discard();
-      if (!(await this.#freshen(response.head, times))) await this.#ask(source, false);
+      if (!(await this.#freshen(source, response.head, times))) await this.#ask(source, false);
       return;
     }
     if (this.#fallBack({ kind: "status", status }, `status-${status}`)) return await response.discard();
@@ -198,13 +205,13 @@ export class Fill {
     return true;
   }
 
-  async #freshen(head: ResponseHead, times: ExchangeTimes): Promise<boolean> {
+  async #freshen(source: FillSource, head: ResponseHead, times: ExchangeTimes): Promise<boolean> {
     const { entry } = this.order;
     if (entry === undefined) return false;
     const freshening = freshenFields(entry, head, { ...this.#planContext(), ...times });
     if (freshening === "another") return false;
     this.#stored = this.#dependencies.store.freshen(entry, freshening);
-    await this.order.onStored?.(this.#stored);
+    await this.order.onStored?.(this.#stored, source);
     this.#announceHead({ kind: "freshened", entry: this.#stored });
     return true;
   }
@@ -214,7 +221,9 @@ export class Fill {
     const { status } = response.head;
     const context = { ...this.#planContext(), ...times };
     const isDeclared = declared !== undefined && status === 200;
-    if (declared !== undefined && !isDeclared && source !== sources.at(-1)) {
+    // The last word is handed on as it is, unless it only hides that another source had the file, and had it wrong.
+    const isLastWord = source === sources.at(-1) && !this.#faults.some(isMismatch);
+    if (declared !== undefined && !isDeclared && !isLastWord) {
       await response.discard();
       throw new LarderError("ORIGIN_STATUS", `${source.target.authority} answered ${status}`, { details: { status } });
     }
@@ -256,7 +265,7 @@ export class Fill {
     this.#body.finish("complete");
     this.#announceHead({ ...this.#arriving, bytes: sealed.bytes });
     const variant = declared === undefined ? draft.variant : declaredVariant(sealed.digest);
-    await this.#commit({ ...draft, variant }, staging);
+    await this.#commit(source, { ...draft, variant }, staging);
   }
 
   #download(source: FillSource, response: OriginResponse, into: DownloadInto): Promise<void> {
@@ -274,10 +283,10 @@ export class Fill {
   }
 
   /** The readers have their bytes already: a store that cannot keep them is logged, and nothing more. */
-  async #commit(draft: EntryDraft, staging: Staging): Promise<void> {
+  async #commit(source: FillSource, draft: EntryDraft, staging: Staging): Promise<void> {
     try {
       this.#stored = await staging.commit(draft);
-      await this.order.onStored?.(this.#stored);
+      await this.order.onStored?.(this.#stored, source);
     } catch (error) {
       // The store has told of its fault itself, once.
       const { code, message } = toLarderError(error);

@@ -34,12 +34,15 @@ export class Fills {
     if (fill?.hasLastByte === true) await fill.settled;
   }
 
-  /** Starts a fill that others find under `place` until it has been committed or dropped. */
-  lead(place: string, order: FillOrder): Fill {
+  /**
+   * Starts a fill that others find under `place` until it has been committed or dropped.
+   * @param lane its bound is its own: a root holds its place until its members are there, and must not stand in their way.
+   */
+  lead(place: string, order: FillOrder, lane: "clients" | "members" = "clients"): Fill {
     const fill = new Fill(order, this.#dependencies);
     this.#started += 1;
     this.#running.set(place, fill);
-    const end = this.#limited(order.request.target.authority, () => fill.run()).finally(() => {
+    const end = this.#limited(`${lane} ${order.request.target.authority}`, () => fill.run()).finally(() => {
       if (this.#running.get(place) === fill) this.#running.delete(place);
       this.#ends.delete(end);
     });
@@ -56,13 +59,13 @@ export class Fills {
     for (const fill of this.#running.values()) fill.cancel();
   }
 
-  async #limited(authority: string, run: () => Promise<void>): Promise<void> {
-    const limit = this.#limits.get(authority) ?? pLimit(this.#perOrigin);
-    this.#limits.set(authority, limit);
+  async #limited(lane: string, run: () => Promise<void>): Promise<void> {
+    const limit = this.#limits.get(lane) ?? pLimit(this.#perOrigin);
+    this.#limits.set(lane, limit);
     try {
       await limit(run);
     } finally {
-      if (limit.activeCount === 0 && limit.pendingCount === 0) this.#limits.delete(authority);
+      if (limit.activeCount === 0 && limit.pendingCount === 0) this.#limits.delete(lane);
     }
   }
 }

@@ -7,7 +7,7 @@ import type { Learner } from "../learn/learner.ts";
 import type { DeclarationIndex, DeclaredResource } from "../storage/declarations.ts";
 import type { Errand } from "./errand.ts";
 import { type Fills, placeOf } from "./fills.ts";
-import { sourceElsewhere } from "./questions.ts";
+import { sourceBeside } from "./questions.ts";
 
 export interface GenerationsDependencies {
   readonly index: DeclarationIndex;
@@ -52,7 +52,7 @@ export class Generations {
   async learnRoot(errand: Errand, entry: Entry): Promise<void> {
     const { place } = errand;
     if (place === undefined || entry.status !== 200) return;
-    this.#outdated.delete(errand.view.target.uri);
+    if (place.role === "root") this.#outdated.delete(uriOf(place));
     const isNew = !this.#isKnown(place, entry);
     await this.#learn(errand.view.target, entry);
     if (isNew && place.role === "root") await this.#fetchMembers(errand);
@@ -64,9 +64,9 @@ export class Generations {
   }
 
   /** An index is on its way: requests under its base wait for it. @param fetched resolves with the entry when its fill has ended */
-  expectMember({ base, path }: DeclaredResource, fetched: Promise<Entry | undefined>): void {
+  expectIndex({ base, path, realm }: DeclaredResource, fetched: Promise<Entry | undefined>): void {
     const learnt = fetched.then((entry) =>
-      entry === undefined ? undefined : this.#learn(parseTarget(base + path), entry),
+      entry === undefined ? undefined : this.#learn(parseTarget(base + path), { ...entry, realm }),
     );
     const waiting = this.#pending.get(base) ?? new Set();
     this.#pending.set(base, waiting);
@@ -122,8 +122,8 @@ export class Generations {
     this.#outdated.add(rootUri);
   }
 
-  isOutdated(uri: string): boolean {
-    return this.#outdated.has(uri);
+  isOutdated(rootUri: string): boolean {
+    return this.#outdated.has(rootUri);
   }
 
   /** A list of mirrors is small, and holds for a time from when it was last seen: it is read anew each time. */
@@ -139,7 +139,8 @@ export class Generations {
 
   /** A repository republished in mid-update must not cause a hash mismatch: the members come in with their root. */
   async #fetchMembers(errand: Errand): Promise<void> {
-    const members = this.#members.get(errand.view.target.uri);
+    const { place } = errand;
+    const members = place?.role === "root" ? this.#members.get(uriOf(place)) : undefined;
     if (members === undefined) return;
     await bounded(Promise.all([...members].map((uri) => this.#fetchMember(errand, uri))), PREFETCH_PATIENCE_MS);
   }
@@ -154,23 +155,28 @@ export class Generations {
     const key = entryKeyOf("GET", target.uri);
     const place = placeOf(key, realm, resource.declaration.digest);
     const running = fills.find(place);
-    const fill =
-      running ??
-      fills.lead(place, {
-        request: { ...errand.view, target },
-        context: { ...errand.context, class: "member" },
-        key,
-        sources: [sourceElsewhere(errand, target)],
-        entry: undefined,
-        declared: resource.declaration,
-      });
+    const order = {
+      request: { ...errand.view, target },
+      context: { ...errand.context, class: "member" },
+      key,
+      // All below the base of the root, so with what the client sent there.
+      sources: [uri, ...index.otherNames(resource)].map((name) => sourceBeside(errand, parseTarget(name))),
+      entry: undefined,
+      declared: resource.declaration,
+    } as const;
+    const fill = running ?? fills.lead(place, order, "members");
     if (running === undefined && resource.isIndex)
-      this.expectMember(
+      this.expectIndex(
         resource,
         fill.settled.then(() => fill.stored),
       );
     await fill.settled;
   }
+}
+
+/** As declarations call it. */
+export function uriOf({ base, path }: RepositoryPlace): string {
+  return base + path;
 }
 
 function clientOf({ reply }: Errand): string {

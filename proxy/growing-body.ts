@@ -67,6 +67,12 @@ export class GrowingBody {
     }
   }
 
+  /** Resolves when the whole is there and may be read to its last byte. @throws what it has failed with */
+  async whole(): Promise<void> {
+    while (this.#end === undefined) await this.#change();
+    if (this.#end !== "complete") throw this.#end;
+  }
+
   /** A reader has moved on. */
   noteProgress(): void {
     if (this.#staging?.fault !== undefined) this.wake();

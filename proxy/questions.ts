@@ -24,6 +24,11 @@ export function sourceOf({ view, context, reply }: Errand, conditional?: readonl
   };
 }
 
+/** Another name at the same origin: asked as the target would be. */
+export function sourceBeside(errand: Errand, target: TargetUri): FillSource {
+  return sourceOf({ ...errand, view: { ...errand.view, target } });
+}
+
 /** Another place where the same bytes can be had: asked without the client's credentials. */
 export function sourceElsewhere({ view, context, reply }: Errand, target: TargetUri): FillSource {
   const elsewhere: RequestView = { ...view, target, fields: withoutFields(view.fields, CREDENTIALS) };

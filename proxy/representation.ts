@@ -15,6 +15,8 @@ export interface Representation {
   readonly fields: RawFields;
   /** `undefined` while the length is not known. */
   readonly bytes: number | undefined;
+  /** Its bytes are what their repository declares: only the tag that says so tells whether a part belongs to them. */
+  readonly isVerified?: boolean;
   /** The origin's own entity tag, where larder has put another in its place: a client may still hold it. */
   readonly originEtag?: string | undefined;
 }
@@ -68,7 +70,10 @@ export function select({ request, ignoresRange }: Reply, representation: Represe
     method === "GET" &&
     ignoresRange !== true &&
     bytes !== undefined &&
-    isRangeStillValid(headers["if-range"] as string | undefined, validators);
+    isRangeStillValid(headers["if-range"] as string | undefined, {
+      ...validators,
+      ...(representation.isVerified === true ? { lastModified: undefined } : {}),
+    });
   const wanted = mayRange ? readRange(headers.range, bytes) : ({ kind: "whole" } as const);
   if (wanted.kind === "whole") return whole(representation);
   if (wanted.kind === "unsatisfiable") {

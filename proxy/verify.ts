@@ -56,3 +56,8 @@ export class Verifier {
     );
   }
 }
+
+/** Whether bytes were not what their repository declares. */
+export function isMismatch({ code }: LarderError): boolean {
+  return code === "DIGEST_MISMATCH" || code === "SIZE_MISMATCH";
+}
