@@ -1,0 +1,149 @@
+import { cp, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect } from "vitest";
+import { AptClient } from "../support/apt-client.ts";
+import { AptPublisher, INDEX } from "../support/apt-repository.ts";
+import { get } from "../support/client.ts";
+import { test as base } from "../support/fixtures.ts";
+import { mustRun, type Outcome } from "../support/programs.ts";
+import { Site } from "../support/site.ts";
+
+const MEMBER = /\/Packages|\/by-hash\//;
+const FIRST = [{ name: "larder-thing" }];
+const SECOND = [{ name: "larder-thing", version: "2.0" }, { name: "larder-more" }];
+
+/** The same repository before and after it is published anew; nothing of the one is in the other. */
+const test = base
+  .extend("generations", { scope: "file" }, async ({ sharedFolder }) => {
+    const publisher = await AptPublisher.create(sharedFolder);
+    const publish = async (hasByHash: boolean) => {
+      const name = hasByHash ? "by-hash" : "by-name";
+      return {
+        first: await publisher.publish(`${name}-1`, FIRST, { hasByHash }),
+        second: await publisher.publish(`${name}-2`, SECOND, { hasByHash }),
+      };
+    };
+    return { byName: await publish(false), byHash: await publish(true) };
+  })
+  .extend("newMachine", ({ larder, caFile, folder, generations }) => {
+    let machines = 0;
+    return (site: Site) => {
+      machines += 1;
+      const access = { proxy: larder.url, caFile };
+      const { keyring } = generations.byName.first;
+      const home = join(folder, `machine-${machines}`);
+      return AptClient.create({ folder: home, repository: { keyring }, urls: [site.url], access });
+    };
+  });
+
+describe.for(["byName", "byHash"] as const)(
+  "a repository published anew in mid-update, indexes %s",
+  {
+    timeout: 120_000,
+  },
+  (layout) => {
+    const withSite = test
+      .extend("first", ({ generations }) => generations[layout].first.folder)
+      .extend("second", ({ generations }) => generations[layout].second.folder)
+      .extend("site", ({ origin, first }) => new Site(origin, "/debian/", first));
+
+    withSite("the index is stored: who took its root gets it", async ({ origin, site, second, newMachine, larder }) => {
+      expectSuccess(await (await newMachine(site)).update());
+      origin.takeRequests();
+      site.publishAfter("/InRelease", second);
+      expectSuccess(await (await newMachine(site)).update());
+      expect(origin.takeRequests().filter(({ path }) => MEMBER.test(path))).toEqual([]);
+      expect(larder.logged("mismatch")).toEqual([]);
+    });
+
+    withSite(
+      "the index is gone: the client is told so, and its next update works",
+      async ({ site, second, newMachine, larder }) => {
+        const apt = await newMachine(site);
+        site.publishAfter("/InRelease", second);
+        const outcome = await apt.update();
+        expect(outcome.code).not.toBe(0);
+        expect(outcome.stderr).toContain("502");
+        expect(outcome.stderr).not.toMatch(/mismatch/i);
+        expect(larder.logged("exchange")).toContainEqual(
+          expect.objectContaining({ status: 502, code: "GENERATION_GONE" }),
+        );
+
+        expectSuccess(await apt.update());
+        expectSuccess(await apt.download(["larder-more"]));
+      },
+    );
+
+    withSite(
+      "with its root come the indexes that clients ask for",
+      async ({ origin, site, first, second, newMachine }) => {
+        expectSuccess(await (await newMachine(site)).update());
+        site.publish(second);
+        // The root that the next machine takes is of the second generation, all that it asks for then of the third.
+        site.publishAfter("/Packages.xz", first);
+        const apt = await newMachine(site);
+        expectSuccess(await apt.update());
+        expect(origin.takeRequests().filter(({ path }) => path.endsWith("/InRelease"))).toHaveLength(2);
+        site.publish(second);
+        expectSuccess(await apt.download(["larder-more"]));
+      },
+    );
+  },
+);
+
+test("a root does not stand in the way of its own indexes", async ({ generations, origin, startLarder }) => {
+  const larder = await startLarder({ flags: ["--fills-per-origin", "1"] });
+  const { first, second } = generations.byName;
+  const site = new Site(origin, "/debian/", first.folder);
+  const [root, index] = [`${site.url}/dists/stable/InRelease`, `${site.url}/${INDEX}/Packages.gz`];
+  await get(larder, root);
+  await get(larder, index);
+  site.publish(second.folder);
+  await get(larder, root, { "Cache-Control": "max-age=0" });
+  await origin.stop();
+  const published = await readFile(join(second.folder, INDEX, "Packages.gz"));
+  expect((await get(larder, index)).body.equals(published)).toBe(true);
+});
+
+test("an index by hash that the origin keeps is found in mid-update, stored or not", async ({
+  generations,
+  origin,
+  folder,
+  newMachine,
+}) => {
+  const { first, second } = generations.byHash;
+  const both = join(folder, "both");
+  await cp(second.folder, both, { recursive: true });
+  await cp(join(first.folder, INDEX, "by-hash"), join(both, INDEX, "by-hash"), { recursive: true });
+  const site = new Site(origin, "/debian/", first.folder);
+  site.publishAfter("/InRelease", both);
+  expectSuccess(await (await newMachine(site)).update());
+});
+
+test("two clients, each with a root of its own: each gets the index of its generation", async ({
+  generations,
+  origin,
+  larder,
+  folder,
+}) => {
+  const { first, second } = generations.byName;
+  const site = new Site(origin, "/debian/", first.folder);
+  const index = `${site.url}/${INDEX}/Packages.gz`;
+  const fetchAs = (address: string, url: string) =>
+    mustRun("curl", ["--silent", "--fail", "--interface", address, "--proxy", larder.url, url], { cwd: folder });
+  const indexOf = (repository: string) => readFile(join(repository, INDEX, "Packages.gz"));
+
+  await fetchAs("127.0.0.1", `${site.url}/dists/stable/InRelease`);
+  await fetchAs("127.0.0.1", index);
+  site.publish(second.folder);
+  await fetchAs("127.0.0.2", `${site.url}/dists/stable/InRelease`);
+  expect(await fetchAs("127.0.0.2", index)).toEqual(await indexOf(second.folder));
+  expect(await fetchAs("127.0.0.1", index)).toEqual(await indexOf(first.folder));
+  // Whoever has taken no root gets what is newest.
+  expect(await fetchAs("127.0.0.3", index)).toEqual(await indexOf(second.folder));
+  expect(await get(larder, index)).toMatchObject({ status: 200 });
+});
+
+function expectSuccess({ code, stdout, stderr }: Outcome): void {
+  expect(code, `${stdout}\n${stderr}`).toBe(0);
+}
