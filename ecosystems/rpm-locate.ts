@@ -28,7 +28,7 @@ const COMPRESSIONS: Readonly<Record<string, Compression>> = {
 };
 
 /** Which document of an RPM repository a path names, by createrepo_c's names, if there is a reader for it. */
-export function rpmDocument(path: string): MetadataDocument | undefined {
+function rpmDocument(path: string): MetadataDocument | undefined {
   const index = INDEX.exec(path);
   if (index === null) return undefined;
   const kind = index[1] === "primary" ? "rpm-primary" : "rpm-deltainfo";
