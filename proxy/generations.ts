@@ -8,6 +8,7 @@ import type { DeclarationIndex, DeclaredResource } from "../storage/declarations
 import type { Errand } from "./errand.ts";
 import { type Fills, placeOf } from "./fills.ts";
 import { sourceBeside } from "./questions.ts";
+import { TakenRoots } from "./taken-roots.ts";
 
 export interface GenerationsDependencies {
   readonly index: DeclarationIndex;
@@ -22,9 +23,8 @@ const MAX_PREFETCH_BYTES = 64 * 1024 * 1024;
 const PREFETCH_PATIENCE_MS = 30_000;
 /** How long a request waits for an index that is still being read: a large one takes some seconds. */
 const LEARNING_PATIENCE_MS = 15_000;
-/** Members remembered for each root, and (root, client) pairs remembered in all. */
+/** Members remembered for each root. */
 const MAX_MEMBERS = 64;
-const MAX_TAKEN = 10_000;
 
 /**
  * Keeps an index and its files of one generation: learns what roots and members declare before their clients act on it,
@@ -36,8 +36,7 @@ export class Generations {
   readonly #pending = new Map<string, Set<Promise<void>>>();
   /** Members that clients asked for by name, by base and scope. */
   readonly #members = new Map<string, Set<string>>();
-  /** The root that a client took last, by client, base and scope. */
-  readonly #taken = new Map<string, Digest>();
+  readonly #taken = new TakenRoots();
   /** Roots whose members the origin no longer has: they are asked for anew at their next use. */
   readonly #outdated = new Set<string>();
 
@@ -92,19 +91,12 @@ export class Generations {
   noteTaken(errand: Errand, { digest }: Entry): void {
     const { place } = errand;
     if (place?.role !== "root") return;
-    const key = takenKey(errand, place);
-    this.#taken.delete(key);
-    this.#taken.set(key, digest);
-    const [oldest] = this.#taken.keys();
-    if (this.#taken.size > MAX_TAKEN && oldest !== undefined) this.#taken.delete(oldest);
+    this.#taken.note(errand.reply.record.way, `${place.base} ${place.scope ?? ""}`, digest);
   }
 
   /** Tells the roots that the client took last. */
-  preferenceOf(errand: Errand): (root: Digest) => boolean {
-    const client = clientOf(errand);
-    const taken = new Set<Digest>();
-    for (const [key, digest] of this.#taken) if (key.startsWith(client)) taken.add(digest);
-    return (root) => taken.has(root);
+  preferenceOf({ reply }: Errand): (root: Digest) => boolean {
+    return this.#taken.preferenceOf(reply.record.way);
   }
 
   /** Remembers a member that a client asked for, so that it is there when its root changes. */
@@ -177,15 +169,6 @@ export class Generations {
 /** As declarations call it. */
 export function uriOf({ base, path }: RepositoryPlace): string {
   return base + path;
-}
-
-function clientOf({ reply }: Errand): string {
-  const { session, clientAddress } = reply.record.way;
-  return `${session ?? clientAddress} `;
-}
-
-function takenKey(errand: Errand, { base, scope }: RepositoryPlace): string {
-  return `${clientOf(errand)}${base} ${scope ?? ""}`;
 }
 
 async function bounded(work: Promise<unknown>, patienceMs: number): Promise<void> {
