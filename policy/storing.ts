@@ -48,10 +48,12 @@ export function judge(request: RequestView, head: ResponseHead, context: Storing
 }
 
 /**
- * Judges a 200 whose bytes its repository declares: the digest tells what they are, so neither freshness nor Cache-Control
- * has a say (departure "declared-payload"); what was asked for with credentials stays with them.
+ * Judges the answer for what a repository declares. A 200 is stored: the digest tells what its bytes are, so neither freshness
+ * nor Cache-Control has a say (departure "declared-payload"); what was asked for with credentials stays with them. With any
+ * other status come bytes that nobody declares.
  */
 export function judgeDeclared(request: RequestView, head: ResponseHead, context: StoringContext): Judgement {
+  if (head.status !== 200) return refuse("status");
   const directives = readDirectives(fieldValue(head.fields, "cache-control"));
   const realm = realmOfAnswer(request, true, directives) ?? request.realm;
   return { store: true, realm, fields: storedFields(head.fields, new Map(), context), variant: "", selecting: [] };

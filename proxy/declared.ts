@@ -142,11 +142,15 @@ export class DeclaredFiles {
     const head = await fill.head;
     if (head.kind === "pass") {
       const response = fill.takeResponse();
-      if (response !== undefined && this.#isOfGoneGeneration(resource, response)) {
+      if (response === undefined) {
+        // What is passed on unverified is for one client alone; the others ask for themselves, in a fill again.
+        await fill.settled;
+        return await this.#fetch(errand, resource);
+      }
+      if (this.#isOfGoneGeneration(resource, response)) {
         await response.discard();
         throw goneGeneration(resource);
       }
-      if (response === undefined) return await this.#deps.filling.pass(errand);
       reply.record.cacheStatus = { ...reply.record.cacheStatus, fwdStatus: response.head.status, detail: head.reason };
       await servePass(reply, response);
       return;
@@ -158,9 +162,9 @@ export class DeclaredFiles {
 
   /** Once a root is known to be replaced, what its origin does not have is gone with it. */
   #isOfGoneGeneration({ kind, root }: DeclaredResource, { head }: OriginResponse): boolean {
-    return (
-      kind === "member" && (head.status === 404 || head.status === 410) && this.#deps.generations.isOutdated(root.uri)
-    );
+    if (kind !== "member" || (head.status !== 404 && head.status !== 410)) return false;
+    this.#deps.generations.noteDoubtful(root.uri);
+    return this.#deps.generations.isOutdated(root.uri);
   }
 
   #joinOrLead(errand: Errand, resource: DeclaredResource): { fill: Fill; isLeader: boolean } {

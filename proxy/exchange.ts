@@ -79,8 +79,8 @@ export class Exchanges {
     const { class: resourceClass, coding, isImmutable } = classification;
     const place = resourceClass === "root" ? locateMetadata(target) : undefined;
     // A root whose members are gone was replaced: whatever lifetime it was given, its origin is asked.
-    const isOutdated = place?.role === "root" && generations.isOutdated(uriOf(place));
-    const rootFreshForMs = isOutdated ? 0 : settings.rootFreshForMs;
+    const isDoubtful = place?.role === "root" && generations.isDoubtful(uriOf(place));
+    const rootFreshForMs = isDoubtful ? 0 : settings.rootFreshForMs;
     const context = { class: resourceClass, coding, isImmutable, rootFreshForMs };
     await this.#get({ reply, view, context, key: entryKeyOf("GET", target.uri), place });
   }

@@ -220,16 +220,14 @@ export class Fill {
     const { request, key, declared, sources } = this.order;
     const { status } = response.head;
     const context = { ...this.#planContext(), ...times };
-    const isDeclared = declared !== undefined && status === 200;
     // The last word is handed on as it is, unless it only hides that another source had the file, and had it wrong.
     const isLastWord = source === sources.at(-1) && !this.#faults.some(isMismatch);
-    if (declared !== undefined && !isDeclared && !isLastWord) {
+    if (declared !== undefined && status !== 200 && !isLastWord) {
       await response.discard();
       throw new LarderError("ORIGIN_STATUS", `${source.target.authority} answered ${status}`, { details: { status } });
     }
-    const verdict = isDeclared
-      ? judgeDeclared(request, response.head, context)
-      : judge(request, response.head, context);
+    const verdict =
+      declared === undefined ? judge(request, response.head, context) : judgeDeclared(request, response.head, context);
     if (!verdict.store) {
       this.#response = response;
       this.#announceHead({ kind: "pass", reason: verdict.reason });
@@ -237,15 +235,11 @@ export class Fill {
     }
     const { variant, selecting, realm, fields } = verdict;
     const draft: EntryDraft = { key, variant, realm, status, fields, selecting, class: context.class, ...times };
-    await this.#fillFrom(source, response, draft, isDeclared ? declared : undefined);
+    await this.#fillFrom(source, response, draft);
   }
 
-  async #fillFrom(
-    source: FillSource,
-    response: OriginResponse,
-    draft: EntryDraft,
-    declared: Declaration | undefined,
-  ): Promise<void> {
+  async #fillFrom(source: FillSource, response: OriginResponse, draft: EntryDraft): Promise<void> {
+    const { declared } = this.order;
     const verifier = new Verifier(declared);
     const announced = contentLength(response.head);
     if (announced !== undefined && !verifier.mayBeLong(announced)) {

@@ -39,6 +39,8 @@ export class Generations {
   readonly #taken = new TakenRoots();
   /** Roots whose members the origin no longer has: they are asked for anew at their next use. */
   readonly #outdated = new Set<string>();
+  /** Roots that name a member which the origin does not have: they may be outdated, or may never have been quite true. */
+  readonly #doubtful = new Set<string>();
 
   constructor(dependencies: GenerationsDependencies) {
     this.#deps = dependencies;
@@ -51,7 +53,7 @@ export class Generations {
   async learnRoot(errand: Errand, entry: Entry): Promise<void> {
     const { place } = errand;
     if (place === undefined || entry.status !== 200) return;
-    if (place.role === "root") this.#outdated.delete(uriOf(place));
+    if (place.role === "root") this.#trust(uriOf(place));
     const isNew = !this.#isKnown(place, entry);
     await this.#learn(errand.view.target, entry);
     if (isNew && place.role === "root") await this.#fetchMembers(errand);
@@ -116,6 +118,21 @@ export class Generations {
 
   isOutdated(rootUri: string): boolean {
     return this.#outdated.has(rootUri);
+  }
+
+  /** The origin has no such member; apt's Release names many that are nowhere, a repomd.xml none. */
+  noteDoubtful(rootUri: string): void {
+    this.#doubtful.add(rootUri);
+  }
+
+  /** Whether the root's origin is to be asked before the root is used again. */
+  isDoubtful(rootUri: string): boolean {
+    return this.#doubtful.has(rootUri) || this.#outdated.has(rootUri);
+  }
+
+  #trust(rootUri: string): void {
+    this.#outdated.delete(rootUri);
+    this.#doubtful.delete(rootUri);
   }
 
   /** A list of mirrors is small, and holds for a time from when it was last seen: it is read anew each time. */
