@@ -48,7 +48,7 @@ const LISTS = {
 
 describe.for(["metalink", "mirrorlist"] as const)("a %s", { timeout: 120_000 }, (kind) => {
   const withList = test.extend("list", async ({ repository, bases }) =>
-    LISTS[kind](Buffer.from(await repository.root()), bases),
+    LISTS[kind](await readFile(join(repository.folder, "repodata/repomd.xml")), bases),
   );
 
   withList(

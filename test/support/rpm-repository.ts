@@ -68,16 +68,9 @@ export class RpmRepository {
     if (packing === "zstd") await this.#repackByZstd();
   }
 
-  /** The text of repomd.xml. */
-  async root(): Promise<string> {
-    return await readFile(join(this.folder, "repodata/repomd.xml"), "utf8");
-  }
-
   /** The path below the repository of a file of its repodata, by its type in repomd.xml. */
-  async pathOf(type: string): Promise<string> {
-    const found = new RegExp(`<data type="${type}">.*?<location href="([^"]+)"`, "s").exec(await this.root());
-    if (found === null) throw new Error(`repomd.xml has no data of type ${type}`);
-    return found[1] as string;
+  pathOf(type: string): Promise<string> {
+    return memberPath(this.folder, type);
   }
 
   /** Replaces the text of primary.xml, and declares the new one. */
@@ -109,6 +102,14 @@ export class RpmRepository {
     const repodata = join(this.folder, "repodata");
     await mustRun("modifyrepo_c", [...args, repodata], { cwd: repodata });
   }
+}
+
+/** As {@link RpmRepository.pathOf}, of any folder that is laid out as a repository. */
+export async function memberPath(repository: string, type: string): Promise<string> {
+  const root = await readFile(join(repository, "repodata/repomd.xml"), "utf8");
+  const found = new RegExp(`<data type="${type}">.*?<location href="([^"]+)"`, "s").exec(root);
+  if (found === null) throw new Error(`repomd.xml has no data of type ${type}`);
+  return found[1] as string;
 }
 
 const specOf = (name: string, version: string) => `Name: ${name}
