@@ -15,6 +15,14 @@ export interface DatabaseFile {
   readonly migrations: readonly string[];
 }
 
+/**
+ * Every connection there ever was. Node 24.19 and newer abort the process when a garbage collection that no script runs meets
+ * a connection or statement of better-sqlite3 12 that was compiled for them; 13 is cured of that, and does not run on Node 20. So
+ * nothing of it may become garbage: connections are few and stay, and each prepares a text once and keeps it.
+ * @see https://github.com/WiseLibs/better-sqlite3/issues/1515
+ */
+const CONNECTIONS = new Set<Database.Database>();
+
 /** How long a statement waits for another connection of larder (the learning worker); its transactions are small. */
 const BUSY_TIMEOUT_MS = 5_000;
 /**
@@ -24,11 +32,11 @@ const BUSY_TIMEOUT_MS = 5_000;
 export function openDatabase(file: DatabaseFile): Database.Database {
   if (existsSync(file.path)) openReadOnly(file).close();
   return guarded(file, () => {
-    const db = new Database(file.path, { timeout: BUSY_TIMEOUT_MS });
+    const db = connect(file.path, { timeout: BUSY_TIMEOUT_MS });
     return closedOnError(db, () => {
-      db.pragma("journal_mode = WAL");
-      db.pragma("synchronous = NORMAL");
-      db.pragma("foreign_keys = ON");
+      db.exec("PRAGMA journal_mode = WAL");
+      db.exec("PRAGMA synchronous = NORMAL");
+      db.exec("PRAGMA foreign_keys = ON");
       migrate(db, file.migrations);
     });
   });
@@ -52,9 +60,27 @@ export function databaseFault(file: DatabaseFile, error: unknown): LarderError {
   return new LarderError("STORE_UNREADABLE", message, { details: { path: file.path, reason: code }, cause: error });
 }
 
+/**
+ * Opens a connection whose statements are prepared once: asked for the same text again, it gives the same statement.
+ * Pragmas go through `exec` or `prepare`; `db.pragma` makes a statement that nothing keeps.
+ */
+export function connect(path: string, options: Database.Options): Database.Database {
+  const db = new Database(path, options);
+  CONNECTIONS.add(db);
+  const prepare = db.prepare.bind(db);
+  const prepared = new Map<string, Database.Statement>();
+  const prepareOnce = (text: string): Database.Statement => {
+    const statement = prepared.get(text) ?? prepare(text);
+    prepared.set(text, statement);
+    return statement;
+  };
+  db.prepare = prepareOnce as typeof db.prepare;
+  return db;
+}
+
 function openReadOnly(file: DatabaseFile): Database.Database {
   return guarded(file, () => {
-    const db = new Database(file.path, { readonly: true, timeout: BUSY_TIMEOUT_MS });
+    const db = connect(file.path, { readonly: true, timeout: BUSY_TIMEOUT_MS });
     return closedOnError(db, () => refuseNewer(file, versionOf(db)));
   });
 }
@@ -68,13 +94,13 @@ function migrate(db: Database.Database, migrations: readonly string[]): void {
   for (let version = versionOf(db); version < migrations.length; version++) {
     transact(db, () => {
       db.exec(migrations[version] as string);
-      db.pragma(`user_version = ${version + 1}`);
+      db.exec(`PRAGMA user_version = ${version + 1}`);
     });
   }
 }
 
 function versionOf(db: Database.Database): number {
-  return db.pragma("user_version", { simple: true }) as number;
+  return db.prepare<[], { readonly user_version: number }>("PRAGMA user_version").get()?.user_version ?? 0;
 }
 
 function refuseNewer({ what, path, migrations }: DatabaseFile, version: number): void {

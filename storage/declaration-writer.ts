@@ -25,8 +25,8 @@ const COLLECTED_AT_ONCE = 50_000;
  */
 export function openDeclarationWriter(rootDir: string): DeclarationWriter {
   const db = openDatabase(declarationsFile(layoutOf(rootDir)));
-  db.pragma(`cache_size = -${CACHE_KIB}`);
-  db.pragma(`journal_size_limit = ${LOG_BYTES}`);
+  db.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
+  db.exec(`PRAGMA journal_size_limit = ${LOG_BYTES}`);
   return new DeclarationWriter(db);
 }
 

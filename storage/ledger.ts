@@ -96,7 +96,7 @@ class SqliteLedger implements Ledger {
     return orUnwritable(() => {
       this.#write();
       this.#statements.closeSession.run(this.#clock(), id);
-      this.#db.pragma("wal_checkpoint(PASSIVE)");
+      this.#db.exec("PRAGMA wal_checkpoint(PASSIVE)");
       const sums = this.#statements.sums.get(id);
       if (sums === undefined) throw new LarderError("NOT_FOUND", `the ledger knows no session ${id}`);
       return { session: id, ...sums, savedBytes: Math.max(0, sums.bytes - sums.originBytes) };

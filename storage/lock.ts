@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import Database from "better-sqlite3";
 import { LarderError, systemCode } from "../core/errors.ts";
+import { connect, type Database } from "./database.ts";
 import { unwritable } from "./faults.ts";
 import type { Layout } from "./layout.ts";
 
@@ -37,10 +37,10 @@ export function takeWriterLock(layout: Layout, writer: Writer): WriterLock {
   }
 }
 
-function beginExclusive(layout: Layout): Database.Database {
-  let db: Database.Database | undefined;
+function beginExclusive(layout: Layout): Database {
+  let db: Database | undefined;
   try {
-    db = new Database(layout.lockFile, { timeout: CONTEST_MS });
+    db = connect(layout.lockFile, { timeout: CONTEST_MS });
     db.exec("BEGIN EXCLUSIVE");
     return db;
   } catch (error) {
@@ -79,7 +79,7 @@ function readWriter({ writerFile }: Layout): Writer | undefined {
   }
 }
 
-function release({ writerFile }: Layout, db: Database.Database, isTidy: boolean): void {
+function release({ writerFile }: Layout, db: Database, isTidy: boolean): void {
   try {
     if (isTidy) rmSync(writerFile, { force: true });
   } catch {

@@ -30,7 +30,7 @@ export class Syncer {
     this.#db = db;
     this.#table = table;
     this.#layout = layout;
-    db.pragma(`wal_autocheckpoint = ${AUTOCHECKPOINT_PAGES}`);
+    db.exec(`PRAGMA wal_autocheckpoint = ${AUTOCHECKPOINT_PAGES}`);
   }
 
   add(digest: Digest): void {
@@ -71,7 +71,7 @@ export class Syncer {
     this.#sinceCheckpoint += committed;
     if (this.#sinceCheckpoint < CHECKPOINT_EVERY) return;
     this.#sinceCheckpoint = 0;
-    this.#db.pragma("wal_checkpoint(PASSIVE)");
+    this.#db.exec("PRAGMA wal_checkpoint(PASSIVE)");
   }
 }
 

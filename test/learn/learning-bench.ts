@@ -23,7 +23,7 @@ interface Parts {
 }
 
 /** A store whose metadata is learnt, as the program does it. */
-export class LearningBench {
+class LearningBench {
   readonly index: DeclarationIndex;
   readonly learner: Learner;
   readonly #store: Store;
