@@ -6,18 +6,23 @@ import { systemCode } from "../../core/errors.ts";
 const PACKAGES: Readonly<Record<string, string>> = {
   "apt-ftparchive": "apt-utils",
   "apt-get": "apt",
+  bzip2: "bzip2",
   createrepo_c: "createrepo-c",
   curl: "curl",
   dnf: "dnf",
   "dpkg-deb": "dpkg",
+  "dpkg-source": "dpkg-dev",
   gpg: "gnupg",
   gpgconf: "gnupg",
+  gpgv: "gpgv",
   modifyrepo_c: "createrepo-c",
   npm: "npm",
   openssl: "openssl",
   pip3: "python3-pip",
   python3: "python3",
   rpmbuild: "rpm",
+  xz: "xz-utils",
+  zck: "zchunk",
   zstd: "zstd",
 };
 
