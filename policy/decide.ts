@@ -25,7 +25,7 @@ export function decide(request: RequestView, entries: readonly Entry[], context:
 }
 
 /** Content in a GET has no defined meaning (RFC 9110 §9.3.1), but it may have one to the origin: no stored answer is for it. */
-function hasContent(record: FieldRecord): boolean {
+export function hasContent(record: FieldRecord): boolean {
   return record["transfer-encoding"] !== undefined || (record["content-length"] ?? "0") !== "0";
 }
 

@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server } from "node:http";
+import { type IncomingMessage, METHODS, type Server } from "node:http";
 import net from "node:net";
 import { TLSSocket } from "node:tls";
 import { LarderError, toLarderError } from "../core/errors.ts";
@@ -27,8 +27,8 @@ const SERVER_FIRST_MS = 1_000;
 const CLIENT_FIRST_PORTS: ReadonlySet<number> = new Set([80, 443, 8080, 8443]);
 const CLIENT_FIRST_MS = 60_000;
 const ESTABLISHED = "HTTP/1.1 200 Connection established\r\n\r\n";
-/** A request line begins with a method token and a space (RFC 9112 §3). */
-const REQUEST_LINE_START = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,24}( |$)/;
+/** How long a handshake may take, as in node:tls. */
+const HANDSHAKE_MS = 120_000;
 
 /** CONNECT (RFC 9110 §9.3.6): opens the tunnel, looks at what is spoken in it, and intercepts it or leaves it alone. */
 export class Tunnels {
@@ -38,53 +38,65 @@ export class Tunnels {
     this.#deps = dependencies;
   }
 
-  /** Carries out one CONNECT; what is intercepted comes back to `server` as a connection. Never rejects. */
+  /**
+   * Carries out one CONNECT; what is intercepted comes back to `server` as a connection. Resolves when that is so, or the
+   * blind tunnel has ended. Never rejects.
+   */
   async open(request: IncomingMessage, socket: net.Socket, head: Buffer, server: Server): Promise<void> {
     socket.on("error", () => undefined);
     const way = wayOf(socket);
     if (head.length > 0) socket.unshift(head);
-    try {
-      if (way.refusal !== undefined) throw way.refusal;
-      const to = parseConnectTarget(request.url ?? "");
-      this.#deps.addresses.checkPort(to.port);
-      if (net.isIP(to.host) !== 0) this.#deps.addresses.checkDestination(to.host, to.host);
-      if (!mayIntercept(to.host, this.#deps.settings)) return await this.#tunnel(socket, to, "tunnel-list");
+    let isEstablished = false;
+    const establish = (): void => {
+      isEstablished = true;
       socket.write(ESTABLISHED);
+    };
+    try {
+      const to = this.#destinationOf(request, way);
+      if (!mayIntercept(to.host, this.#deps.settings)) {
+        return await this.#tunnel(socket, to, { detail: "tunnel-list", onOpen: establish });
+      }
+      establish();
       await this.#look(socket, way, to, server);
     } catch (error) {
       const fault = toLarderError(error);
-      this.#deps.log.info(
-        { method: "CONNECT", target: request.url, client: way.clientAddress, code: fault.code, reason: fault.message },
-        "tunnel",
-      );
-      refuseRaw(socket, fault);
+      this.#noteRefusal(request, way, fault);
+      // Inside an open tunnel nobody would understand an answer.
+      if (isEstablished) socket.destroy();
+      else refuseRaw(socket, fault);
     }
+  }
+
+  #destinationOf(request: IncomingMessage, { refusal }: Way): HostPort {
+    if (refusal !== undefined) throw refusal;
+    const to = parseConnectTarget(request.url ?? "");
+    this.#deps.addresses.checkPort(to.port);
+    if (net.isIP(to.host) !== 0) this.#deps.addresses.checkDestination(to.host, to.host);
+    return to;
   }
 
   /** What is spoken inside decides: TLS is intercepted, http is served like any other, and the rest passes blindly. */
   async #look(socket: net.Socket, way: Way, to: HostPort, server: Server): Promise<void> {
     const patienceMs = CLIENT_FIRST_PORTS.has(to.port) ? CLIENT_FIRST_MS : SERVER_FIRST_MS;
-    const bytes = await peekFirstBytes(socket, (sofar) => readClientHello(sofar) !== "incomplete", patienceMs);
-    if (bytes === undefined) {
+    const bytes = await peekFirstBytes(socket, (sofar) => firstWordsOf(sofar) !== "incomplete", patienceMs);
+    if (bytes === undefined || socket.destroyed) {
       socket.destroy();
       return;
     }
-    const hello = readClientHello(bytes);
-    if (hello === "not-tls" && REQUEST_LINE_START.test(bytes.toString("latin1", 0, 64))) {
+    const words = firstWordsOf(bytes);
+    if (words === "http") {
       setWay(socket, { ...way, tunnel: { ...to, scheme: "http" } });
       server.emit("connection", socket);
       socket.resume();
-      return;
-    }
-    if (hello === "incomplete" || hello === "not-tls")
-      return await this.#tunnel(socket, to, bytes.length === 0 ? "server-first" : "not-http", true);
-    if (hello.alpn !== undefined && !hello.alpn.includes("http/1.1"))
-      return await this.#tunnel(socket, to, "alpn", true);
-    this.#intercept(socket, way, to, hello, server);
+    } else if (words === "incomplete" || words === "neither") {
+      await this.#tunnel(socket, to, { detail: bytes.length === 0 ? "server-first" : "not-http" });
+    } else if (words.alpn !== undefined && !words.alpn.includes("http/1.1")) {
+      await this.#tunnel(socket, to, { detail: "alpn" });
+    } else this.#intercept(socket, way, { to, hello: words, server });
   }
 
-  #intercept(socket: net.Socket, way: Way, to: HostPort, { serverName }: ClientHello, server: Server): void {
-    const name = serverName?.toLowerCase().replace(/\.$/, "");
+  #intercept(socket: net.Socket, way: Way, { to, hello, server }: Interception): void {
+    const name = hello.serverName?.toLowerCase().replace(/\.$/, "");
     const isMisnamed = name !== undefined && net.isIP(to.host) === 0 && name !== to.host;
     const secure = new TLSSocket(socket, {
       isServer: true,
@@ -96,16 +108,31 @@ export class Tunnels {
       : way.refusal;
     setWay(secure, { ...way, tunnel: { ...to, scheme: "https" }, refusal });
     let reason = "it closed the connection before its first request";
+    const giveUp = (): void => void secure.destroy();
+    const patience = setTimeout(giveUp, HANDSHAKE_MS);
+    // Sockets of node:http stay open by halves; an end in mid-handshake is the end.
+    secure.once("end", giveUp);
     secure.on("error", (error) => {
       reason = error.message;
     });
-    secure.once("secure", () => server.emit("connection", secure));
+    secure.once("secure", () => {
+      clearTimeout(patience);
+      secure.removeListener("end", giveUp);
+      server.emit("connection", secure);
+    });
     secure.once("close", () => {
+      clearTimeout(patience);
       socket.destroy();
       // Some clients look at the certificate only after the handshake: they just leave, without a word.
       if (!hasHadRequest(secure)) this.#noteRejection(way, to, reason);
     });
     socket.once("close", () => secure.destroy());
+  }
+
+  /** What a client names may hold its password: of a target that cannot be read only what follows that is written down. */
+  #noteRefusal(request: IncomingMessage, { clientAddress }: Way, { code, message }: LarderError): void {
+    const target = request.url?.replace(/^.*@/, "");
+    this.#deps.log.info({ method: "CONNECT", target, client: clientAddress, code, reason: message }, "tunnel");
   }
 
   /** The one line that tells why a client gets nowhere, with the cure. */
@@ -121,29 +148,43 @@ export class Tunnels {
     );
   }
 
-  async #tunnel(socket: net.Socket, to: HostPort, detail: string, isEstablished = false): Promise<void> {
+  /** @throws LarderError when the host cannot be reached; the client's connection is then still there. */
+  async #tunnel(socket: net.Socket, to: HostPort, { detail, onOpen }: BlindTunnel): Promise<void> {
     const { openTunnel, log, settings } = this.#deps;
-    const clientAddress = wayOf(socket).clientAddress;
-    const facts = {
-      method: "CONNECT",
-      target: formatAuthority(to),
-      client: clientAddress,
-      outcome: "fwd=bypass",
-      detail,
-    };
-    let upstream: net.Socket;
-    try {
-      upstream = await openTunnel(to);
-    } catch (error) {
-      if (!isEstablished) throw error;
-      const fault = toLarderError(error);
-      log.info({ ...facts, code: fault.code, reason: fault.message }, "tunnel");
-      socket.destroy();
-      return;
-    }
-    if (!isEstablished) socket.write(ESTABLISHED);
+    const upstream = await openTunnel(to);
+    onOpen?.();
     const startedMs = performance.now();
     const end = await joinTunnel(socket, upstream, settings.tunnelIdleMs);
-    log.info({ ...facts, ...end, totalMs: Math.round(performance.now() - startedMs) }, "tunnel");
+    const totalMs = Math.round(performance.now() - startedMs);
+    const target = formatAuthority(to);
+    const client = wayOf(socket).clientAddress;
+    log.info({ method: "CONNECT", target, client, outcome: "fwd=bypass", detail, ...end, totalMs }, "tunnel");
   }
+}
+
+interface Interception {
+  readonly to: HostPort;
+  readonly hello: ClientHello;
+  readonly server: Server;
+}
+
+interface BlindTunnel {
+  /** Why it is not opened. */
+  readonly detail: string;
+  readonly onOpen?: () => void;
+}
+
+/** What a client begins with inside a tunnel: TLS, a request, or something else. */
+function firstWordsOf(bytes: Buffer): ClientHello | "http" | "neither" | "incomplete" {
+  const hello = readClientHello(bytes);
+  return hello === "not-tls" ? readRequestStart(bytes) : hello;
+}
+
+const LONGEST_METHOD = Math.max(...METHODS.map((method) => method.length));
+
+/** A request line begins with a method and a space (RFC 9112 §3); other protocols, such as SSH, begin with words as well. */
+function readRequestStart(bytes: Buffer): "http" | "neither" | "incomplete" {
+  const start = bytes.toString("latin1", 0, LONGEST_METHOD + 1);
+  if (METHODS.some((method) => start.startsWith(`${method} `))) return "http";
+  return METHODS.some((method) => `${method} `.startsWith(start)) ? "incomplete" : "neither";
 }

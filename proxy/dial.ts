@@ -7,7 +7,6 @@ import { originFault } from "./origin-faults.ts";
 
 export interface DialOptions {
   readonly timeoutMs: number;
-  readonly signal?: AbortSignal;
   /** For tunnels: the origin's end does not close our side. */
   readonly allowHalfOpen?: boolean;
 }
@@ -53,8 +52,9 @@ export function createDialer(rules: DialerRules): Dialer {
         lookup: lookup as unknown as net.LookupFunction,
         autoSelectFamily: true,
         noDelay: true,
+        allowHalfOpen: options.allowHalfOpen ?? false,
       });
-      return await connected(socket, to, options);
+      return await connected(socket, to, options.timeoutMs);
     },
   };
 }
@@ -74,26 +74,22 @@ function resolveAllowed(found: dns.LookupAddress[], check: (address: string) => 
   else done(null, allowed);
 }
 
-function connected(socket: net.Socket, to: HostPort, { timeoutMs, signal }: DialOptions): Promise<net.Socket> {
+function connected(socket: net.Socket, to: HostPort, timeoutMs: number): Promise<net.Socket> {
   const authority = formatAuthority(to);
   return new Promise((resolve, reject) => {
     const fail = (error: unknown): void => {
       clearTimeout(timer);
-      signal?.removeEventListener("abort", abort);
       socket.destroy();
       reject(originFault(error, authority));
     };
-    const abort = (): void => fail(new LarderError("CLIENT_GONE", "nobody waits for this connection any more"));
     const timer = setTimeout(() => {
       fail(
         new LarderError("ORIGIN_CONNECT_TIMEOUT", `${authority} did not accept a connection within ${timeoutMs} ms`),
       );
     }, timeoutMs);
-    signal?.addEventListener("abort", abort, { once: true });
     socket.once("error", fail);
     socket.once("connect", () => {
       clearTimeout(timer);
-      signal?.removeEventListener("abort", abort);
       socket.removeListener("error", fail);
       resolve(socket);
     });

@@ -3,7 +3,7 @@ import { LarderError } from "../core/errors.ts";
 import type { RawFields } from "../core/fields.ts";
 import type { Staging } from "../storage/store.ts";
 import type { OriginResponse } from "./origin.ts";
-import { originFault } from "./origin-faults.ts";
+import { bodyFault } from "./origin-faults.ts";
 import { type CutBody, continuationFields, isContinuation } from "./resume.ts";
 import type { Verifier } from "./verify.ts";
 
@@ -35,7 +35,7 @@ export async function download(response: OriginResponse, options: DownloadOption
       await drain(answer, options);
       return;
     } catch (error) {
-      const fault = bodyFault(error, options);
+      const fault = faultOf(error, options);
       const rest = cuts < MAX_CUTS && mayBeContinued(fault) ? await askForRest(response, options) : undefined;
       if (rest === undefined) throw fault;
       answer = rest;
@@ -52,10 +52,9 @@ async function drain({ body }: OriginResponse, { staging, verifier, onBytes }: D
   }
 }
 
-function bodyFault(error: unknown, { signal, authority }: DownloadOptions): LarderError {
+function faultOf(error: unknown, { signal, authority }: DownloadOptions): LarderError {
   if (signal.aborted) return new LarderError("CLIENT_GONE", "the fill was cancelled", { cause: error });
-  const fault = originFault(error, authority);
-  return fault.code === "ORIGIN_RESET" ? new LarderError("ORIGIN_CUT", fault.message, { cause: error }) : fault;
+  return bodyFault(error, authority);
 }
 
 function mayBeContinued({ code }: LarderError): boolean {

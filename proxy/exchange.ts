@@ -5,7 +5,7 @@ import { LarderError, toLarderError } from "../core/errors.ts";
 import { classify } from "../ecosystems/classify.ts";
 import { locateMetadata } from "../ecosystems/readers.ts";
 import type { AddressRules } from "../policy/access.ts";
-import { decide } from "../policy/decide.ts";
+import { decide, hasContent } from "../policy/decide.ts";
 import type { Plan, RequestView } from "../policy/plan.ts";
 import { realmOf } from "../policy/realm.ts";
 import type { Store } from "../storage/store.ts";
@@ -75,7 +75,8 @@ export class Exchanges {
     const { rawHeaders: fields, headers } = request;
     const method = request.method ?? "GET";
     const view: RequestView = { method, target, fields, record: headers, realm: realmOf(target, headers) };
-    if (method !== "GET" && method !== "HEAD") return await forwarder.forward(reply, view);
+    if (method !== "GET" && method !== "HEAD") return await forwarder.forward(reply, view, "method");
+    if (hasContent(headers)) return await forwarder.forward(reply, view, "bypass");
     const { class: resourceClass, coding, isImmutable } = classification;
     const place = resourceClass === "root" ? locateMetadata(target) : undefined;
     // A root whose members are gone was replaced: whatever lifetime it was given, its origin is asked.

@@ -1,16 +1,17 @@
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import type net from "node:net";
-import type { Duplex } from "node:stream";
 import { LarderError, systemCode, toLarderError } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
 import { formatAuthority } from "../core/target.ts";
 import type { AddressRules } from "../policy/access.ts";
 import type { Tunnels } from "./connect.ts";
 import type { Exchanges } from "./exchange.ts";
 import { refuseRaw } from "./raw-answer.ts";
 import type { ListenOptions } from "./settings.ts";
-import { hasWay, noteRequest, setWay } from "./way.ts";
+import { hasWay, noteRequest, setWay, wayOf } from "./way.ts";
 
 export interface ListenerDependencies {
+  readonly log: Log;
   readonly addresses: AddressRules;
   readonly exchanges: Exchanges;
   readonly tunnels: Tunnels;
@@ -21,15 +22,18 @@ const MAX_REQUEST_HEAD_BYTES = 64 * 1024;
 /** Idle clients keep their connection longer than the usual proxies and browsers do, so that they, not we, close it. */
 const KEEP_ALIVE_MS = 75_000;
 const REQUEST_HEAD_MS = 60_000;
-const DRAIN_POLL_MS = 50;
+/** A client that vanished without a word (a container killed, a machine asleep) is found out after this. */
+const KEEP_ALIVE_PROBE_MS = 60_000;
 
 /** One address that clients come in by. What is intercepted re-enters here, as a connection of its own. */
 export class BoundListener {
   readonly #server: http.Server;
   readonly #dependencies: ListenerDependencies;
   readonly #session: string | undefined;
-  readonly #sockets = new Set<net.Socket>();
-  readonly #busy = new WeakSet<Duplex>();
+  /** Every open connection, with how many exchanges and blind tunnels are under way on it. */
+  readonly #connections = new Map<net.Socket, number>();
+  #onConnectionEnd: () => void = () => undefined;
+  #isClosing = false;
   readonly host: string;
   #port = 0;
 
@@ -44,6 +48,8 @@ export class BoundListener {
       // A body may be as long as a git push; what is silent is ended by the origin's timeouts.
       requestTimeout: 0,
       noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
       // read-target.ts checks the Host field itself, to answer with a code.
       requireHostHeader: false,
     });
@@ -62,37 +68,52 @@ export class BoundListener {
   }
 
   get openConnections(): number {
-    return this.#sockets.size;
+    return this.#connections.size;
   }
 
-  /** Stops accepting and lets idle connections go; resolves when the last exchange and tunnel have ended. */
+  /**
+   * Stops accepting and ends connections as they fall idle, those at once that are; resolves when the last exchange and
+   * blind tunnel have ended, which {@link BoundListener.destroyAll} hastens.
+   */
   async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    const poll = setInterval(() => this.#server.closeIdleConnections(), DRAIN_POLL_MS);
-    this.#server.closeIdleConnections();
-    await closed;
-    clearInterval(poll);
+    this.#isClosing = true;
+    const isClosed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const [connection, underWay] of this.#connections) if (underWay === 0) connection.destroy();
+    const areEnded = new Promise<void>((resolve) => {
+      this.#onConnectionEnd = () => {
+        if (this.#connections.size === 0) resolve();
+      };
+      this.#onConnectionEnd();
+    });
+    await Promise.all([isClosed, areEnded]);
   }
 
   /** Ends every connection now. */
   destroyAll(): void {
-    for (const socket of this.#sockets) socket.destroy();
+    for (const connection of this.#connections.keys()) connection.destroy();
   }
 
   #attach(): void {
-    const { exchanges, tunnels } = this.#dependencies;
+    const { exchanges, tunnels, log } = this.#dependencies;
     this.#server.prependListener("connection", (socket: net.Socket) => this.#admit(socket));
     this.#server.on("request", (request: IncomingMessage, response: ServerResponse) => {
       const { socket } = request;
       noteRequest(socket);
-      this.#busy.add(socket);
-      response.once("close", () => this.#busy.delete(socket));
+      const { connection } = wayOf(socket);
+      this.#begin(connection);
+      response.once("close", () => this.#end(connection));
       void exchanges.answer(request, response);
     });
     this.#server.on("connect", (request: IncomingMessage, socket: net.Socket, head: Buffer) => {
-      void tunnels.open(request, socket, head, this.#server);
+      const { connection } = wayOf(socket);
+      this.#begin(connection);
+      void tunnels.open(request, socket, head, this.#server).finally(() => this.#end(connection));
     });
     this.#server.on("clientError", (error, socket) => this.#refuse(error, socket as net.Socket));
+    // A connection that could not be accepted, for want of file descriptors mostly: the others go on.
+    this.#server.on("error", (error) => {
+      if (this.#port !== 0) log.error({ reason: error.message }, "cannot accept connections");
+    });
   }
 
   /** Every connection passes here first, before the parser sees it; what comes back out of a tunnel has its way already. */
@@ -100,13 +121,33 @@ export class BoundListener {
     if (hasWay(socket)) return;
     const clientAddress = socket.remoteAddress ?? "";
     setWay(socket, {
+      connection: socket,
       session: this.#session,
       clientAddress,
       tunnel: undefined,
       refusal: this.#refusalFor(clientAddress),
     });
-    this.#sockets.add(socket);
-    socket.once("close", () => this.#sockets.delete(socket));
+    this.#connections.set(socket, 0);
+    socket.once("close", () => {
+      this.#connections.delete(socket);
+      this.#onConnectionEnd();
+    });
+    if (this.#isClosing) socket.destroy();
+  }
+
+  #begin(connection: net.Socket): void {
+    this.#count(connection, +1);
+  }
+
+  #end(connection: net.Socket): void {
+    if (this.#count(connection, -1) === 0 && this.#isClosing) connection.destroy();
+  }
+
+  /** Counts only while the connection is open: it may have gone before its exchange. */
+  #count(connection: net.Socket, step: number): number | undefined {
+    const underWay = this.#connections.get(connection);
+    if (underWay !== undefined) this.#connections.set(connection, underWay + step);
+    return underWay === undefined ? undefined : underWay + step;
   }
 
   #refusalFor(clientAddress: string): LarderError | undefined {
@@ -120,7 +161,7 @@ export class BoundListener {
 
   #refuse(error: Error, socket: net.Socket): void {
     // An answer under way would swallow the text; its client must see a cut, not a longer body.
-    if (this.#busy.has(socket)) {
+    if ((this.#connections.get(wayOf(socket).connection) ?? 0) > 0) {
       socket.destroy();
       return;
     }

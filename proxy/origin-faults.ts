@@ -45,6 +45,12 @@ export function originFault(error: unknown, authority: string): LarderError {
   });
 }
 
+/** The same for an answer that broke off in its body. */
+export function bodyFault(error: unknown, authority: string): LarderError {
+  const fault = originFault(error, authority);
+  return fault.code === "ORIGIN_RESET" ? new LarderError("ORIGIN_CUT", fault.message, { cause: error }) : fault;
+}
+
 /** Undici and AggregateError (happy eyeballs) wrap the error that tells. */
 function findLarderError(error: unknown): LarderError | undefined {
   if (error instanceof LarderError) return error;

@@ -3,12 +3,11 @@ import { type Duplex, PassThrough } from "node:stream";
 import type httpProxy from "http-proxy";
 import { entryKeyOf } from "../core/entry.ts";
 import { LarderError, toLarderError } from "../core/errors.ts";
-import { eachField, fieldValue } from "../core/fields.ts";
-import { parseTarget, type TargetUri } from "../core/target.ts";
+import { eachField, fieldValue, withoutFields } from "../core/fields.ts";
+import { makeTarget, type Scheme, type TargetUri } from "../core/target.ts";
 import { fieldsToOrigin } from "../policy/forwarding.ts";
 import type { RequestView, ResponseHead } from "../policy/plan.ts";
 import type { Store } from "../storage/store.ts";
-import type { OriginResponse } from "./origin.ts";
 import type { Connect } from "./origin-connect.ts";
 import { originFault } from "./origin-faults.ts";
 import type { ParentProxy } from "./origin-parents.ts";
@@ -16,10 +15,10 @@ import type { Reply } from "./reply.ts";
 import { servePass } from "./respond.ts";
 import type { ProxySettings } from "./settings.ts";
 
-/** Hands requests of other methods than GET and HEAD to their origin; bodies stream both ways, nothing is stored. */
+/** Hands requests with content, and those of other methods than GET and HEAD, to their origin; bodies stream both ways, nothing is stored. */
 export interface Forwarder {
-  /** @throws LarderError of source `origin` while nothing has been sent. */
-  forward(reply: Reply, view: RequestView): Promise<void>;
+  /** @throws LarderError of source `origin`, also for an answer that breaks off. */
+  forward(reply: Reply, view: RequestView, reason: "method" | "bypass"): Promise<void>;
   close(): void;
 }
 
@@ -33,14 +32,12 @@ export interface ForwarderDependencies {
 /**
  * http-proxy behind one wrapper that cures what it does wrong: it rewrites paths and forwards hop-by-hop fields (so path and
  * fields are set from ours before the first byte), pipes a cut body to a clean end and reads on when the client has left (so
- * the response is handled here). The request body waits at a gate until path and fields are right.
+ * the response is handled here). The request body waits at a gate until path and fields are right; what the origin does not
+ * take of it is read away, so that the client gets to its answer.
  */
 export function createForwarder(dependencies: ForwarderDependencies, settings: ProxySettings): Forwarder {
-  const agents = {
-    "http:": new ConnectingAgent("http:", dependencies.connect),
-    "https:": new ConnectingAgent("https:", dependencies.connect),
-    parent: new ConnectingAgent("http:", dependencies.connectToParents),
-  };
+  const agents = createAgents(dependencies.connect);
+  const parentAgents = createAgents(dependencies.connectToParents);
   const waiting = new WeakMap<IncomingMessage, ForwardHooks>();
   let started: Promise<httpProxy> | undefined;
 
@@ -52,6 +49,8 @@ export function createForwarder(dependencies: ForwarderDependencies, settings: P
     const parent = target.scheme === "http" ? dependencies.findParent(target) : undefined;
     const to = parent ?? target;
     const gate = new PassThrough();
+    // The client has been told to continue (node:http did); http-proxy would send the head before we can set it right.
+    delete request.headers.expect;
     return await new Promise((resolve, reject) => {
       const hooks: ForwardHooks = {
         onResponse: resolve,
@@ -59,22 +58,15 @@ export function createForwarder(dependencies: ForwarderDependencies, settings: P
           outgoing.path = parent === undefined ? target.path : target.uri;
           setFields(outgoing, view, reply, parent);
           response.once("close", () => outgoing.destroy());
-          outgoing.setTimeout(settings.bodyTimeoutMs, () => {
-            outgoing.destroy(
-              new LarderError(
-                "ORIGIN_HEADERS_TIMEOUT",
-                `${target.authority} was silent for ${settings.bodyTimeoutMs} ms`,
-              ),
-            );
-          });
+          outgoing.setTimeout(settings.bodyTimeoutMs, () => outgoing.destroy(silence(target, settings.bodyTimeoutMs)));
+          outgoing.once("close", () => request.unpipe(gate).resume());
           request.pipe(gate);
         },
       };
       waiting.set(request, hooks);
-      const scheme = parent === undefined ? target.scheme : parent.scheme;
       const options = {
-        target: { protocol: `${scheme}:`, host: to.host, hostname: to.host, port: String(to.port) },
-        agent: parent === undefined ? agents[`${target.scheme}:`] : agents.parent,
+        target: { protocol: `${to.scheme}:`, host: to.host, hostname: to.host, port: String(to.port) },
+        agent: (parent === undefined ? agents : parentAgents)[to.scheme],
         buffer: gate,
       };
       proxy.web(request, response, options, (error) => reject(originFault(error, target.authority)));
@@ -82,16 +74,16 @@ export function createForwarder(dependencies: ForwarderDependencies, settings: P
   };
 
   return {
-    async forward(reply, view) {
-      reply.record.cacheStatus = { fwd: "method" };
+    async forward(reply, view, reason) {
+      reply.record.cacheStatus = { fwd: reason };
       const incoming = await send(reply, view);
       const head = { status: incoming.statusCode ?? 502, fields: incoming.rawHeaders };
-      reply.record.cacheStatus = { fwd: "method", fwdStatus: head.status };
+      reply.record.cacheStatus = { fwd: reason, fwdStatus: head.status };
       invalidate(dependencies.store, view, head);
-      await servePass(reply, asOriginResponse(head, incoming));
+      await servePass(reply, { head, body: incoming });
     },
     close: () => {
-      for (const agent of Object.values(agents)) agent.destroy();
+      for (const agent of [agents, parentAgents].flatMap(({ http, https }) => [http, https])) agent.destroy();
     },
   };
 }
@@ -107,9 +99,17 @@ async function startProxy(waiting: WeakMap<IncomingMessage, ForwardHooks>): Prom
   return proxy;
 }
 
+function silence({ authority }: TargetUri, afterMs: number): LarderError {
+  return new LarderError("ORIGIN_HEADERS_TIMEOUT", `${authority} was silent for ${afterMs} ms`);
+}
+
 interface ForwardHooks {
   onRequest(outgoing: ClientRequest): void;
   onResponse(incoming: IncomingMessage): void;
+}
+
+function createAgents(connect: Connect): Readonly<Record<Scheme, ConnectingAgent>> {
+  return { http: new ConnectingAgent("http:", connect), https: new ConnectingAgent("https:", connect) };
 }
 
 /** An http.Agent whose connections pass larder's access rules, parent proxies and TLS verification. */
@@ -139,26 +139,25 @@ class ConnectingAgent extends http.Agent {
   }
 }
 
+const EXPECT: ReadonlySet<string> = new Set(["expect"]);
+
 /** Replaces what http-proxy made of the fields by ours; the framing stays as the client chose it. */
 function setFields(outgoing: ClientRequest, view: RequestView, reply: Reply, parent: ParentProxy | undefined): void {
   for (const name of outgoing.getHeaderNames()) outgoing.removeHeader(name);
-  const lines = new Map<string, string[]>();
-  eachField(
-    fieldsToOrigin(view, { pseudonym: reply.pseudonym, coding: "asked", whole: false }),
-    (_name, value, line) => {
-      lines.set(line, [...(lines.get(line) ?? []), value]);
-    },
-  );
-  for (const [line, values] of lines) outgoing.setHeader(line, values.length === 1 ? (values[0] as string) : values);
+  const fields = fieldsToOrigin(view, { pseudonym: reply.pseudonym, coding: "asked", whole: false });
+  eachField(withoutFields(fields, EXPECT), (_name, value, line) => outgoing.appendHeader(line, value));
   if (parent?.authorization !== undefined) outgoing.setHeader("Proxy-Authorization", parent.authorization);
-  if (view.record["transfer-encoding"] !== undefined) outgoing.setHeader("Transfer-Encoding", "chunked");
-  else if (view.record["content-length"] === undefined) outgoing.useChunkedEncodingByDefault = false;
+  // Read from the lines as they came: http-proxy changes the parsed ones of a DELETE.
+  if (fieldValue(view.fields, "transfer-encoding") !== undefined) outgoing.setHeader("Transfer-Encoding", "chunked");
+  else if (fieldValue(view.fields, "content-length") === undefined) outgoing.useChunkedEncodingByDefault = false;
 }
+
+/** RFC 9110 §9.2.1. */
+const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 
 /** RFC 9111 §4.4: a success of an unsafe method makes what is stored of the target, and of what it names beside it, invalid. */
 function invalidate(store: Store, { method, target }: RequestView, head: ResponseHead): void {
-  const isSafe = method === "OPTIONS" || method === "TRACE";
-  if (isSafe || head.status < 200 || head.status >= 400) return;
+  if (SAFE_METHODS.has(method) || head.status < 200 || head.status >= 400) return;
   store.invalidate(entryKeyOf("GET", target.uri));
   for (const name of ["location", "content-location"]) {
     const uri = sameOriginUri(fieldValue(head.fields, name), target);
@@ -168,18 +167,6 @@ function invalidate(store: Store, { method, target }: RequestView, head: Respons
 
 function sameOriginUri(reference: string | undefined, base: TargetUri): string | undefined {
   if (reference === undefined || !URL.canParse(reference, base.uri)) return undefined;
-  const url = new URL(reference, base.uri);
-  if (url.protocol !== `${base.scheme}:`) return undefined;
-  const target = parseTarget(url.href);
-  return target.authority === base.authority ? target.uri : undefined;
-}
-
-function asOriginResponse(head: ResponseHead, incoming: IncomingMessage): OriginResponse {
-  return {
-    head,
-    body: incoming,
-    discard: async () => {
-      incoming.destroy();
-    },
-  };
+  const { origin, pathname, search } = new URL(reference, base.uri);
+  return origin === new URL(base.uri).origin ? makeTarget(base.scheme, base, pathname + search).uri : undefined;
 }

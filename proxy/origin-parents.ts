@@ -1,6 +1,7 @@
 import http from "node:http";
 import https from "node:https";
 import net from "node:net";
+import type { Duplex } from "node:stream";
 import { LarderError } from "../core/errors.ts";
 import { formatAuthority, type HostPort, parseHostPort, type Scheme } from "../core/target.ts";
 import { originFault } from "./origin-faults.ts";
@@ -87,10 +88,18 @@ function readParent(text: string | undefined): ParentProxy | undefined {
   }
   const { host, port } = parseHostPort(url.host);
   const at = { host, port: port ?? (scheme === "http" ? 80 : 443) };
-  const user = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  const user = `${decoded(url.username)}:${decoded(url.password)}`;
   const authorization = user === ":" ? undefined : `Basic ${Buffer.from(user).toString("base64")}`;
   return { scheme, ...at, origin: `${scheme}://${formatAuthority(at)}`, authorization };
 }
+
+/** A `%` that escapes nothing stands for itself: passwords have them. */
+function decoded(text: string): string {
+  return text.replace(/(?:%[0-9a-f]{2})+/gi, (escaped) => Buffer.from(escaped.replaceAll("%", ""), "hex").toString());
+}
+
+/** Blind tunnels end by halves; node:http hands this on to the socket, though its types do not know it. */
+const BY_HALVES = { allowHalfOpen: true };
 
 /**
  * Asks a parent proxy for a tunnel (RFC 9110 §9.3.6).
@@ -110,6 +119,7 @@ export function tunnelThrough(parent: ParentProxy, to: HostPort, settings: Proxy
     path: authority,
     headers,
     agent: false,
+    ...BY_HALVES,
     ca: settings.originRoots,
     rejectUnauthorized: true,
   });
@@ -119,14 +129,14 @@ export function tunnelThrough(parent: ParentProxy, to: HostPort, settings: Proxy
         new LarderError("ORIGIN_CONNECT_TIMEOUT", `proxy ${parent.origin} opened no tunnel within ${timeoutMs} ms`),
       );
     });
-    const refuse = (status: number | undefined): void => {
-      request.destroy();
+    const refuse = (socket: Duplex, status: number): void => {
+      socket.destroy();
       reject(new LarderError("PARENT_PROXY", `proxy ${parent.origin} answered ${status} to CONNECT ${authority}`));
     };
     request.once("error", (error) => reject(originFault(error, parent.origin)));
-    request.once("response", (response) => refuse(response.statusCode));
     request.once("connect", (response, socket, head) => {
-      if (response.statusCode !== 200) return refuse(response.statusCode);
+      const { statusCode = 0 } = response;
+      if (statusCode < 200 || statusCode > 299) return refuse(socket, statusCode);
       request.setTimeout(0);
       socket.setTimeout(0);
       if (head.length > 0) socket.unshift(head);

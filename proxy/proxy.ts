@@ -49,7 +49,7 @@ export function createProxy(dependencies: ProxyDependencies, settings: ProxySett
 
   return {
     async listen(options: ListenOptions) {
-      const listener = await BoundListener.bind(options, { addresses, exchanges, tunnels });
+      const listener = await BoundListener.bind(options, { addresses, exchanges, tunnels, log });
       listeners.add(listener);
       const close = async (): Promise<void> => {
         await listener.close();

@@ -11,6 +11,7 @@ import type { Store } from "../storage/store.ts";
 import type { Fill, FillHead } from "./fill.ts";
 import type { FillReader } from "./fill-reader.ts";
 import type { OriginResponse } from "./origin.ts";
+import { bodyFault } from "./origin-faults.ts";
 import { type Reply, sendBody, sendHead, sendWhole } from "./reply.ts";
 import { type Representation, select } from "./representation.ts";
 
@@ -100,8 +101,8 @@ export async function serveFill(
   }
 }
 
-/** Hands an origin's answer on as it comes, unstored. */
-export async function servePass(reply: Reply, { head, body }: OriginResponse): Promise<boolean> {
+/** Hands an origin's answer on as it comes, unstored. @throws LarderError of source `origin` when it breaks off. */
+export async function servePass(reply: Reply, { head, body }: Pick<OriginResponse, "head" | "body">): Promise<boolean> {
   const leave = (): void => void body.destroy();
   reply.response.once("close", leave);
   try {
@@ -117,9 +118,13 @@ export async function servePass(reply: Reply, { head, body }: OriginResponse): P
 async function* counted(body: AsyncIterable<Buffer>, { record }: Reply): AsyncGenerator<Buffer> {
   let bytes = 0;
   record.countOriginBytes = () => bytes;
-  for await (const chunk of body) {
-    bytes += chunk.length;
-    yield chunk;
+  try {
+    for await (const chunk of body) {
+      bytes += chunk.length;
+      yield chunk;
+    }
+  } catch (error) {
+    throw bodyFault(error, record.target?.authority ?? "the origin");
   }
 }
 

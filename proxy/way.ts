@@ -1,9 +1,12 @@
+import type net from "node:net";
 import type { Duplex } from "node:stream";
 import type { LarderError } from "../core/errors.ts";
 import type { HostPort, Scheme } from "../core/target.ts";
 
 /** How a client came in: what is known of a connection before any request on it is read. */
 export interface Way {
+  /** The TCP connection that it all goes over, TLS in a tunnel included. */
+  readonly connection: net.Socket;
   /** The ledger's session of the listener it came in on. */
   readonly session: string | undefined;
   readonly clientAddress: string;

@@ -1,0 +1,161 @@
+import { mkdtemp, readdir, realpath, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test as base, expect } from "vitest";
+import { loadOrCreateAuthority } from "../../certs/authority.ts";
+import { LeafContexts } from "../../certs/contexts.ts";
+import { systemClock } from "../../core/clock.ts";
+import type { Log } from "../../core/log.ts";
+import { createLearner } from "../../learn/learner.ts";
+import { createProxy } from "../../proxy/proxy.ts";
+import type { Listener, Proxy as NetworkSide, ProxySettings } from "../../proxy/settings.ts";
+import { openLedger } from "../../storage/ledger.ts";
+import { openDeclarations } from "../../storage/local-declarations.ts";
+import { openStore } from "../../storage/open-store.ts";
+import type { Ledger, LedgerEvent, Store } from "../../storage/store.ts";
+import { type Authority, createAuthority } from "../support/authority.ts";
+import { Origin } from "../support/origin.ts";
+
+/** Settings that let the tests' origins be reached, and nothing stand in their way. */
+export const SETTINGS: ProxySettings = {
+  allowClients: [],
+  allowDestinations: ["127.0.0.0/8", "::1"],
+  isLoopbackOnly: true,
+  intercept: [],
+  tunnel: [],
+  serverNames: [],
+  connectTimeoutMs: 5_000,
+  headersTimeoutMs: 5_000,
+  bodyTimeoutMs: 5_000,
+  tunnelIdleMs: 60_000,
+  rootFreshForMs: 300_000,
+  fillsPerOrigin: 16,
+  parentProxies: { http: undefined, https: undefined, noProxy: "" },
+  originRoots: "",
+  pseudonym: "larder-test",
+};
+
+/** One line of the log. */
+export interface LogLine {
+  readonly message: string;
+  readonly facts: Readonly<Record<string, unknown>>;
+}
+
+/** The network side of larder in this process, with a store, an index and an authority of its own, and real sockets. */
+export interface Bench {
+  readonly proxy: NetworkSide;
+  readonly port: number;
+  readonly listener: Listener;
+  readonly store: Store;
+  /** PEM that a client trusts larder by. */
+  readonly ca: string;
+  readonly log: readonly LogLine[];
+  readonly events: readonly LedgerEvent[];
+  /** Resolves when a line with that message has been logged for the `count`th time. */
+  logged(message: string, count?: number): Promise<LogLine>;
+}
+
+export interface BenchOptions {
+  readonly settings?: Partial<ProxySettings>;
+  /** Where the store stands; a folder of the test's own otherwise. */
+  readonly rootDir?: string;
+}
+
+/** What the tests of proxy/ need: a folder, origins, and larders with settings of the test's choice. */
+export const test = base
+  .extend("folder", async ({ task: _ }, { onCleanup }) => {
+    const folder = await realpath(await mkdtemp(join(tmpdir(), "larder-proxy-")));
+    onCleanup(() => rm(folder, { recursive: true, force: true }));
+    return folder;
+  })
+  .extend("authority", ({ folder }): Promise<Authority> => createAuthority(folder))
+  .extend("origin", async ({ task: _ }, { onCleanup }) => {
+    const origin = await Origin.start();
+    onCleanup(() => origin.stop());
+    return origin;
+  })
+  .extend("secureOrigin", async ({ authority }, { onCleanup }) => {
+    const origin = await Origin.start({ tls: authority.certificate("good"), name: "localhost" });
+    onCleanup(() => origin.stop());
+    return origin;
+  })
+  .extend("startLarder", async ({ folder }, { onCleanup }) => {
+    const endings: (() => Promise<void>)[] = [];
+    onCleanup(async () => {
+      for (const end of endings.reverse()) await end();
+    });
+    return async (options: BenchOptions = {}): Promise<Bench> => {
+      const { bench, end } = await startBench(join(folder, `larder-${endings.length}`), options);
+      endings.push(end);
+      return bench;
+    };
+  });
+
+async function startBench(folder: string, options: BenchOptions): Promise<{ bench: Bench; end: () => Promise<void> }> {
+  const clock = systemClock;
+  const lines = new LogLines();
+  const { log } = lines;
+  const rootDir = options.rootDir ?? join(folder, "root");
+  const store = await openStore({ rootDir, maxBytes: 1024 ** 3, clock, log });
+  const keptLedger = await openLedger({ stateDir: join(folder, "state"), clock, log });
+  const events: LedgerEvent[] = [];
+  const ledger: Ledger = {
+    record: (event) => void events.push(event),
+    openSession: (name) => keptLedger.openSession(name),
+    closeSession: (id) => keptLedger.closeSession(id),
+    close: () => keptLedger.close(),
+  };
+  const files = { certFile: join(folder, "ca", "ca.pem"), keyFile: join(folder, "ca", "ca.key") };
+  const authority = loadOrCreateAuthority({ ...files, nowMs: clock(), create: true });
+  const contexts = new LeafContexts({ authority, clock, maxContexts: 50 });
+  const declarations = openDeclarations({ rootDir, mayDelegate: () => false, log });
+  const learner = createLearner({ rootDir, index: declarations, clock, log });
+  const pages = { caPem: authority.chainPem, env: (address: string) => `at ${address}\n`, status: () => "well\n" };
+  const proxy = createProxy(
+    { store, declarations, learner, ledger, contexts, log, clock, pages },
+    { ...SETTINGS, ...options.settings },
+  );
+  const listener = await proxy.listen({ host: "127.0.0.1", port: 0 });
+  const { port } = listener;
+  const logged = (message: string, count = 1) => lines.waitFor(message, count);
+  return {
+    bench: { proxy, port, listener, store, ca: authority.chainPem, log: lines.all, events, logged },
+    end: async () => {
+      await proxy.close({ drainMs: 0 });
+      expect(proxy.counters()).toMatchObject({ fillsUnderWay: 0, openConnections: 0 });
+      await learner.close();
+      declarations.close();
+      keptLedger.close();
+      await store.close();
+      expect(await readdir(join(rootDir, "staging"))).toEqual([]);
+    },
+  };
+}
+
+/** Keeps every line, and tells who waits for one. */
+class LogLines {
+  readonly all: LogLine[] = [];
+  readonly #waiting = new Set<() => void>();
+  readonly log: Log;
+
+  constructor() {
+    const add = (facts: Readonly<Record<string, unknown>>, message: string): void => {
+      this.all.push({ facts, message });
+      for (const look of this.#waiting) look();
+    };
+    this.log = { debug: add, info: add, warn: add, error: add };
+  }
+
+  waitFor(message: string, count: number): Promise<LogLine> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        const line = this.all.filter((one) => one.message === message)[count - 1];
+        if (line === undefined) return;
+        this.#waiting.delete(look);
+        resolve(line);
+      };
+      this.#waiting.add(look);
+      look();
+    });
+  }
+}
