@@ -1,9 +1,11 @@
+import { Socket } from "node:net";
 import { describe, expect, test } from "vitest";
 import { digestOf } from "../../core/digest.ts";
 import { TakenRoots } from "../../proxy/taken-roots.ts";
 import type { Way } from "../../proxy/way.ts";
 
 const wayOf = (clientAddress: string, session?: string): Way => ({
+  connection: new Socket(),
   clientAddress,
   session,
   tunnel: undefined,
