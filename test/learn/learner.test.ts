@@ -3,12 +3,13 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
-import Database from "better-sqlite3";
 import fc from "fast-check";
 import { describe, expect } from "vitest";
 import { digestOf } from "../../core/digest.ts";
 import { PUBLIC_REALM } from "../../core/entry.ts";
+import { systemCode } from "../../core/errors.ts";
 import { parseTarget } from "../../core/target.ts";
+import { connect } from "../../storage/database.ts";
 import { storeBody } from "../storage/bodies.ts";
 import { createAptRepository } from "../support/apt-repository.ts";
 import { DELEGATES, packagesOf, releaseOf, test } from "./learning-bench.ts";
@@ -299,14 +300,14 @@ describe("documents on their way", () => {
 
 /** Resolves as soon as a document is being written: SQLite has one writer at a time. */
 async function someoneWrites(rootDir: string): Promise<void> {
-  const db = new Database(join(rootDir, "declarations.sqlite"), { timeout: 0 });
+  const db = connect(join(rootDir, "declarations.sqlite"), { timeout: 0 });
   try {
     for (;;) {
       db.exec("BEGIN IMMEDIATE; ROLLBACK");
       await nextTurn();
     }
   } catch (error) {
-    if (!(error instanceof Database.SqliteError) || error.code !== "SQLITE_BUSY") throw error;
+    if (systemCode(error) !== "SQLITE_BUSY") throw error;
   } finally {
     db.close();
   }
