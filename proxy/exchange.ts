@@ -4,6 +4,7 @@ import { type Entry, entryKeyOf } from "../core/entry.ts";
 import { LarderError, toLarderError } from "../core/errors.ts";
 import { classify } from "../ecosystems/classify.ts";
 import { locateMetadata } from "../ecosystems/readers.ts";
+import { rootSignedBy } from "../ecosystems/signatures.ts";
 import type { AddressRules } from "../policy/access.ts";
 import { decide, hasContent } from "../policy/decide.ts";
 import type { Plan, RequestView } from "../policy/plan.ts";
@@ -82,6 +83,8 @@ export class Exchanges {
     // A root whose members are gone was replaced: whatever lifetime it was given, its origin is asked.
     const isDoubtful = place?.role === "root" && generations.isDoubtful(uriOf(place));
     const rootFreshForMs = isDoubtful ? 0 : settings.rootFreshForMs;
+    const signedUri = rootSignedBy(target);
+    if (signedUri !== undefined) generations.noteSignature(signedUri, target);
     const context = { class: resourceClass, coding, isImmutable, rootFreshForMs };
     await this.#get({ reply, view, context, key: entryKeyOf("GET", target.uri), place });
   }

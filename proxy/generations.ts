@@ -36,6 +36,8 @@ export class Generations {
   readonly #pending = new Map<string, Set<Promise<void>>>();
   /** Members that clients asked for by name, by base and scope. */
   readonly #members = new Map<string, Set<string>>();
+  /** The signatures beside roots that clients asked for, by the root's URI. */
+  readonly #signatures = new Map<string, TargetUri>();
   readonly #taken = new TakenRoots();
   /** Roots whose members the origin no longer has: they are asked for anew at their next use. */
   readonly #outdated = new Set<string>();
@@ -111,6 +113,11 @@ export class Generations {
     if (members.size < MAX_MEMBERS) members.add(name);
   }
 
+  /** Remembers that clients check this signature of the root: when the root changes, both come in as a set. */
+  noteSignature(rootUri: string, target: TargetUri): void {
+    this.#signatures.set(rootUri, target);
+  }
+
   /** The origin has no bytes for what this root declares: it must have published another. */
   noteOutdated(rootUri: string): void {
     this.#outdated.add(rootUri);
@@ -149,9 +156,26 @@ export class Generations {
   /** A repository republished in mid-update must not cause a hash mismatch: the members come in with their root. */
   async #fetchMembers(errand: Errand): Promise<void> {
     const { place } = errand;
-    const members = place?.role === "root" ? this.#members.get(uriOf(place)) : undefined;
-    if (members === undefined) return;
-    await bounded(Promise.all([...members].map((uri) => this.#fetchMember(errand, uri))), PREFETCH_PATIENCE_MS);
+    if (place?.role !== "root") return;
+    const members = this.#members.get(uriOf(place)) ?? [];
+    const signature = this.#signatures.get(uriOf(place));
+    const fetches = [...members].map((uri) => this.#fetchMember(errand, uri));
+    if (signature !== undefined) fetches.push(this.#fetchSignature(errand, signature));
+    await bounded(Promise.all(fetches), PREFETCH_PATIENCE_MS);
+  }
+
+  async #fetchSignature(errand: Errand, target: TargetUri): Promise<void> {
+    const { view, context } = errand;
+    const key = entryKeyOf("GET", target.uri);
+    const order = {
+      request: { ...view, target },
+      context,
+      key,
+      sources: [sourceBeside(errand, target)],
+      entry: undefined,
+      declared: undefined,
+    };
+    await this.#deps.fills.lead(placeOf(key, view.realm), order, "members").settled;
   }
 
   async #fetchMember(errand: Errand, uri: string): Promise<void> {
