@@ -1,7 +1,9 @@
+import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { AptClient } from "../support/apt-client.ts";
-import { AptPublisher } from "../support/apt-repository.ts";
+import { AptPublisher, INDEX, SUITE } from "../support/apt-repository.ts";
+import { get } from "../support/client.ts";
 import { folderDigests, folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import { bodyBytes, type Origin } from "../support/origin.ts";
@@ -71,6 +73,29 @@ describe.for(WAYS)("a repository on two hosts, over %s, with %s", { timeout: 120
     for (const [index, url] of urls.entries()) expect(await download(`offline-${index}`, url)).toEqual(published);
     expect(bodyBytes(asked(first, second), EVERYTHING)).toBe(0);
   });
+});
+
+test("an index that is stored under another suite's name declares here, too", async ({
+  repositories,
+  startOrigin,
+  larder,
+  folder,
+}) => {
+  const { byName } = repositories;
+  const [first, second] = [await startOrigin(), await startOrigin()];
+  first.serve("/debian/", folderHandler("/debian/", byName.folder));
+  const renamed = join(folder, "renamed");
+  await cp(join(byName.folder, "pool"), join(renamed, "pool"), { recursive: true });
+  await cp(join(byName.folder, `dists/${SUITE}`), join(renamed, "dists/renamed"), { recursive: true });
+  second.serve("/debian/", folderHandler("/debian/", renamed));
+  const take = async ({ url }: Origin, suite: string) => {
+    const index = `${INDEX.replace(SUITE, suite)}/Packages.gz`;
+    for (const path of [`dists/${suite}/InRelease`, index, "pool/larder-third_1.0_all.deb"])
+      expect(await get(larder, `${url}/debian/${path}`)).toMatchObject({ status: 200 });
+  };
+  await take(first, SUITE);
+  await take(second, "renamed");
+  expect(bodyBytes(second.takeRequests(), MEMBER_OR_PAYLOAD)).toBe(0);
 });
 
 function asked(...origins: readonly Origin[]) {

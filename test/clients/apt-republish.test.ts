@@ -8,6 +8,7 @@ import { test as base } from "../support/fixtures.ts";
 import { mustRun, type Outcome } from "../support/programs.ts";
 import { Site } from "../support/site.ts";
 
+const ROOT = "dists/stable/InRelease";
 const MEMBER = /\/Packages|\/by-hash\//;
 const FIRST = [{ name: "larder-thing" }];
 const SECOND = [{ name: "larder-thing", version: "2.0" }, { name: "larder-more" }];
@@ -73,37 +74,36 @@ describe.for(["byName", "byHash"] as const)(
         expectSuccess(await apt.download(["larder-more"]));
       },
     );
-
-    withSite(
-      "with its root come the indexes that clients ask for",
-      async ({ origin, site, first, second, newMachine }) => {
-        expectSuccess(await (await newMachine(site)).update());
-        site.publish(second);
-        // The root that the next machine takes is of the second generation, all that it asks for then of the third.
-        site.publishAfter("/Packages.xz", first);
-        const apt = await newMachine(site);
-        expectSuccess(await apt.update());
-        expect(origin.takeRequests().filter(({ path }) => path.endsWith("/InRelease"))).toHaveLength(2);
-        site.publish(second);
-        expectSuccess(await apt.download(["larder-more"]));
-      },
-    );
   },
 );
 
-test("a root does not stand in the way of its own indexes", async ({ generations, origin, startLarder }) => {
-  const larder = await startLarder({ flags: ["--fills-per-origin", "1"] });
-  const { first, second } = generations.byName;
-  const site = new Site(origin, "/debian/", first.folder);
-  const [root, index] = [`${site.url}/dists/stable/InRelease`, `${site.url}/${INDEX}/Packages.gz`];
-  await get(larder, root);
-  await get(larder, index);
-  site.publish(second.folder);
-  await get(larder, root, { "Cache-Control": "max-age=0" });
-  await origin.stop();
-  const published = await readFile(join(second.folder, INDEX, "Packages.gz"));
-  expect((await get(larder, index)).body.equals(published)).toBe(true);
-});
+/** How many fills there may be at once, and what the origin wants to see. */
+const CONDITIONS: Readonly<Record<string, { readonly flags?: readonly string[]; readonly authorization?: string }>> = {
+  "as many fills as usual": {},
+  "one fill at a time": { flags: ["--fills-per-origin", "1"] },
+  "an origin that wants credentials": { authorization: "Basic bWluZQ==" },
+};
+
+test.for(Object.entries(CONDITIONS))(
+  "with a root come the indexes that clients ask for: %s",
+  async ([, { flags = [], authorization }], { generations, origin, startLarder }) => {
+    const larder = await startLarder({ flags });
+    const { first, second } = generations.byName;
+    const site = new Site(origin, "/debian/", first.folder, authorization);
+    const headers = {
+      "Cache-Control": "max-age=0",
+      ...(authorization === undefined ? {} : { Authorization: authorization }),
+    };
+    const take = (path: string) => get(larder, `${site.url}/${path}`, headers);
+    await take(ROOT);
+    await take(`${INDEX}/Packages.gz`);
+    site.publish(second.folder);
+    expect(await take(ROOT)).toMatchObject({ status: 200 });
+    await origin.stop();
+    const published = await readFile(join(second.folder, INDEX, "Packages.gz"));
+    expect((await take(`${INDEX}/Packages.gz`)).body.equals(published)).toBe(true);
+  },
+);
 
 test("an index by hash that the origin keeps is found in mid-update, stored or not", async ({
   generations,
@@ -133,10 +133,10 @@ test("two clients, each with a root of its own: each gets the index of its gener
     mustRun("curl", ["--silent", "--fail", "--interface", address, "--proxy", larder.url, url], { cwd: folder });
   const indexOf = (repository: string) => readFile(join(repository, INDEX, "Packages.gz"));
 
-  await fetchAs("127.0.0.1", `${site.url}/dists/stable/InRelease`);
+  await fetchAs("127.0.0.1", `${site.url}/${ROOT}`);
   await fetchAs("127.0.0.1", index);
   site.publish(second.folder);
-  await fetchAs("127.0.0.2", `${site.url}/dists/stable/InRelease`);
+  await fetchAs("127.0.0.2", `${site.url}/${ROOT}`);
   expect(await fetchAs("127.0.0.2", index)).toEqual(await indexOf(second.folder));
   expect(await fetchAs("127.0.0.1", index)).toEqual(await indexOf(first.folder));
   // Whoever has taken no root gets what is newest.

@@ -8,11 +8,18 @@ export class Site {
   #generation = 0;
   #next: { readonly folder: string; readonly after: string } | undefined;
 
-  /** @param prefix the path it is served under; ends in `/`. */
-  constructor(origin: Origin, prefix: string, folder: string) {
+  /**
+   * @param prefix the path it is served under; ends in `/`.
+   * @param authorization whoever asks without it gets nothing.
+   */
+  constructor(origin: Origin, prefix: string, folder: string, authorization?: string) {
     this.url = origin.url + prefix.slice(0, -1);
     this.#folder = folder;
     origin.serve(prefix, async (request, response) => {
+      if (authorization !== undefined && request.headers.authorization !== authorization) {
+        response.writeHead(401).end();
+        return;
+      }
       const next = request.url?.endsWith(this.#next?.after ?? "") === true ? this.#next : undefined;
       await folderHandler(prefix, this.#folder, () => this.#fields)(request, response);
       if (next !== undefined) this.publish(next.folder);
