@@ -24,7 +24,11 @@ const test = base
         second: await publisher.publish(`${name}-2`, SECOND, { hasByHash }),
       };
     };
-    return { byName: await publish(false), byHash: await publish(true) };
+    const sameName = {
+      before: await publisher.publish("before", FIRST),
+      after: await publisher.publish("after", [{ name: "larder-thing", bytes: 30_000 }]),
+    };
+    return { byName: await publish(false), byHash: await publish(true), sameName };
   })
   .extend("newMachine", ({ larder, caFile, folder, generations }) => {
     let machines = 0;
@@ -118,6 +122,26 @@ test("an index by hash that the origin keeps is found in mid-update, stored or n
   const site = new Site(origin, "/debian/", first.folder);
   site.publishAfter("/InRelease", both);
   expectSuccess(await (await newMachine(site)).update());
+});
+
+test("a package that came before the index that declares it is had as soon as that is there", async ({
+  generations,
+  origin,
+  larder,
+}) => {
+  const { before, after } = generations.sameName;
+  const site = new Site(origin, "/debian/", before.folder);
+  const headers = { "Cache-Control": "max-age=0" };
+  const takeIndexes = async () => {
+    for (const path of [ROOT, `${INDEX}/Packages.gz`]) await get(larder, `${site.url}/${path}`, headers);
+  };
+  const takePackage = () => get(larder, `${site.url}/pool/larder-thing_1.0_all.deb`);
+  await takeIndexes();
+  site.publish(after.folder);
+  expect(await takePackage()).toMatchObject({ status: 502 });
+  await takeIndexes();
+  const published = await readFile(join(after.folder, "pool/larder-thing_1.0_all.deb"));
+  expect((await takePackage()).body.equals(published)).toBe(true);
 });
 
 test("two clients, each with a root of its own: each gets the index of its generation", async ({

@@ -146,6 +146,7 @@ describe("a range of a declared payload that is not stored", () => {
       const stale = { Range: "bytes=1000-", "If-Range": '"another"' };
       const answer = await get(learnt, debian.url + pathOf(name), stale);
       expect(answer).toMatchObject({ status: 200, isWhole: true });
+      expect(answer.headers["cache-status"]).not.toContain("unverified");
       expect(answer.body.equals(debs[name])).toBe(true);
     }
   });
