@@ -75,6 +75,7 @@ export function loadConfig(input: ConfigInput): Config {
   refuseUnknownVariables(input.env);
   const config = readAll({ ...withoutFile, file, fileName });
   refuseHalfAuthority(config.origins);
+  refuseDemandWithoutKeys(config.settings);
   return config;
 }
 
@@ -177,5 +178,13 @@ function refuseHalfAuthority({ caCert, caKey }: Config["origins"]): void {
   throw new LarderError(
     "CONFIG_BAD_VALUE",
     `${given} is set but ${missing} is not; a CA is its certificate and its key`,
+  );
+}
+
+function refuseDemandWithoutKeys({ verifySignatures, keyrings }: Settings): void {
+  if (verifySignatures === "off" || keyrings.length > 0) return;
+  throw new LarderError(
+    "CONFIG_BAD_VALUE",
+    `verifySignatures is ${verifySignatures} but keyrings is not set; name a folder of the repositories' public keys (*.gpg, *.asc), or set verifySignatures to off`,
   );
 }

@@ -6,6 +6,9 @@ import type { Kind } from "./settings.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 
+/** What is done about a root without a good signature. */
+export const DEMANDS = ["off", "warn", "require"] as const;
+
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** What a value of each kind is once it has been read. Times are milliseconds, sizes bytes, paths absolute. */
@@ -19,6 +22,7 @@ export interface KindTypes {
   readonly timeout: number;
   readonly duration: number;
   readonly count: number;
+  readonly demand: (typeof DEMANDS)[number];
   readonly logLevel: LogLevel;
 }
 
@@ -83,6 +87,7 @@ export const KINDS: { readonly [K in Kind]: KindReader<KindTypes[K]> } = {
     allowed: "a time such as 500ms, 5s, 2m or 1h, or 0",
   },
   count: { schema: () => v.pipe(v.union([v.number(), digits]), wholeNumber), allowed: "a whole number above zero" },
+  demand: { schema: () => v.picklist(DEMANDS), allowed: DEMANDS.join(", ") },
   logLevel: { schema: () => v.picklist(LOG_LEVELS), allowed: LOG_LEVELS.join(", ") },
 };
 

@@ -9,6 +9,7 @@ export type Kind =
   | "timeout"
   | "duration"
   | "count"
+  | "demand"
   | "logLevel";
 
 /** What `--help` shows in place of a value. */
@@ -22,6 +23,7 @@ export const PLACEHOLDERS: Readonly<Record<Kind, string>> = {
   timeout: "time",
   duration: "time",
   count: "count",
+  demand: "demand",
   logLevel: "level",
 };
 
@@ -111,6 +113,21 @@ export const SETTINGS = {
     help: "host (or *.suffix) whose https mirror lists and metalinks are believed about mirrors at other hosts",
     reason:
       "beside the built-in list of distributions' mirror services; whoever stands here decides which bytes are right",
+  },
+  verifySignatures: {
+    kind: "demand",
+    isList: false,
+    fallback: "off",
+    help: "signatures of InRelease, Release and repomd.xml, checked by gpgv: off (nobody looks), warn (tell in the log) or require (refuse what is not signed by a key of --keyrings)",
+    reason:
+      "off: larder knows nobody's keys, and apt and dnf check the signatures themselves; what it serves is what the repository published",
+  },
+  keyrings: {
+    kind: "path",
+    isList: true,
+    fallback: [],
+    help: "folder of public keys (*.gpg, *.asc) for --verify-signatures",
+    reason: "whose signature counts is the user's word; a key here vouches for every repository",
   },
   caCert: {
     kind: "path",

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { tmpdir } from "node:os";
 import { LeafContexts } from "../certs/contexts.ts";
 import type { TrustFiles } from "../clients/environment.ts";
 import { renderEnvPage } from "../clients/fragments.ts";
@@ -6,13 +7,14 @@ import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import { formatAuthority, type HostPort } from "../core/target.ts";
 import { createLearner } from "../learn/learner.ts";
+import { openSignatures } from "../learn/signatures.ts";
 import { mayDelegate } from "../policy/delegation.ts";
 import { createProxy } from "../proxy/proxy.ts";
-import type { LocalPages } from "../proxy/settings.ts";
+import type { LocalPages, SignatureDemand } from "../proxy/settings.ts";
 import { openLedger } from "../storage/ledger.ts";
 import { openDeclarations } from "../storage/local-declarations.ts";
 import type { Store } from "../storage/store.ts";
-import type { Config } from "./config.ts";
+import type { Config, Settings } from "./config.ts";
 import type { ControlService } from "./control-server.ts";
 import type { Environment } from "./directories.ts";
 import { explain } from "./explain.ts";
@@ -64,6 +66,7 @@ export async function wire({ config, env, log, clock }: WireOptions): Promise<La
 async function assemble({ config, env, log, clock }: WireOptions, store: Store, trust: Trust): Promise<Larder> {
   const { settings } = config;
   const { authority, files, originRoots } = trust;
+  const signatures = await signatureDemand(settings);
   const ledger = await openLedger({ stateDir: settings.state, clock, log });
   const listening: string[] = [];
   const pages: LocalPages = {
@@ -83,7 +86,7 @@ async function assemble({ config, env, log, clock }: WireOptions, store: Store, 
   });
   const learner = createLearner({ rootDir, index: declarations, clock, log });
   const proxy = createProxy(
-    { store, declarations, learner, ledger, contexts, log, clock, pages },
+    { store, declarations, learner, signatures, ledger, contexts, log, clock, pages },
     proxySettings(settings, env, { originRoots, pseudonym }),
   );
   const sessions = new Sessions(proxy, ledger);
@@ -116,4 +119,10 @@ async function assemble({ config, env, log, clock }: WireOptions, store: Store, 
       await store.close();
     },
   };
+}
+
+async function signatureDemand({ verifySignatures, keyrings }: Settings): Promise<SignatureDemand | undefined> {
+  if (verifySignatures === "off") return undefined;
+  const checker = await openSignatures({ keyrings, tempDir: tmpdir() });
+  return { checker, isRequired: verifySignatures === "require" };
 }

@@ -51,6 +51,7 @@ export const ERROR_CODES = {
   GENERATION_GONE: { source: "origin", status: 502 },
   DIGEST_MISMATCH: { source: "origin", status: 502 },
   SIZE_MISMATCH: { source: "origin", status: 502 },
+  SIGNATURE_BAD: { source: "origin", status: 502 },
   METADATA_BROKEN: { source: "origin", status: 502 },
 
   STORE_LOCKED: { source: "store", status: 500 },

@@ -3,6 +3,9 @@ import { nameOf, pathOf } from "./path.ts";
 
 const PAYLOAD: Classification = { class: "payload", ecosystem: "deb", coding: "identity" };
 const ROOT: Classification = { class: "root", ecosystem: "deb", coding: "identity" };
+/** Roots that are signed; `Release.gpg` is a signature itself. */
+const IN_RELEASE: Classification = { ...ROOT, signature: { kind: "clearsigned" } };
+const RELEASE: Classification = { ...ROOT, signature: { kind: "detached", suffix: ".gpg" } };
 const MEMBER: Classification = { class: "member", ecosystem: "deb", coding: "identity" };
 
 /** Binary packages, installer packages, debug packages. */
@@ -12,7 +15,11 @@ const SOURCE = /^[^_]+_.+\.(?:dsc|diff\.gz|(?:orig(?:-[^.]+)?|debian)\.tar\.[a-z
 /** Native tarballs and their like are known in a pool only. */
 const SOURCE_IN_POOL = /^[^_]+_.+\.tar\.[a-z0-9]+(?:\.asc)?$/;
 /** `dists/<suite>/InRelease`, or anywhere in a flat repository. */
-const RELEASES: ReadonlySet<string> = new Set(["InRelease", "Release", "Release.gpg"]);
+const RELEASES: ReadonlyMap<string, Classification> = new Map([
+  ["InRelease", IN_RELEASE],
+  ["Release", RELEASE],
+  ["Release.gpg", ROOT],
+]);
 /** The short Release of one component, which the suite's Release declares. */
 const COMPONENT_RELEASE = /\/(?:binary-[^/]+|source)\/Release$/;
 const INDEX = /^(?:Packages|Sources)(?:\.(?:gz|bz2|xz|lzma|zst|lz4))?$/;
@@ -30,7 +37,8 @@ export const deb: Ecosystem = {
     const name = nameOf(path);
     if (BINARY.test(name) || SOURCE.test(name)) return PAYLOAD;
     if (SOURCE_IN_POOL.test(name) && path.includes("/pool/")) return PAYLOAD;
-    if (RELEASES.has(name)) return COMPONENT_RELEASE.test(path) ? MEMBER : ROOT;
+    const release = RELEASES.get(name);
+    if (release !== undefined) return COMPONENT_RELEASE.test(path) ? MEMBER : release;
     if (INDEX.test(name) || BY_HASH.test(path) || PDIFF.test(path)) return MEMBER;
     return SUITE_INDEX.test(name) && path.includes("/dists/") ? MEMBER : undefined;
   },

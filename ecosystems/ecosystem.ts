@@ -17,7 +17,12 @@ export interface Classification {
   readonly coding: "identity" | "gzip" | "asked";
   /** The format gives a name to one content for ever: a registry takes no second upload under it. */
   readonly isImmutable?: boolean;
+  /** How the format signs this root, where it does. */
+  readonly signature?: SignatureForm;
 }
+
+/** Around the text itself (RFC 9580 §7), or in a file of its own beside it whose name has that much more. */
+export type SignatureForm = { readonly kind: "clearsigned" } | { readonly kind: "detached"; readonly suffix: string };
 
 /** One package format: one file in this folder, one row in classify.ts. */
 export interface Ecosystem {

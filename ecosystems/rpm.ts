@@ -3,12 +3,13 @@ import { pathOf } from "./path.ts";
 
 const PAYLOAD: Classification = { class: "payload", ecosystem: "rpm", coding: "identity" };
 const ROOT: Classification = { class: "root", ecosystem: "rpm", coding: "identity" };
+const SIGNED_ROOT: Classification = { ...ROOT, signature: { kind: "detached", suffix: ".asc" } };
 const MEMBER: Classification = { class: "member", ecosystem: "rpm", coding: "identity" };
 
 /** Packages and delta packages. */
 const PACKAGE = /\.d?rpm$/;
 /** `repomd.xml` with its signature and key. */
-const REPOMD = /\/repodata\/repomd\.xml(?:\.asc|\.key)?$/;
+const REPOMD = /\/repodata\/repomd\.xml(\.asc|\.key)?$/;
 /** zypper's media files and repository index, Anaconda's list of an installation tree. */
 const TREE_ROOT = /\/(?:media\.1\/(?:media|products)|repoindex\.xml|\.?treeinfo)$/;
 /** Lists of mirrors: Fedora's and the RHEL-likes' services, and what MirrorCache and MirrorBrain add to a file's name. */
@@ -21,7 +22,9 @@ export const rpm: Ecosystem = {
   classify(target) {
     const path = pathOf(target);
     if (PACKAGE.test(path)) return PAYLOAD;
-    if (REPOMD.test(path) || MIRRORS.test(path) || TREE_ROOT.test(path)) return ROOT;
+    const repomd = REPOMD.exec(path);
+    if (repomd !== null) return repomd[1] === undefined ? SIGNED_ROOT : ROOT;
+    if (MIRRORS.test(path) || TREE_ROOT.test(path)) return ROOT;
     if (REPODATA.test(path)) return MEMBER;
     // mirrorlist.centos.org and its kin answer at the root, by query.
     return path === "/" && target.host.startsWith("mirrorlist.") ? ROOT : undefined;

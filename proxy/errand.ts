@@ -1,3 +1,4 @@
+import type { SignatureForm } from "../ecosystems/ecosystem.ts";
 import type { MetadataPlace } from "../ecosystems/metadata.ts";
 import type { PlanContext, RequestView } from "../policy/plan.ts";
 import type { Reply } from "./reply.ts";
@@ -11,4 +12,6 @@ export interface Errand {
   readonly key: string;
   /** Where it stands in a repository's metadata, when it is a root or a list of mirrors. */
   readonly place: MetadataPlace | undefined;
+  /** How it is signed, when it is a root of a format that signs its roots. */
+  readonly signature: SignatureForm | undefined;
 }

@@ -22,6 +22,7 @@ import { ExchangeRecord, type RecordDependencies } from "./record.ts";
 import { type Reply, sendError } from "./reply.ts";
 import { serveEntry } from "./respond.ts";
 import type { ProxySettings } from "./settings.ts";
+import type { SignedRoots } from "./signed-roots.ts";
 import { wayOf } from "./way.ts";
 
 export interface ExchangeDependencies {
@@ -30,6 +31,7 @@ export interface ExchangeDependencies {
   readonly filling: Filling;
   readonly declaredFiles: DeclaredFiles;
   readonly generations: Generations;
+  readonly signedRoots: SignedRoots;
   readonly forwarder: Forwarder;
   readonly local: LocalSite;
   readonly addresses: AddressRules;
@@ -78,7 +80,7 @@ export class Exchanges {
     const view: RequestView = { method, target, fields, record: headers, realm: realmOf(target, headers) };
     if (method !== "GET" && method !== "HEAD") return await forwarder.forward(reply, view, "method");
     if (hasContent(headers)) return await forwarder.forward(reply, view, "bypass");
-    const { class: resourceClass, coding, isImmutable } = classification;
+    const { class: resourceClass, coding, isImmutable, signature } = classification;
     const place = resourceClass === "root" ? locateMetadata(target) : undefined;
     // A root whose members are gone was replaced: whatever lifetime it was given, its origin is asked.
     const isDoubtful = place?.role === "root" && generations.isDoubtful(uriOf(place));
@@ -86,7 +88,7 @@ export class Exchanges {
     const signedUri = rootSignedBy(target);
     if (signedUri !== undefined) generations.noteSignature(signedUri, target);
     const context = { class: resourceClass, coding, isImmutable, rootFreshForMs };
-    await this.#get({ reply, view, context, key: entryKeyOf("GET", target.uri), place });
+    await this.#get({ reply, view, context, key: entryKeyOf("GET", target.uri), place, signature });
   }
 
   /** A blob that turns out to be gone when it is read has lost its entry by then: the second try asks the origin. */
@@ -103,12 +105,12 @@ export class Exchanges {
 
   /** Digest before URL: what is declared goes by its digest, and only the rest by RFC 9111. */
   async #lookUp(errand: Errand): Promise<void> {
-    const { store, clock, fills, declaredFiles } = this.#deps;
+    const { store, clock, fills, declaredFiles, signedRoots } = this.#deps;
     const declared = await declaredFiles.find(errand);
     if (declared !== undefined) return await declaredFiles.answer(errand, declared);
     // What has just been filled is a hit as soon as it is committed, a moment after its last byte went out.
     await fills.committed(placeOf(errand.key, errand.view.realm));
-    const entries = asUndeclared(store.find(errand.key));
+    const entries = await signedRoots.select(errand, asUndeclared(store.find(errand.key)));
     await this.#carryOut(errand, decide(errand.view, entries, { ...errand.context, nowMs: clock() }));
   }
 

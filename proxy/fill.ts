@@ -8,7 +8,7 @@ import type { TargetUri } from "../core/target.ts";
 import { freshenFields, mayServeStale } from "../policy/freshness.ts";
 import type { ExchangeTimes, PlanContext, RequestView, ResponseHead } from "../policy/plan.ts";
 import { judge, judgeDeclared } from "../policy/storing.ts";
-import type { EntryDraft, Staging, Store } from "../storage/store.ts";
+import type { EntryDraft, Sealed, Staging, Store } from "../storage/store.ts";
 import { download } from "./download.ts";
 import type { FillReader } from "./fill-reader.ts";
 import { GrowingBody, type Hold } from "./growing-body.ts";
@@ -36,6 +36,8 @@ export interface FillOrder {
   readonly entry: Entry | undefined;
   /** What the repository says the bytes must be; they are held back until they prove it. */
   readonly declared: Declaration | undefined;
+  /** Called with a whole 200 before anything of it goes out or is kept. @returns why it may do neither. */
+  admit?(body: Pick<Staging, "read">, sealed: Sealed): Promise<LarderError | undefined>;
   /** Called when a source failed. */
   onFault?(source: FillSource, fault: LarderError): void;
   /** Called when the body is in the store, or was found to be there still; the fill stays findable until it resolves. */
@@ -248,14 +250,19 @@ export class Fill {
     }
     const bytes = declared?.bytes ?? announced;
     const staging = await this.#dependencies.store.stage(bytes === undefined ? {} : { expectedBytes: bytes });
-    const hold: Hold = declared === undefined ? { kind: "nothing" } : { kind: "tail", totalBytes: bytes };
-    await this.#body.begin(staging, hold);
+    const mustBeAdmitted = this.order.admit !== undefined && draft.status === 200;
+    await this.#body.begin(staging, mustBeAdmitted ? { kind: "all" } : holdOf(declared, bytes));
     this.#arriving = { kind: "body", draft, bytes };
     // A declared body may yet be thrown away for another source's: its head goes out with its first byte.
-    if (declared === undefined) this.#announceHead(this.#arriving);
+    if (declared === undefined && !mustBeAdmitted) this.#announceHead(this.#arriving);
     await this.#download(source, response, { staging, verifier, declared });
     const sealed = await staging.seal();
     verifier.check(sealed);
+    const refusal = mustBeAdmitted ? await this.order.admit?.(staging, sealed) : undefined;
+    if (refusal !== undefined) {
+      if (!this.#fallBack({ kind: "unreachable" }, refusal.code)) throw refusal;
+      return this.#body.finish(refusal);
+    }
     this.#body.finish("complete");
     this.#announceHead({ ...this.#arriving, bytes: sealed.bytes });
     const variant = declared === undefined ? draft.variant : declaredVariant(sealed.digest);
@@ -271,7 +278,7 @@ export class Fill {
       onBytes: async () => {
         if (this.#arriving !== undefined && this.#body.releasedBytes > 0) this.#announceHead(this.#arriving);
         this.#body.wake();
-        if (into.staging.fault !== undefined) await this.#body.waitForReaders();
+        if (into.staging.fault !== undefined && this.#isHeadKnown) await this.#body.waitForReaders();
       },
     });
   }
@@ -304,6 +311,10 @@ export class Fill {
     this.#isHeadKnown = true;
     this.#rejectHead(fault);
   }
+}
+
+function holdOf(declared: Declaration | undefined, totalBytes: number | undefined): Hold {
+  return declared === undefined ? { kind: "nothing" } : { kind: "tail", totalBytes };
 }
 
 interface DownloadInto {

@@ -9,15 +9,17 @@ import type { Errand } from "./errand.ts";
 import type { Fill, FillHead, FillOrder } from "./fill.ts";
 import { type Fills, placeOf } from "./fills.ts";
 import type { Generations } from "./generations.ts";
-import type { Origin } from "./origin.ts";
+import type { Origin, OriginResponse } from "./origin.ts";
 import { sourceOf } from "./questions.ts";
 import { serveEntry, serveFill, servePass } from "./respond.ts";
+import type { SignedRoots } from "./signed-roots.ts";
 
 export interface FillingDependencies {
   readonly store: Store;
   readonly fills: Fills;
   readonly origin: Origin;
   readonly generations: Generations;
+  readonly signedRoots: SignedRoots;
   readonly clock: Clock;
 }
 
@@ -63,7 +65,7 @@ export class Filling {
         const response = fill.takeResponse();
         if (response === undefined) return await this.pass(errand);
         record.cacheStatus = { ...record.cacheStatus, fwdStatus: response.head.status, detail: head.reason };
-        await servePass(errand.reply, response);
+        await this.#servePassed(errand, response);
         return;
       }
       case "body":
@@ -75,7 +77,8 @@ export class Filling {
   }
 
   /** Asks the origin with the client's own fields and hands its answer on, unstored. */
-  async pass({ reply, view }: Errand, detail?: string): Promise<void> {
+  async pass(errand: Errand, detail?: string): Promise<void> {
+    const { reply, view } = errand;
     const abort = new AbortController();
     const leave = (): void => abort.abort();
     reply.response.once("close", leave);
@@ -86,7 +89,11 @@ export class Filling {
     const { cacheStatus } = reply.record;
     const { status } = response.head;
     reply.record.cacheStatus = { ...cacheStatus, fwdStatus: status, ...(detail === undefined ? {} : { detail }) };
-    await servePass(reply, response);
+    await this.#servePassed(errand, response);
+  }
+
+  async #servePassed(errand: Errand, response: OriginResponse): Promise<void> {
+    await servePass(errand.reply, await this.#deps.signedRoots.screen(errand, response));
   }
 
   async #fromBody(errand: Errand, fill: Fill, head: FillHead & { kind: "body" }, reason: ForwardReason): Promise<void> {
@@ -126,6 +133,7 @@ export class Filling {
       sources: [sourceOf(errand, revalidated?.conditional)],
       entry: revalidated?.entry,
       declared: undefined,
+      ...this.#deps.signedRoots.admission(errand),
       ...(place === undefined ? {} : { onStored: (entry: Entry) => this.#deps.generations.learnRoot(errand, entry) }),
     };
   }

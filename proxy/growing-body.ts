@@ -8,8 +8,11 @@ const HELD_TAIL_BYTES = 64 * 1024;
 const FAULTY_WINDOW_BYTES = 4 * 1024 * 1024;
 const READ_BYTES = 256 * 1024;
 
-/** How much of a body may go out before it is verified: everything, or all but the tail of a declared one. */
-export type Hold = { readonly kind: "nothing" } | { readonly kind: "tail"; readonly totalBytes: number | undefined };
+/** What of a body may not go out before it is verified: nothing, the tail of a declared one, or all of a signed one. */
+export type Hold =
+  | { readonly kind: "nothing" }
+  | { readonly kind: "all" }
+  | { readonly kind: "tail"; readonly totalBytes: number | undefined };
 
 /** The body of a fill as its readers see it: it grows in staging, and each reads it from a position and at a speed of its own. */
 export class GrowingBody {
@@ -32,6 +35,7 @@ export class GrowingBody {
   /** Bytes that readers may have by now. */
   get releasedBytes(): number {
     if (this.#end === "complete" || this.#hold.kind === "nothing") return this.appendedBytes;
+    if (this.#hold.kind === "all") return 0;
     return Math.max(0, Math.min(this.appendedBytes, (this.#hold.totalBytes ?? this.appendedBytes) - HELD_TAIL_BYTES));
   }
 

@@ -17,6 +17,7 @@ import { createForwarder } from "./origin-forward.ts";
 import { ParentTable, tunnelThrough } from "./origin-parents.ts";
 import type { Totals } from "./record.ts";
 import type { ListenOptions, Proxy, ProxyDependencies, ProxySettings } from "./settings.ts";
+import { SignedRoots } from "./signed-roots.ts";
 
 /** Builds the proxy; nothing listens until {@link Proxy.listen}. @throws LarderError `CONFIG_BAD_VALUE` for a setting that cannot be read. */
 export function createProxy(dependencies: ProxyDependencies, settings: ProxySettings): Proxy {
@@ -37,12 +38,13 @@ export function createProxy(dependencies: ProxyDependencies, settings: ProxySett
   const records = { log, ledger, clock, totals, pseudonym: settings.pseudonym };
   const local = createLocalSite(pages, settings);
   const generations = new Generations({ index, learner, fills, clock });
-  const filling = new Filling({ store, fills, origin, generations, clock });
+  const signedRoots = new SignedRoots({ store, origin, clock, log, demand: dependencies.signatures });
+  const filling = new Filling({ store, fills, origin, generations, signedRoots, clock });
   const onMismatch = (): void => {
     totals.mismatches += 1;
   };
   const declaredFiles = new DeclaredFiles({ index, store, fills, filling, generations, clock, log, onMismatch });
-  const answering = { store, fills, filling, declaredFiles, generations, forwarder, local };
+  const answering = { store, fills, filling, declaredFiles, generations, signedRoots, forwarder, local };
   const exchanges = new Exchanges({ ...answering, addresses, clock, records, settings });
   const tunnels = new Tunnels({ contexts, addresses, log, settings, openTunnel: routes.openTunnel });
   const startedMs = clock();

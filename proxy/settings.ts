@@ -2,6 +2,7 @@ import type { SecureContext } from "node:tls";
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import type { Learner } from "../learn/learner.ts";
+import type { SignatureChecker } from "../learn/signatures.ts";
 import type { DeclarationIndex } from "../storage/declarations.ts";
 import type { Ledger, Store } from "../storage/store.ts";
 
@@ -41,10 +42,18 @@ export interface ProxySettings {
   readonly pseudonym: string;
 }
 
+export interface SignatureDemand {
+  readonly checker: SignatureChecker;
+  /** A root without a good signature is refused; else it is told in the log, and served. */
+  readonly isRequired: boolean;
+}
+
 export interface ProxyDependencies {
   readonly store: Store;
   readonly declarations: DeclarationIndex;
   readonly learner: Learner;
+  /** Whether roots must be signed; `undefined`: nobody looks. */
+  readonly signatures: SignatureDemand | undefined;
   readonly ledger: Ledger;
   /** The TLS context to show to a client that asked for that host (name or IP literal). */
   readonly contexts: { contextFor(host: string): SecureContext };
