@@ -36,8 +36,11 @@ export interface FillOrder {
   readonly entry: Entry | undefined;
   /** What the repository says the bytes must be; they are held back until they prove it. */
   readonly declared: Declaration | undefined;
-  /** Called with a whole 200 before anything of it goes out or is kept. @returns why it may do neither. */
-  admit?(body: Pick<Staging, "read">, sealed: Sealed): Promise<LarderError | undefined>;
+  /**
+   * Called with an answer that is no error, and its whole body, before anything of it goes out or is kept; redirects have
+   * been followed then. @returns why it may do neither.
+   */
+  admit?(status: number, body: Pick<Staging, "read">, sealed: Sealed): Promise<LarderError | undefined>;
   /** Called when a source failed. */
   onFault?(source: FillSource, fault: LarderError): void;
   /** Called when the body is in the store, or was found to be there still; the fill stays findable until it resolves. */
@@ -193,7 +196,9 @@ export class Fill {
   }
 
   #send({ target }: FillSource, fields: RawFields): Promise<OriginResponse> {
-    const isPackageFile = this.order.context.class === "payload" || this.order.context.class === "member";
+    const { context, admit } = this.order;
+    // A client that follows them itself would go where nothing tells that a root is asked for.
+    const isPackageFile = context.class === "payload" || context.class === "member" || admit !== undefined;
     const question = { target, fields, signal: this.#abort.signal };
     if (isPackageFile) return askThroughRedirects(this.#dependencies.origin, question);
     return this.#dependencies.origin.ask("GET", target, fields, question.signal);
@@ -250,7 +255,7 @@ export class Fill {
     }
     const bytes = declared?.bytes ?? announced;
     const staging = await this.#dependencies.store.stage(bytes === undefined ? {} : { expectedBytes: bytes });
-    const mustBeAdmitted = this.order.admit !== undefined && draft.status === 200;
+    const mustBeAdmitted = this.order.admit !== undefined && draft.status < 400;
     await this.#body.begin(staging, mustBeAdmitted ? { kind: "all" } : holdOf(declared, bytes));
     this.#arriving = { kind: "body", draft, bytes };
     // A declared body may yet be thrown away for another source's: its head goes out with its first byte.
@@ -258,7 +263,7 @@ export class Fill {
     await this.#download(source, response, { staging, verifier, declared });
     const sealed = await staging.seal();
     verifier.check(sealed);
-    const refusal = mustBeAdmitted ? await this.order.admit?.(staging, sealed) : undefined;
+    const refusal = mustBeAdmitted ? await this.order.admit?.(draft.status, staging, sealed) : undefined;
     if (refusal !== undefined) {
       if (!this.#fallBack({ kind: "unreachable" }, refusal.code)) throw refusal;
       return this.#body.finish(refusal);

@@ -38,7 +38,7 @@ export class SignedRoots {
   readonly #deps: SignedRootsDependencies;
   readonly #detached: DetachedSignatures;
   /** What has been judged, and until when that holds. */
-  readonly #judged = new Map<Digest, number>();
+  readonly #judged = new Map<string, number>();
   readonly #underWay = new Map<string, Promise<LarderError | undefined>>();
 
   constructor(dependencies: SignedRootsDependencies) {
@@ -51,9 +51,9 @@ export class SignedRoots {
     if (!this.#concerns(errand)) return entries;
     const refusals = await Promise.all(
       entries.map(async ({ status, digest, bytes }) => {
-        if (status !== 200) return undefined;
+        if (status >= 400) return undefined;
         const read = async (): Promise<Buffer> => this.#deps.store.readWhole(digest);
-        return await this.#judge(errand, { digest, bytes, read, isNew: false });
+        return await this.#judge(errand, { status, digest, bytes, read, isNew: false });
       }),
     );
     return entries.filter((_, index) => refusals[index] === undefined);
@@ -63,23 +63,25 @@ export class SignedRoots {
   admission(errand: Errand): Pick<FillOrder, "admit"> {
     if (!this.#concerns(errand)) return {};
     return {
-      admit: (body, { digest, bytes }) =>
-        this.#judge(errand, { digest, bytes, read: () => readStaged(body, bytes), isNew: true }),
+      admit: (status, body, { digest, bytes }) =>
+        this.#judge(errand, { status, digest, bytes, read: () => readStaged(body, bytes), isNew: true }),
     };
   }
 
   /** Reads a root that passes by unstored, to see whether it may. @throws LarderError `SIGNATURE_BAD` */
   async screen(errand: Errand, response: OriginResponse): Promise<OriginResponse> {
     const { status } = response.head;
-    const isRoot = status === 200 || status === 206;
-    if (!this.#concerns(errand) || !this.#isRequired || errand.view.method === "HEAD" || !isRoot) return response;
-    const body = status === 200 ? await readAtMost(response.body, MAX_ROOT_BYTES) : undefined;
-    if (body === undefined) {
+    const hasRoot = errand.view.method !== "HEAD" && status < 400 && status !== 304;
+    if (!this.#concerns(errand) || !this.#isRequired || !hasRoot) return response;
+    if (status === 206) {
       await response.discard();
-      throw refusalOf(errand, status === 206 ? "a part cannot be checked" : TOO_LARGE);
+      throw refusalOf(errand, "a part cannot be checked");
     }
+    const body = await readAtMost(response.body, MAX_ROOT_BYTES);
+    if (body === undefined) throw refusalOf(errand, TOO_LARGE);
     const read = async (): Promise<Buffer> => body;
-    const refusal = await this.#judge(errand, { digest: digestOf(body), bytes: body.length, read, isNew: true });
+    const root = { status, digest: digestOf(body), bytes: body.length, read, isNew: true };
+    const refusal = await this.#judge(errand, root);
     if (refusal !== undefined) throw refusal;
     return { ...response, body: Readable.from([body]) };
   }
@@ -94,10 +96,10 @@ export class SignedRoots {
 
   /** @returns why the root may not pass. */
   async #judge(errand: Errand, root: Root): Promise<LarderError | undefined> {
-    const holdsUntilMs = this.#judged.get(root.digest);
+    const holdsUntilMs = this.#judged.get(nameOf(root));
     if (holdsUntilMs !== undefined && holdsUntilMs > this.#deps.clock()) return undefined;
     // A signature that one requester may not have says nothing about what another may.
-    const name = `${errand.view.realm} ${root.digest}`;
+    const name = `${errand.view.realm} ${nameOf(root)}`;
     const underWay = this.#underWay.get(name);
     if (underWay !== undefined) return await underWay;
     const judgement = this.#judgeAnew(errand, root).finally(() => this.#underWay.delete(name));
@@ -107,7 +109,7 @@ export class SignedRoots {
 
   async #judgeAnew(errand: Errand, root: Root): Promise<LarderError | undefined> {
     const verdict = await this.#check(errand, root);
-    if (verdict.kind === "good" || !this.#isRequired) this.#remember(root.digest);
+    if (verdict.kind === "good" || !this.#isRequired) this.#remember(nameOf(root));
     if (verdict.kind === "good") return undefined;
     const refusal = refusalOf(errand, verdict.reason);
     const { uri, reason } = refusal.details;
@@ -115,19 +117,21 @@ export class SignedRoots {
     return this.#isRequired ? refusal : undefined;
   }
 
-  async #check(errand: Errand, { bytes, read, isNew }: Root): Promise<SignatureVerdict> {
+  async #check(errand: Errand, { status, bytes, read, isNew }: Root): Promise<SignatureVerdict> {
     const { demand } = this.#deps;
     const { signature } = errand;
     if (signature === undefined || demand === undefined) return { kind: "good", signers: [] };
+    // Whatever its body is: a client would go where it leads.
+    if (status >= 300) return { kind: "bad", reason: `its origin answered ${status}` };
     if (bytes > MAX_ROOT_BYTES) return { kind: "bad", reason: TOO_LARGE };
     const text = await read();
     if (signature.kind === "detached") return await this.#detached.check(errand, { ...signature, text, isNew });
     return await demand.checker.check({ kind: "clearsigned", message: text });
   }
 
-  #remember(digest: Digest): void {
-    this.#judged.delete(digest);
-    this.#judged.set(digest, this.#deps.clock() + REMEMBERED_FOR_MS);
+  #remember(name: string): void {
+    this.#judged.delete(name);
+    this.#judged.set(name, this.#deps.clock() + REMEMBERED_FOR_MS);
     const [oldest] = this.#judged.keys();
     if (this.#judged.size > MAX_REMEMBERED && oldest !== undefined) this.#judged.delete(oldest);
   }
@@ -135,11 +139,17 @@ export class SignedRoots {
 
 /** A root to be judged. */
 interface Root {
+  /** Below 400. */
+  readonly status: number;
   readonly digest: Digest;
   readonly bytes: number;
   readonly read: () => Promise<Buffer>;
   /** It comes from its origin just now: what is stored cannot be its signature. */
   readonly isNew: boolean;
+}
+
+function nameOf({ status, digest }: Root): string {
+  return `${status} ${digest}`;
 }
 
 function refusalOf({ view }: Errand, reason: string): LarderError {

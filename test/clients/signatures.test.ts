@@ -118,6 +118,28 @@ describe("with --verify-signatures require", { timeout: 60_000 }, () => {
     expect(await curl(larder, IN_RELEASE)).toEqual(refused);
   });
 
+  test("a redirect is followed here, and leads nobody past the check", async ({
+    startWith,
+    curl,
+    publish,
+    known,
+    stranger,
+    origin,
+  }) => {
+    const larder = await startWith("require");
+    const message = await known.clearsign(releaseNamed("one"));
+    publish("/elsewhere", message);
+    origin.serve(IN_RELEASE, (_, response) => void response.writeHead(302, { Location: "/elsewhere" }).end(message));
+    expect(await curl(larder, IN_RELEASE)).toEqual({ status: 200, text: message.toString() });
+    expect(await curl(larder, IN_RELEASE, "--header", "Cache-Control: no-store")).toEqual(refused);
+    publish("/elsewhere", await stranger.clearsign(releaseNamed("two")));
+    expect(await curl(larder, IN_RELEASE)).toEqual({ status: 200, text: message.toString() });
+    origin.serve(IN_RELEASE, (_, response) => void response.writeHead(302, { Location: "ftp://x/" }).end(message));
+    expect(await curl(larder, IN_RELEASE)).toEqual(refused);
+    origin.serve(IN_RELEASE, (_, response) => void response.writeHead(203).end("Suite: other"));
+    expect(await curl(larder, IN_RELEASE, "--header", "Cache-Control: no-store")).toEqual(refused);
+  });
+
   test.for([
     [REPOMD, ".asc", repomdNamed],
     [RELEASE, ".gpg", releaseNamed],
