@@ -53,7 +53,7 @@ export interface ProxyDependencies {
   readonly declarations: DeclarationIndex;
   readonly learner: Learner;
   /** Whether roots must be signed; `undefined`: nobody looks. */
-  readonly signatures: SignatureDemand | undefined;
+  readonly signatures?: SignatureDemand | undefined;
   readonly ledger: Ledger;
   /** The TLS context to show to a client that asked for that host (name or IP literal). */
   readonly contexts: { contextFor(host: string): SecureContext };
