@@ -10,7 +10,7 @@ import type { Layout } from "./layout.ts";
  *   └──< mirror >── repo ─< declared_root
  * ```
  *
- * Units as in storage/schema.ts. URLs and paths are canonical, so that equal text is the same file (docs/storage-format.md).
+ * Units as in storage/schema.ts. URLs and paths are canonical (ecosystems/repository-path.ts): equal text is the same file.
  */
 const DECLARATION_MIGRATIONS: readonly string[] = [
   `
