@@ -2,7 +2,7 @@ import type { Declaration } from "../core/declaration.ts";
 import { LarderError } from "../core/errors.ts";
 import type { RawFields } from "../core/fields.ts";
 import type { Staging } from "../storage/store.ts";
-import type { OriginResponse } from "./origin.ts";
+import { contentLength, type OriginResponse } from "./origin.ts";
 import { bodyFault } from "./origin-faults.ts";
 import { type CutBody, continuationFields, isContinuation } from "./resume.ts";
 import type { Verifier } from "./verify.ts";
@@ -33,7 +33,7 @@ export async function download(response: OriginResponse, options: DownloadOption
   for (let cuts = 0; ; cuts += 1) {
     try {
       await drain(answer, options);
-      return;
+      return checkLength(response, options);
     } catch (error) {
       const fault = faultOf(error, options);
       const rest = cuts < MAX_CUTS && mayBeContinued(fault) ? await askForRest(response, options) : undefined;
@@ -52,6 +52,14 @@ async function drain({ body }: OriginResponse, { staging, verifier, onBytes }: D
   }
 }
 
+/** The rest of a cut answer may come without a length of its own, and end too soon. What is declared is checked by its digest. */
+function checkLength({ head }: OriginResponse, { staging, declared, authority }: DownloadOptions): void {
+  const announced = contentLength(head);
+  const { appendedBytes } = staging;
+  if (declared !== undefined || announced === undefined || announced === appendedBytes) return;
+  throw new LarderError("ORIGIN_CUT", `${authority} sent ${appendedBytes} of ${announced} bytes`);
+}
+
 function faultOf(error: unknown, { signal, authority }: DownloadOptions): LarderError {
   if (signal.aborted) return new LarderError("CLIENT_GONE", "the fill was cancelled", { cause: error });
   return bodyFault(error, authority);
@@ -68,6 +76,6 @@ async function askForRest({ head }: OriginResponse, options: DownloadOptions): P
   if (continuation === undefined) return undefined;
   const answer = await options.askForRest(continuation).catch(() => undefined);
   if (answer === undefined || isContinuation(answer.head, cut)) return answer;
-  await answer.discard();
+  answer.discard();
   return undefined;
 }

@@ -55,7 +55,9 @@ export class Exchanges {
     const record = new ExchangeRecord(request.method ?? "", way, records);
     const isOpen = (): boolean => !response.destroyed && !response.closed;
     const reply: Reply = { request, response, record, pseudonym: settings.pseudonym, isOpen };
-    response.once("close", () => record.finish(response.statusCode, response.writableFinished));
+    response.once("close", () => {
+      record.finish(response.headersSent ? response.statusCode : undefined, response.writableFinished);
+    });
     // A client that resets is seen as `close`; without a listener the error would end the process.
     response.on("error", () => undefined);
     try {

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Clock } from "../core/clock.ts";
 import type { Declaration } from "../core/declaration.ts";
 import type { Entry } from "../core/entry.ts";
@@ -73,6 +74,11 @@ export class Fill {
   readonly order: FillOrder;
   /** Rejects with the origin's fault when there is nothing to serve. Known late for a declared body: with its first released byte. */
   readonly head: Promise<FillHead>;
+  /**
+   * Resolves with what the store holds of it, when it has settled; with `undefined` when nothing can be stored, as soon as
+   * that is known.
+   */
+  readonly kept: Promise<Entry | undefined>;
   /** Resolves when the fill has come to its end, whatever that was. */
   readonly settled: Promise<void>;
   readonly #dependencies: FillDependencies;
@@ -80,6 +86,7 @@ export class Fill {
   readonly #body = new GrowingBody();
   #resolveHead: (head: FillHead) => void = () => undefined;
   #rejectHead: (error: LarderError) => void = () => undefined;
+  #resolveKept: (entry: Entry | undefined) => void = () => undefined;
   #resolveSettled: () => void = () => undefined;
   #isHeadKnown = false;
   /** What was wrong with the sources that were asked before. */
@@ -94,6 +101,9 @@ export class Fill {
     this.head = new Promise((resolve, reject) => {
       this.#resolveHead = resolve;
       this.#rejectHead = reject;
+    });
+    this.kept = new Promise((resolve) => {
+      this.#resolveKept = resolve;
     });
     this.settled = new Promise((resolve) => {
       this.#resolveSettled = resolve;
@@ -128,9 +138,17 @@ export class Fill {
     } catch (error) {
       this.#fail(toLarderError(error));
     } finally {
-      await this.#body.settle();
-      this.#resolveSettled();
+      this.#resolveKept(this.#stored);
     }
+  }
+
+  /** Lets go of what the fill holds, when it has run and nobody can find it any more. Call once. */
+  async settle(): Promise<void> {
+    // Whoever waits for the head reads on at once: opens a reader, or takes the response.
+    await nextTurn();
+    this.takeResponse()?.discard();
+    await this.#body.settle();
+    this.#resolveSettled();
   }
 
   /** Ends the fill whatever it is doing; readers see `CLIENT_GONE`. */
@@ -187,11 +205,11 @@ export class Fill {
     const times = { requestMs, responseMs: clock() };
     const { status } = response.head;
     if (status === 304 && isConditional) {
-      await response.discard();
+      response.discard();
       if (!(await this.#freshen(source, response.head, times))) await this.#ask(source, false);
       return;
     }
-    if (this.#fallBack({ kind: "status", status }, `status-${status}`)) return await response.discard();
+    if (this.#fallBack({ kind: "status", status }, `status-${status}`)) return response.discard();
     await this.#receive(source, response, times);
   }
 
@@ -230,7 +248,7 @@ export class Fill {
     // The last word is handed on as it is, unless it only hides that another source had the file, and had it wrong.
     const isLastWord = source === sources.at(-1) && !this.#faults.some(isMismatch);
     if (declared !== undefined && status !== 200 && !isLastWord) {
-      await response.discard();
+      response.discard();
       throw new LarderError("ORIGIN_STATUS", `${source.target.authority} answered ${status}`, { details: { status } });
     }
     const verdict =
@@ -250,7 +268,7 @@ export class Fill {
     const verifier = new Verifier(declared);
     const announced = contentLength(response.head);
     if (announced !== undefined && !verifier.mayBeLong(announced)) {
-      await response.discard();
+      response.discard();
       throw verifier.sizeMismatch(announced);
     }
     const bytes = declared?.bytes ?? announced;
@@ -283,7 +301,10 @@ export class Fill {
       onBytes: async () => {
         if (this.#arriving !== undefined && this.#body.releasedBytes > 0) this.#announceHead(this.#arriving);
         this.#body.wake();
-        if (into.staging.fault !== undefined && this.#isHeadKnown) await this.#body.waitForReaders();
+        if (into.staging.fault === undefined) return;
+        this.#resolveKept(undefined);
+        // Before the head is known nobody can read, and what is held back until then is little.
+        if (this.#isHeadKnown) await this.#body.waitForReaders();
       },
     });
   }

@@ -2,7 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Entry } from "../core/entry.ts";
 import type { RawFields } from "../core/fields.ts";
 import { fieldsToOrigin } from "../policy/forwarding.ts";
-import type { ForwardReason } from "../policy/plan.ts";
+import type { ForwardReason, ResponseHead } from "../policy/plan.ts";
 import { variantOf } from "../policy/selecting.ts";
 import type { Store } from "../storage/store.ts";
 import type { Errand } from "./errand.ts";
@@ -13,6 +13,7 @@ import type { Origin, OriginResponse } from "./origin.ts";
 import { sourceOf } from "./questions.ts";
 import { serveEntry, serveFill, servePass } from "./respond.ts";
 import type { SignedRoots } from "./signed-roots.ts";
+import { UnstorablePlaces } from "./unstorable-places.ts";
 
 export interface FillingDependencies {
   readonly store: Store;
@@ -44,12 +45,16 @@ const RANGE_WAIT_BYTES = 16 * 1024 * 1024;
 /** Answers what nothing declares from the origin: through a fill that others share, or past the store. */
 export class Filling {
   readonly #deps: FillingDependencies;
+  readonly #unstorable: UnstorablePlaces;
 
   constructor(dependencies: FillingDependencies) {
     this.#deps = dependencies;
+    this.#unstorable = new UnstorablePlaces(dependencies.clock);
   }
 
   async answer(errand: Errand, wish: FillWish): Promise<void> {
+    if (wish.revalidated === undefined && this.#unstorable.has(placeOf(errand.key, errand.view.realm)))
+      return await this.pass(errand, "unstorable");
     const { fill, isLeader } = this.#joinOrLead(errand, wish);
     const { record } = errand.reply;
     if (!isLeader) record.cacheStatus = { ...record.cacheStatus, collapsed: true };
@@ -63,7 +68,8 @@ export class Filling {
         return await this.#serveStored(errand, head.entry);
       case "pass": {
         const response = fill.takeResponse();
-        if (response === undefined) return await this.pass(errand);
+        if (isLeader) this.#noteUnstorable(errand, response?.head, head.reason);
+        if (response === undefined) return await this.#passAlone(errand);
         record.cacheStatus = { ...record.cacheStatus, fwdStatus: response.head.status, detail: head.reason };
         await this.#servePassed(errand, response);
         return;
@@ -74,6 +80,20 @@ export class Filling {
       default:
         head satisfies never;
     }
+  }
+
+  /** What had to wait for another's answer, and cannot share it. */
+  async #passAlone(errand: Errand): Promise<void> {
+    const { record } = errand.reply;
+    const { collapsed: _, ...cacheStatus } = record.cacheStatus;
+    record.cacheStatus = cacheStatus;
+    await this.pass(errand);
+  }
+
+  /** What an error or this one request forbids to store, the next answer may allow. */
+  #noteUnstorable({ key, view }: Errand, head: ResponseHead | undefined, reason: string): void {
+    if (head === undefined || head.status >= 400 || reason === "request-no-store") return;
+    this.#unstorable.note(placeOf(key, view.realm));
   }
 
   /** Asks the origin with the client's own fields and hands its answer on, unstored. */
@@ -103,10 +123,14 @@ export class Filling {
     if (variant !== undefined && variant !== head.draft.variant) return await this.answer(errand, { reason, variant });
     if (isFarAhead(reply.request.headers.range, fill)) return await this.pass(errand, "unverified-range");
     reply.record.cacheStatus = { ...reply.record.cacheStatus, fwdStatus: head.draft.status, stored: true };
-    // A root goes out when what it declares is known: the client asks for its members at once.
-    if (place !== undefined) await fill.settled;
-    if (place !== undefined && fill.stored !== undefined) return await this.#serveStored(errand, fill.stored);
-    await serveFill(reply, fill, head);
+    if (place === undefined) return void (await serveFill(reply, fill, head));
+    // A root goes out when what it declares is known: the client asks for its members at once. Meanwhile the reader keeps
+    // its bytes from being dropped, should the store be at fault.
+    const reader = fill.openReader();
+    const entry = await fill.kept;
+    const sent = entry === undefined ? serveFill(reply, fill, head) : this.#serveStored(errand, entry);
+    reader.close();
+    await sent;
   }
 
   async #serveStored(errand: Errand, entry: Entry): Promise<void> {

@@ -7,9 +7,11 @@ export class Fills {
   readonly #dependencies: FillDependencies;
   readonly #perOrigin: number;
   readonly #running = new Map<string, Fill>();
-  readonly #ends = new Set<Promise<void>>();
+  /** Also those that another has taken the place of. */
+  readonly #ends = new Map<Fill, Promise<void>>();
   readonly #limits = new Map<string, LimitFunction>();
   #started = 0;
+  #isCancelled = false;
 
   constructor(dependencies: FillDependencies, perOrigin: number) {
     this.#dependencies = dependencies;
@@ -21,7 +23,7 @@ export class Fills {
   }
 
   get underWay(): number {
-    return this.#running.size;
+    return this.#ends.size;
   }
 
   find(place: string): Fill | undefined {
@@ -42,21 +44,29 @@ export class Fills {
     const fill = new Fill(order, this.#dependencies);
     this.#started += 1;
     this.#running.set(place, fill);
-    const end = this.#limited(`${lane} ${order.request.target.authority}`, () => fill.run()).finally(() => {
-      if (this.#running.get(place) === fill) this.#running.delete(place);
-      this.#ends.delete(end);
-    });
-    this.#ends.add(end);
+    const end = this.#bring(fill, { place, lane: `${lane} ${order.request.target.authority}` });
+    this.#ends.set(fill, end);
+    if (this.#isCancelled) fill.cancel();
     return fill;
   }
 
   /** Resolves when no fill is under way; after `cancelAll` soon. */
   async idle(): Promise<void> {
-    while (this.#ends.size > 0) await Promise.allSettled([...this.#ends]);
+    while (this.#ends.size > 0) await Promise.allSettled(this.#ends.values());
   }
 
+  /** Ends every fill, those too that are led from now on. */
   cancelAll(): void {
-    for (const fill of this.#running.values()) fill.cancel();
+    this.#isCancelled = true;
+    for (const fill of this.#ends.keys()) fill.cancel();
+  }
+
+  /** To the end, and never rejects. Nobody finds a fill any more that lets go of its body. */
+  async #bring(fill: Fill, { place, lane }: { readonly place: string; readonly lane: string }): Promise<void> {
+    await this.#limited(lane, () => fill.run());
+    if (this.#running.get(place) === fill) this.#running.delete(place);
+    await fill.settle();
+    this.#ends.delete(fill);
   }
 
   async #limited(lane: string, run: () => Promise<void>): Promise<void> {
@@ -65,7 +75,10 @@ export class Fills {
     try {
       await limit(run);
     } finally {
-      if (limit.activeCount === 0 && limit.pendingCount === 0) this.#limits.delete(lane);
+      // p-limit lets go of a place only after it has told that the work is done.
+      setImmediate(() => {
+        if (limit.activeCount === 0 && limit.pendingCount === 0) this.#limits.delete(lane);
+      });
     }
   }
 }

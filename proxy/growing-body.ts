@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { LarderError } from "../core/errors.ts";
 import type { Staging } from "../storage/store.ts";
 import { FillReader } from "./fill-reader.ts";
@@ -95,6 +96,8 @@ export class GrowingBody {
    */
   async waitForReaders(): Promise<void> {
     const staging = this.#staging;
+    // Those who were told of the body a moment ago are about to open their readers.
+    if (this.#readers.size === 0) await nextTurn();
     while (staging?.fault !== undefined) {
       if (this.#readers.size === 0)
         throw new LarderError("CLIENT_GONE", "the store is at fault and nobody reads any more");

@@ -13,8 +13,8 @@ import type { ProxySettings } from "./settings.ts";
 export interface OriginResponse {
   readonly head: ResponseHead;
   readonly body: Readable;
-  /** Gives up the body; the connection is kept when little of it is left. */
-  discard(): Promise<void>;
+  /** Gives up the body, behind the caller's back; the connection is kept when little of it is left. */
+  discard(): void;
 }
 
 /** Asks origins, over connections that are kept alive; the way out for GET and HEAD. */
@@ -73,7 +73,12 @@ export function createOrigin(
     } as Dispatcher.RequestOptions);
     // With `responseHeaders: "raw"` undici gives alternating names and values; its types do not say so.
     const head = { status: response.statusCode, fields: response.headers as unknown as RawFields };
-    return { head, body: response.body, discard: () => response.body.dump({ limit: DISCARD_BYTES }) };
+    if (parent !== undefined && head.status === 407) {
+      response.body.destroy();
+      throw new LarderError("PARENT_PROXY", `proxy ${parent.origin} wants other credentials: put them into http_proxy`);
+    }
+    const discard = (): void => void response.body.dump({ limit: DISCARD_BYTES }).catch(() => undefined);
+    return { head, body: response.body, discard };
   };
 
   return {

@@ -53,13 +53,17 @@ export class ExchangeRecord {
     return formatCacheStatus(this.#dependencies.pseudonym, this.cacheStatus);
   }
 
-  /** Writes the log line and the event, once, when the exchange has ended. @param isWhole whether the client got all of the answer */
-  finish(status: number, isWhole: boolean): void {
+  /**
+   * Writes the log line and the event, once, when the exchange has ended.
+   * @param status `undefined` when the client left before it was answered; @param isWhole whether it got all of the answer
+   */
+  finish(status: number | undefined, isWhole: boolean): void {
     const { log, ledger, clock, totals } = this.#dependencies;
     const atMs = clock();
     const { hit, fwd, fwdStatus, stored, collapsed, detail } = this.cacheStatus;
     const originBytes = this.countOriginBytes();
     const isHit =
+      status !== undefined &&
       this.error === undefined &&
       (hit === true || originBytes === 0) &&
       (hit === true || fwdStatus === 304 || collapsed === true);
@@ -89,7 +93,7 @@ export class ExchangeRecord {
       },
       "exchange",
     );
-    if (target === undefined || this.error !== undefined) return;
+    if (target === undefined || status === undefined || this.error !== undefined) return;
     ledger.record({
       session: this.way.session,
       atMs,

@@ -26,7 +26,7 @@ export async function askThroughRedirects(origin: Origin, question: Question): P
     const response = await origin.ask("GET", target, fields, question.signal);
     const next = REDIRECTS.has(response.head.status) ? locationOf(response, target) : undefined;
     if (next === undefined) return response;
-    await response.discard();
+    response.discard();
     if (hops === MAX_REDIRECTS) {
       throw new LarderError(
         "TOO_MANY_REDIRECTS",

@@ -3,7 +3,7 @@ import { createGunzip } from "node:zlib";
 import type { Clock } from "../core/clock.ts";
 import type { Declaration } from "../core/declaration.ts";
 import { type Entry, SMALL_BODY_BYTES } from "../core/entry.ts";
-import { fieldValue, type RawFields, withoutFields } from "../core/fields.ts";
+import { fieldValue, listMembers, type RawFields, withoutFields } from "../core/fields.ts";
 import { acceptsCoding } from "../policy/coding.ts";
 import { fieldsToClient } from "../policy/forwarding.ts";
 import { ageSeconds } from "../policy/freshness.ts";
@@ -42,7 +42,7 @@ export async function serveEntry(
   record.digest = entry.digest;
   const age = ["Age", String(Math.max(0, Math.floor(ageSeconds(entry, clock()))))];
   const fit = { status: entry.status, fields: fieldsOf(entry, reply.pseudonym), bytes: entry.bytes };
-  const stored = declared === undefined ? fit : withOwnTag(fit, declared);
+  const stored = negotiated(reply, declared === undefined ? fit : withOwnTag(fit, declared));
   const decodes = mustDecode(reply, stored.fields);
   const { status, fields, part } = select(reply, decodes ? decodedHead(stored) : stored);
   const head = fields.concat(age);
@@ -75,7 +75,7 @@ export async function serveFill(
 ): Promise<boolean> {
   const { draft } = head;
   const fit = { status: draft.status, fields: fitFields(draft.fields, reply.pseudonym), bytes: head.bytes };
-  const arriving = declared === undefined ? fit : withOwnTag(fit, declared);
+  const arriving = negotiated(reply, declared === undefined ? fit : withOwnTag(fit, declared));
   const decodes = mustDecode(reply, arriving.fields);
   const { status, fields, part } = select(reply, decodes ? decodedHead(arriving) : arriving);
   if (part === "none") {
@@ -152,12 +152,23 @@ function withOwnTag(representation: Representation, { algorithm, digest }: Decla
   return { ...representation, fields, isVerified: true, originEtag: fieldValue(representation.fields, "etag") };
 }
 
+/** Bodies that are stored gzipped are sent so, or not, by the client's wishes: caches behind this one must know (RFC 9110 §12.5.5). */
+function negotiated(reply: Reply, representation: Representation): Representation {
+  const { fields } = representation;
+  if (!isGzipped(reply, fields)) return representation;
+  const names = listMembers((fieldValue(fields, "vary") ?? "").toLowerCase());
+  if (names.includes("accept-encoding") || names.includes("*")) return representation;
+  return { ...representation, fields: [...fields, "Vary", "Accept-Encoding"] };
+}
+
+function isGzipped({ record }: Reply, fields: RawFields): boolean {
+  return record.classification?.coding === "gzip" && fieldValue(fields, "content-encoding") === "gzip";
+}
+
 /** A body stored gzipped is unpacked for a client that did not ask for gzip. */
 function mustDecode(reply: Reply, fields: RawFields): boolean {
-  if (reply.record.classification?.coding !== "gzip") return false;
   return (
-    fieldValue(fields, "content-encoding") === "gzip" &&
-    !acceptsCoding(reply.request.headers["accept-encoding"] as string | undefined, "gzip")
+    isGzipped(reply, fields) && !acceptsCoding(reply.request.headers["accept-encoding"] as string | undefined, "gzip")
   );
 }
 

@@ -53,6 +53,8 @@ export interface Bench {
   readonly events: readonly LedgerEvent[];
   /** Resolves when a line with that message has been logged for the `count`th time. */
   logged(message: string, count?: number): Promise<LogLine>;
+  /** Ends it before the test does. Idempotent. */
+  stop(): Promise<void>;
 }
 
 export interface BenchOptions {
@@ -80,18 +82,18 @@ export const test = base
     return origin;
   })
   .extend("startLarder", async ({ folder }, { onCleanup }) => {
-    const endings: (() => Promise<void>)[] = [];
+    const started: Bench[] = [];
     onCleanup(async () => {
-      for (const end of endings.reverse()) await end();
+      for (const bench of started.reverse()) await bench.stop();
     });
     return async (options: BenchOptions = {}): Promise<Bench> => {
-      const { bench, end } = await startBench(join(folder, `larder-${endings.length}`), options);
-      endings.push(end);
+      const bench = await startBench(join(folder, `larder-${started.length}`), options);
+      started.push(bench);
       return bench;
     };
   });
 
-async function startBench(folder: string, options: BenchOptions): Promise<{ bench: Bench; end: () => Promise<void> }> {
+async function startBench(folder: string, options: BenchOptions): Promise<Bench> {
   const clock = systemClock;
   const lines = new LogLines();
   const { log } = lines;
@@ -118,18 +120,21 @@ async function startBench(folder: string, options: BenchOptions): Promise<{ benc
   const listener = await proxy.listen({ host: "127.0.0.1", port: 0 });
   const { port } = listener;
   const logged = (message: string, count = 1) => lines.waitFor(message, count);
-  return {
-    bench: { proxy, port, listener, store, ca: authority.chainPem, log: lines.all, events, logged },
-    end: async () => {
-      await proxy.close({ drainMs: 0 });
-      expect(proxy.counters()).toMatchObject({ fillsUnderWay: 0, openConnections: 0 });
-      await learner.close();
-      declarations.close();
-      keptLedger.close();
-      await store.close();
-      expect(await readdir(join(rootDir, "staging"))).toEqual([]);
-    },
+  let ending: Promise<void> | undefined;
+  const end = async (): Promise<void> => {
+    await proxy.close({ drainMs: 0 });
+    expect(proxy.counters()).toMatchObject({ fillsUnderWay: 0, openConnections: 0 });
+    await learner.close();
+    declarations.close();
+    keptLedger.close();
+    await store.close();
+    expect(await readdir(join(rootDir, "staging"))).toEqual([]);
   };
+  const stop = (): Promise<void> => {
+    ending ??= end();
+    return ending;
+  };
+  return { proxy, port, listener, store, ca: authority.chainPem, log: lines.all, events, logged, stop };
 }
 
 /** Keeps every line, and tells who waits for one. */
