@@ -17,7 +17,7 @@ import { type Authority, createAuthority } from "../support/authority.ts";
 import { Origin } from "../support/origin.ts";
 
 /** Settings that let the tests' origins be reached, and nothing stand in their way. */
-export const SETTINGS: ProxySettings = {
+const SETTINGS: ProxySettings = {
   allowClients: [],
   allowDestinations: ["127.0.0.0/8", "::1"],
   isLoopbackOnly: true,
