@@ -5,59 +5,17 @@ import type { Entry } from "../core/entry.ts";
 import { LarderError, toLarderError } from "../core/errors.ts";
 import type { RawFields } from "../core/fields.ts";
 import type { Log } from "../core/log.ts";
-import type { TargetUri } from "../core/target.ts";
 import { freshenFields, mayServeStale } from "../policy/freshness.ts";
-import type { ExchangeTimes, PlanContext, RequestView, ResponseHead } from "../policy/plan.ts";
+import type { ExchangeTimes, PlanContext, ResponseHead } from "../policy/plan.ts";
 import { judge, judgeDeclared } from "../policy/storing.ts";
-import type { EntryDraft, Sealed, Staging, Store } from "../storage/store.ts";
+import type { EntryDraft, Staging, Store } from "../storage/store.ts";
 import { download } from "./download.ts";
+import type { FillHead, FillOrder, FillSource } from "./fill-order.ts";
 import type { FillReader } from "./fill-reader.ts";
 import { GrowingBody, type Hold } from "./growing-body.ts";
 import { contentLength, type Origin, type OriginResponse } from "./origin.ts";
 import { askThroughRedirects } from "./redirects.ts";
 import { isMismatch, Verifier } from "./verify.ts";
-
-/** Somewhere the resource can be had. */
-export interface FillSource {
-  readonly target: TargetUri;
-  /** The fields to send; with `isConditional`, those that revalidate the stored response among them. */
-  fieldsToOrigin(isConditional: boolean): RawFields;
-}
-
-/** What one missing or stale resource needs to be fetched. */
-export interface FillOrder {
-  /** The leader's request: what is stored is judged by it. */
-  readonly request: RequestView;
-  readonly context: Omit<PlanContext, "nowMs">;
-  /** `GET <target URI>`: where the answer will stand. */
-  readonly key: string;
-  /** Where to ask, in this order, until one gives what may be served; never empty. */
-  readonly sources: readonly FillSource[];
-  /** The stored response to be revalidated. */
-  readonly entry: Entry | undefined;
-  /** What the repository says the bytes must be; they are held back until they prove it. */
-  readonly declared: Declaration | undefined;
-  /**
-   * Called with an answer that is no error, and its whole body, before anything of it goes out or is kept; redirects have
-   * been followed then. @returns why it may do neither.
-   */
-  admit?(status: number, body: Pick<Staging, "read">, sealed: Sealed): Promise<LarderError | undefined>;
-  /** Called when a source failed. */
-  onFault?(source: FillSource, fault: LarderError): void;
-  /** Called when the body is in the store, or was found to be there still; the fill stays findable until it resolves. */
-  onStored?(entry: Entry, source: FillSource): Promise<void>;
-}
-
-/** What the origin's answer turned out to be. */
-export type FillHead =
-  /** A body that goes into the store and to every reader. `bytes` is its length where the origin tells it. */
-  | { readonly kind: "body"; readonly draft: EntryDraft; readonly bytes: number | undefined }
-  /** A 304: the stored response is fresh again. */
-  | { readonly kind: "freshened"; readonly entry: Entry }
-  /** The origin failed, and the stored response may be served stale. */
-  | { readonly kind: "stale"; readonly entry: Entry; readonly detail: string }
-  /** Not to be stored: the first to {@link Fill.takeResponse} gets it, the others ask for themselves. */
-  | { readonly kind: "pass"; readonly reason: string };
 
 export interface FillDependencies {
   readonly store: Store;

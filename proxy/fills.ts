@@ -1,6 +1,7 @@
 import pLimit, { type LimitFunction } from "p-limit";
 import type { Realm } from "../core/entry.ts";
-import { Fill, type FillDependencies, type FillOrder } from "./fill.ts";
+import { Fill, type FillDependencies } from "./fill.ts";
+import type { FillOrder } from "./fill-order.ts";
 
 /** Every fill under way: one per resource, and so many per origin at once. */
 export class Fills {

@@ -3,7 +3,7 @@ import type { TargetUri } from "../core/target.ts";
 import { fieldsToOrigin } from "../policy/forwarding.ts";
 import type { RequestView } from "../policy/plan.ts";
 import type { Errand } from "./errand.ts";
-import type { FillSource } from "./fill.ts";
+import type { FillSource } from "./fill-order.ts";
 
 /** What was meant for the origin that the client named, and for no mirror of it. */
 const CREDENTIALS: ReadonlySet<string> = new Set(["authorization", "cookie"]);

@@ -8,7 +8,7 @@ import type { SignatureVerdict } from "../learn/gpgv-status.ts";
 import type { Staging, Store } from "../storage/store.ts";
 import { DetachedSignatures } from "./detached-signatures.ts";
 import type { Errand } from "./errand.ts";
-import type { FillOrder } from "./fill.ts";
+import type { FillOrder } from "./fill-order.ts";
 import type { Origin, OriginResponse } from "./origin.ts";
 import { readAtMost } from "./read-at-most.ts";
 import type { SignatureDemand } from "./settings.ts";
