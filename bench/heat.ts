@@ -40,7 +40,6 @@ export interface Heat extends Discipline {
 
 interface Entrant {
   readonly name: string;
-  readonly folder: string;
   readonly server: Server;
   readonly route: Route;
   readonly cpuSeconds: number[];
@@ -77,7 +76,7 @@ export async function runHeat(
     for (const [name, notMeasured] of out) outcomes.set(name, notMeasured);
     return { ...discipline, outcomes };
   } finally {
-    for (const { server, folder } of entrants) await premises.workbench.clear(server, folder);
+    for (const { server } of entrants) await premises.workbench.end(server);
   }
 }
 
@@ -91,7 +90,7 @@ async function admit(premises: Premises, { scenario, scheme }: Discipline, conte
   if (route === undefined) throw new Error(`no way through it for ${scheme}`);
   if (scenario.kind === "hits")
     await traffic.send({ ...scenario, scheme, route, first: 0, requests: scenario.distinct });
-  return { name, folder, server, route, cpuSeconds: [] };
+  return { name, server, route, cpuSeconds: [] };
 }
 
 /** @param round 0 is the warm-up. @throws Error when a hit went to the origin, or a miss did not */

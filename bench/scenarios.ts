@@ -19,8 +19,8 @@ export interface Scenario {
 }
 
 /**
- * Requests are so many that the quickest contestant spends at least ten clock ticks a round. A large miss is one a round,
- * because every contestant keeps all it has fetched until the scenario ends.
+ * Requests are so many that the quickest contestant spends at least ten clock ticks a round. A large miss is one a round
+ * and of half the length, because every contestant keeps all it has fetched until the end of the run.
  */
 export const SCENARIOS: readonly Scenario[] = [
   {
@@ -32,17 +32,17 @@ export const SCENARIOS: readonly Scenario[] = [
     connections: 8,
     per: "request",
   },
-  { name: "large-hits", kind: "hits", bytes: 256 * MIB, requests: 8, distinct: 1, connections: 2, per: "GB" },
+  { name: "large-hits", kind: "hits", bytes: 256 * MIB, requests: 4, distinct: 1, connections: 2, per: "GB" },
   {
     name: "small-misses",
     kind: "misses",
     bytes: 10 * KIB,
-    requests: 2_000,
-    distinct: 2_000,
+    requests: 4_000,
+    distinct: 4_000,
     connections: 8,
     per: "request",
   },
-  { name: "large-misses", kind: "misses", bytes: 256 * MIB, requests: 1, distinct: 1, connections: 1, per: "GB" },
+  { name: "large-misses", kind: "misses", bytes: 128 * MIB, requests: 1, distinct: 1, connections: 1, per: "GB" },
 ];
 
 /** By how much the CPU seconds of one round are divided. */
