@@ -18,11 +18,13 @@ import {
 
 type Rows = typeof SETTINGS;
 
-/** The value of every setting: paths absolute, times in milliseconds, sizes in bytes. */
+type Unset<F> = F extends undefined ? undefined : never;
+
+/** The value of every setting: paths absolute, times in milliseconds, sizes in bytes; `undefined` where none is the default. */
 export type Settings = {
   readonly [K in SettingKey]: Rows[K]["isList"] extends true
     ? readonly KindTypes[Rows[K]["kind"]][]
-    : KindTypes[Rows[K]["kind"]];
+    : KindTypes[Rows[K]["kind"]] | Unset<Rows[K]["fallback"]>;
 };
 
 /** Where a value came from. `name` is the flag, the variable or the file. */
@@ -100,11 +102,12 @@ function find(key: SettingKey, sources: Sources): Found {
   const row: SettingRow = SETTINGS[key];
   const flag = flags[key];
   if (flag !== undefined) return { raw: asList(flag), origin: { from: "flag", name: flagOf(key) }, paths: here };
-  const variable = env[variableOf(key)];
   // An empty variable is an unset one: `LARDER_ROOT= larder serve` and a blank line of an env file mean no value.
-  if (variable !== undefined && variable !== "") {
+  const name = [variableOf(key), row.sharedVariable ?? ""].find((candidate) => (env[candidate] ?? "") !== "");
+  if (name !== undefined) {
+    const variable = env[name] ?? "";
     const raw = row.isList ? variable.split(",") : [variable];
-    return { raw, origin: { from: "environment", name: variableOf(key) }, paths: here };
+    return { raw, origin: { from: "environment", name }, paths: here };
   }
   if (file[key] !== undefined) {
     const paths = { baseDir: dirname(fileName), directories };
@@ -120,6 +123,7 @@ function asList(value: unknown): readonly unknown[] {
 function readList(key: SettingKey, { raw, origin, paths }: Found): readonly unknown[] {
   const row: SettingRow = SETTINGS[key];
   const { schema, allowed } = KINDS[row.kind];
+  if (!row.isList && raw.length === 0 && origin.from === "default") return [];
   if (!row.isList && raw.length !== 1) throw badValue(key, raw, origin, `one value: ${allowed}`);
   return raw.map((value) => {
     const result = v.safeParse(schema(paths), value);

@@ -23,6 +23,7 @@ export interface KindTypes {
   readonly duration: number;
   readonly count: number;
   readonly demand: (typeof DEMANDS)[number];
+  readonly image: string;
   readonly logLevel: LogLevel;
 }
 
@@ -88,6 +89,10 @@ export const KINDS: { readonly [K in Kind]: KindReader<KindTypes[K]> } = {
   },
   count: { schema: () => v.pipe(v.union([v.number(), digits]), wholeNumber), allowed: "a whole number above zero" },
   demand: { schema: () => v.picklist(DEMANDS), allowed: DEMANDS.join(", ") },
+  image: {
+    schema: () => v.pipe(text, v.regex(/^[^\s\p{Cc}]+$/u)),
+    allowed: "a name such as docker.io/library/debian:12, without spaces",
+  },
   logLevel: { schema: () => v.picklist(LOG_LEVELS), allowed: LOG_LEVELS.join(", ") },
 };
 

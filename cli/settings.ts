@@ -10,6 +10,7 @@ export type Kind =
   | "duration"
   | "count"
   | "demand"
+  | "image"
   | "logLevel";
 
 /** What `--help` shows in place of a value. */
@@ -24,6 +25,7 @@ export const PLACEHOLDERS: Readonly<Record<Kind, string>> = {
   duration: "time",
   count: "count",
   demand: "demand",
+  image: "image",
   logLevel: "level",
 };
 
@@ -36,6 +38,8 @@ export interface SettingRow {
   readonly help: string;
   /** Why the fallback is what it is. */
   readonly reason: string;
+  /** A variable that other programs set for the same thing; the `LARDER_` one goes over it. */
+  readonly sharedVariable?: string;
 }
 
 /**
@@ -198,6 +202,14 @@ export const SETTINGS = {
     fallback: "16",
     help: "fetches from one origin at the same time",
     reason: "polite to mirrors, enough to fill a line",
+  },
+  baseImage: {
+    kind: "image",
+    isList: false,
+    fallback: undefined,
+    help: "image that builds and helpers start from, as BASE_IMAGE (the variable BASE_IMAGE sets it, too)",
+    reason: "unset, a Containerfile's own ARG BASE_IMAGE holds",
+    sharedVariable: "BASE_IMAGE",
   },
   logLevel: {
     kind: "logLevel",

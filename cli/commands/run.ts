@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { renderAptConf } from "../../clients/apt.ts";
+import { BASE_IMAGE } from "../../clients/base-image.ts";
 import { proxyVariables, trustVariables } from "../../clients/environment.ts";
 import { LarderError } from "../../core/errors.ts";
 import type { Receipt } from "../../storage/store.ts";
@@ -12,7 +13,7 @@ import type { Invocation } from "../invocation.ts";
 import { note } from "../output.ts";
 import { describeReceipt } from "../receipt.ts";
 import { joinOrStart, type RunSession } from "../run-session.ts";
-import { flagOf, SETTING_KEYS } from "../settings.ts";
+import { flagOf, SETTING_KEYS, type SettingKey } from "../settings.ts";
 
 /** `larder run -- CMD…`: the command's exit code is ours; what larder itself has to say goes to stderr. */
 export async function run(invocation: Invocation): Promise<number> {
@@ -23,7 +24,11 @@ export async function run(invocation: Invocation): Promise<number> {
   const session = await joinOrStart(config, invocation.env, name);
   if (session.isJoined) warnOfIdleFlags(config);
   try {
-    const exitCode = await runInSession(invocation, session, signals);
+    const exitCode = await runInSession(
+      { ...invocation, env: withBaseImage(config, invocation.env) },
+      session,
+      signals,
+    );
     await reportReceipt(invocation, session);
     return exitCode;
   } finally {
@@ -41,6 +46,11 @@ async function runInSession({ env, operands }: Invocation, session: RunSession, 
   }
 }
 
+/** Given once, the image is the same for whatever the command builds or starts. */
+function withBaseImage({ settings: { baseImage } }: Config, env: Environment): Environment {
+  return baseImage === undefined ? env : { ...env, [BASE_IMAGE]: baseImage };
+}
+
 function childEnvironment(env: Environment, { proxyUrl }: RunSession, handover: Handover): Environment {
   return {
     ...env,
@@ -50,9 +60,12 @@ function childEnvironment(env: Environment, { proxyUrl }: RunSession, handover: 
   };
 }
 
+/** What `run` itself goes by, whoever the proxy is. */
+const OWN_KEYS: ReadonlySet<SettingKey> = new Set(["config", "root", "baseImage"]);
+
 /** A running proxy keeps the settings it was started with; flags that wanted others must not fail to have an effect unsaid. */
 function warnOfIdleFlags({ origins }: Config): void {
-  const idle = SETTING_KEYS.filter((key) => origins[key].from === "flag" && key !== "config" && key !== "root");
+  const idle = SETTING_KEYS.filter((key) => origins[key].from === "flag" && !OWN_KEYS.has(key));
   if (idle.length > 0) note(`the running proxy keeps its own settings; without effect: ${idle.map(flagOf).join(" ")}`);
 }
 

@@ -59,6 +59,33 @@ describe("where a value comes from", () => {
   });
 });
 
+describe("the image that builds start from", () => {
+  const toml = 'baseImage = "debian:11"';
+
+  test("is nothing unless it is given", () => {
+    const { settings, origins, written } = load({});
+    expect(settings.baseImage).toBeUndefined();
+    expect(origins.baseImage).toEqual({ from: "default" });
+    expect(written.baseImage).toEqual([]);
+  });
+
+  test("is taken from the file, from BASE_IMAGE, from larder's own variable or from the flag, the last one first", () => {
+    const image = (input: Parameters<typeof load>[0]) => load({ toml, ...input }).settings.baseImage;
+    const env = { BASE_IMAGE: "debian:12" };
+    expect(image({})).toBe("debian:11");
+    expect(image({ env })).toBe("debian:12");
+    expect(image({ env: { ...env, LARDER_BASE_IMAGE: "debian:13" } })).toBe("debian:13");
+    expect(image({ env, flags: { baseImage: "debian:14" } })).toBe("debian:14");
+    expect(load({ env }).origins.baseImage).toEqual({ from: "environment", name: "BASE_IMAGE" });
+  });
+
+  test("has no spaces", () => {
+    expect(() => load({ env: { BASE_IMAGE: "debian 12" } })).toThrow(
+      /baseImage \(BASE_IMAGE\) is "debian 12"; allowed/,
+    );
+  });
+});
+
 describe("where files are", () => {
   test("the defaults follow the XDG base directories", () => {
     const env = { XDG_CACHE_HOME: "/x/cache", XDG_STATE_HOME: "/x/state" };

@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import type { StatusReport } from "../../cli/status-report.ts";
@@ -61,6 +61,17 @@ describe("larder run passes signals through", () => {
 });
 
 describe("what the command finds", () => {
+  test("the base image that was given once, by flag, by variable or in the file", async ({ folder }) => {
+    const command = ["--", "sh", "-c", 'echo "$BASE_IMAGE"'];
+    const given = await runLarder(["run", "--base-image", "debian:12", ...command], { folder });
+    expect(given.stdout.toString()).toBe("debian:12\n");
+    const variable = await runLarder(["run", ...command], { folder, env: { LARDER_BASE_IMAGE: "debian:13" } });
+    expect(variable.stdout.toString()).toBe("debian:13\n");
+    await mkdir(join(folder, "config/larder"), { recursive: true });
+    await writeFile(join(folder, "config/larder/larder.toml"), 'baseImage = "debian:11"\n');
+    expect((await runLarder(["run", ...command], { folder })).stdout.toString()).toBe("debian:11\n");
+  });
+
   test("both cases of the proxy variables, and CA files that every user may read", async ({ folder }) => {
     const script = [
       '[ "$http_proxy$HTTPS_PROXY" = "$https_proxy$HTTP_PROXY" ] && echo "$http_proxy"',
