@@ -3,8 +3,10 @@ import { dirname } from "node:path";
 import { parse as parseToml } from "smol-toml";
 import * as v from "valibot";
 import { LarderError, systemCode } from "../core/errors.ts";
+import type { ConfiguredRepository } from "../learn/tasks.ts";
 import { type Directories, type Environment, readDirectories } from "./directories.ts";
 import { nearestOf } from "./nearest.ts";
+import { REPOSITORY_KEY, readRepositories } from "./repositories.ts";
 import { KINDS, type KindTypes, type PathContext } from "./setting-kinds.ts";
 import {
   flagOf,
@@ -37,6 +39,8 @@ export interface Config {
   readonly origins: Readonly<Record<SettingKey, Origin>>;
   /** Each value as it was written, list members apart. */
   readonly written: Readonly<Record<SettingKey, readonly string[]>>;
+  /** Bases that are one repository; only the file can say so. */
+  readonly repositories: readonly ConfiguredRepository[];
 }
 
 /** What the user said and where it is to be looked up. */
@@ -75,13 +79,14 @@ export function loadConfig(input: ConfigInput): Config {
   const file = readFile(fileName, found.origin.from !== "default");
   refuseUnknownKeys(file, fileName);
   refuseUnknownVariables(input.env);
-  const config = readAll({ ...withoutFile, file, fileName });
+  const repositories = readRepositories(file[REPOSITORY_KEY], fileName);
+  const config = { ...readAll({ ...withoutFile, file, fileName }), repositories };
   refuseHalfAuthority(config.origins);
   refuseDemandWithoutKeys(config.settings);
   return config;
 }
 
-function readAll(sources: Sources): Config {
+function readAll(sources: Sources): Omit<Config, "repositories"> {
   const settings: Record<string, unknown> = {};
   const origins: Record<string, Origin> = {};
   const written: Record<string, readonly string[]> = {};
@@ -93,7 +98,7 @@ function readAll(sources: Sources): Config {
     written[key] = SETTINGS[key].kind === "path" ? values.map(String) : found.raw.map(String);
   }
   // The loop above has set every key to a value of its kind; the type checker cannot follow that.
-  return { settings, origins, written } as unknown as Config;
+  return { settings, origins, written } as unknown as Omit<Config, "repositories">;
 }
 
 function find(key: SettingKey, sources: Sources): Found {
@@ -151,8 +156,8 @@ function readFile(fileName: string, isNamed: boolean): Readonly<Record<string, u
 
 function refuseUnknownKeys(file: Readonly<Record<string, unknown>>, fileName: string): void {
   // A file cannot say where it is itself.
-  const known = SETTING_KEYS.filter((key) => key !== "config");
-  const unknown = Object.keys(file).find((name) => !known.some((key) => key === name));
+  const known: readonly string[] = [...SETTING_KEYS.filter((key) => key !== "config"), REPOSITORY_KEY];
+  const unknown = Object.keys(file).find((name) => !known.includes(name));
   if (unknown === undefined) return;
   const nearest = nearestOf(unknown, known);
   const cure = nearest === undefined ? "`larder config` lists the known ones" : `did you mean ${nearest}?`;

@@ -85,6 +85,8 @@ async function assemble({ config, env, log, clock }: WireOptions, store: Store, 
     log,
   });
   const learner = createLearner({ rootDir, index: declarations, clock, log });
+  const { repositories } = config;
+  if (repositories.length > 0 || declarations.hasConfigured()) await learner.configure(repositories);
   const proxy = createProxy(
     { store, declarations, learner, signatures, ledger, contexts, log, clock, pages },
     proxySettings(settings, env, { originRoots, pseudonym }),

@@ -3,7 +3,9 @@ import type { TargetUri } from "../core/target.ts";
 
 export type { ResourceClass } from "../core/entry.ts";
 
-export type EcosystemName = "deb" | "rpm" | "pypi" | "nix" | "npm";
+export const ECOSYSTEM_NAMES = ["deb", "rpm", "pypi", "nix", "npm"] as const;
+
+export type EcosystemName = (typeof ECOSYSTEM_NAMES)[number];
 
 /** What the shape of a request says before anything has been fetched. */
 export interface Classification {

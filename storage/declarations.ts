@@ -86,6 +86,8 @@ export interface DeclarationIndex {
   /** Notes that the bytes of a blob were seen to have that digest, too. */
   noteAlias(algorithm: DigestAlgorithm, digest: string, blob: Digest): void;
   readonly quarantine: Quarantine;
+  /** Whether configuration named bases as one repository, now or at an earlier start. */
+  hasConfigured(): boolean;
   counts(): DeclarationCounts;
   /** Looks again which bases there are; the learner calls it after whatever it wrote. */
   refresh(): void;

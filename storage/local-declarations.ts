@@ -143,6 +143,10 @@ class LocalDeclarations implements DeclarationIndex {
     this.#or(undefined, () => this.#blobs.noteAlias(algorithm, digest, blob));
   }
 
+  hasConfigured(): boolean {
+    return this.#or(true, () => this.#statements.configured.get() !== undefined);
+  }
+
   counts(): DeclarationCounts {
     const none = { generations: 0, documents: 0, declarations: 0 };
     return { bases: this.#bases.count, ...(this.#or(none, () => this.#statements.counts.get()) ?? none) };
@@ -231,6 +235,7 @@ function prepare(db: Database) {
       `SELECT DISTINCT decl.path FROM document JOIN decl ON decl.doc_id = document.id
        WHERE document.sha256 = ? AND decl.base = '' AND decl.alg = ? AND decl.digest = ? AND decl.path <> ?`,
     ),
+    configured: db.prepare<[], { readonly id: number }>("SELECT id FROM repo WHERE via = 'config' LIMIT 1"),
     counts: db.prepare<[], Omit<DeclarationCounts, "bases">>(
       `SELECT count(*) AS documents, coalesce(sum(declarations), 0) AS declarations,
          coalesce(sum(kind = 'root'), 0) AS generations FROM document`,
