@@ -23,6 +23,8 @@ export function proxySettings(settings: Settings, env: Environment, instance: In
     tunnelIdleMs: settings.tunnelIdleTimeout,
     rootFreshForMs: settings.rootFreshFor,
     fillsPerOrigin: settings.fillsPerOrigin,
+    verifyRanges: settings.verifyRanges,
+    rangeWaitBytes: settings.rangeWait,
     parentProxies: readParentProxies(env),
   };
 }

@@ -9,6 +9,9 @@ export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 /** What is done about a root without a good signature. */
 export const DEMANDS = ["off", "warn", "require"] as const;
 
+/** What becomes of a part of a file whose bytes are not verified yet. */
+export const RANGE_POLICIES = ["wait", "pass", "refuse"] as const;
+
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** What a value of each kind is once it has been read. Times are milliseconds, sizes bytes, paths absolute. */
@@ -19,11 +22,13 @@ export interface KindTypes {
   readonly hostPattern: string;
   readonly hostName: string;
   readonly sizeOrAuto: number | "auto";
+  readonly size: number;
   readonly timeout: number;
   readonly duration: number;
   readonly count: number;
   readonly demand: (typeof DEMANDS)[number];
   readonly image: string;
+  readonly rangePolicy: (typeof RANGE_POLICIES)[number];
   readonly logLevel: LogLevel;
 }
 
@@ -79,6 +84,10 @@ export const KINDS: { readonly [K in Kind]: KindReader<KindTypes[K]> } = {
     schema: () => v.union([v.literal("auto"), wholeNumber, readBy(readSize)]),
     allowed: "auto, or a size such as 50GiB (powers of 1024) or 500M (powers of 1000)",
   },
+  size: {
+    schema: () => v.union([wholeNumber, readBy(readSize)]),
+    allowed: "a size such as 16MiB (powers of 1024) or 500M (powers of 1000)",
+  },
   timeout: {
     schema: () => v.pipe(readBy(readDuration), v.minValue(1)),
     allowed: "a time above zero, such as 500ms, 5s, 2m or 1h",
@@ -93,6 +102,7 @@ export const KINDS: { readonly [K in Kind]: KindReader<KindTypes[K]> } = {
     schema: () => v.pipe(text, v.regex(/^[^\s\p{Cc}]+$/u)),
     allowed: "a name such as docker.io/library/debian:12, without spaces",
   },
+  rangePolicy: { schema: () => v.picklist(RANGE_POLICIES), allowed: RANGE_POLICIES.join(", ") },
   logLevel: { schema: () => v.picklist(LOG_LEVELS), allowed: LOG_LEVELS.join(", ") },
 };
 

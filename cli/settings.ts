@@ -6,11 +6,13 @@ export type Kind =
   | "hostPattern"
   | "hostName"
   | "sizeOrAuto"
+  | "size"
   | "timeout"
   | "duration"
   | "count"
   | "demand"
   | "image"
+  | "rangePolicy"
   | "logLevel";
 
 /** What `--help` shows in place of a value. */
@@ -21,11 +23,13 @@ export const PLACEHOLDERS: Readonly<Record<Kind, string>> = {
   hostPattern: "host",
   hostName: "name",
   sizeOrAuto: "size",
+  size: "size",
   timeout: "time",
   duration: "time",
   count: "count",
   demand: "demand",
   image: "image",
+  rangePolicy: "policy",
   logLevel: "level",
 };
 
@@ -195,6 +199,21 @@ export const SETTINGS = {
     fallback: "5m",
     help: "upper bound of the freshness of metadata that names everything else; 0 asks the origin each time",
     reason: "a build of many steps sees one state; a fix published now is seen within minutes",
+  },
+  verifyRanges: {
+    kind: "rangePolicy",
+    isList: false,
+    fallback: "wait",
+    help: "parts of declared files that are not stored yet: wait (for the verified whole, up to --range-wait; longer ones pass unverified), pass (unverified, straight from the origin) or refuse (nothing unverified: beyond --range-wait the answer is the whole file)",
+    reason:
+      "wait: metadata readers and resuming clients get verified bytes; who wants a little of an image of gigabytes cannot wait for all of it",
+  },
+  rangeWait: {
+    kind: "size",
+    isList: false,
+    fallback: "16MiB",
+    help: "length up to which a part of a declared file waits until the whole is verified",
+    reason: "a second or two of download on most lines, well below any client's patience",
   },
   fillsPerOrigin: {
     kind: "count",

@@ -1,8 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { type Entry, PUBLIC_REALM } from "../core/entry.ts";
 import { LarderError } from "../core/errors.ts";
-import type { Log } from "../core/log.ts";
-import { parseTarget, type TargetUri } from "../core/target.ts";
+import { parseTarget } from "../core/target.ts";
 import { canonicalUri } from "../ecosystems/repository-path.ts";
 import { isWholeRange } from "../policy/ranges.ts";
 import type { DeclarationIndex, DeclaredResource, FoundBlob } from "../storage/declarations.ts";
@@ -13,10 +12,12 @@ import type { FillOrder, FillSource } from "./fill-order.ts";
 import type { Filling } from "./filling.ts";
 import { type Fills, placeOf } from "./fills.ts";
 import type { Generations } from "./generations.ts";
+import type { Mismatches } from "./mismatches.ts";
 import type { OriginResponse } from "./origin.ts";
-import { sourceElsewhere, sourceOf } from "./questions.ts";
+import { sourceElsewhere, sourceOf, withoutQuery } from "./questions.ts";
 import type { Reply } from "./reply.ts";
 import { serveEntry, serveFill, servePass } from "./respond.ts";
+import type { ProxySettings } from "./settings.ts";
 import { isMismatch } from "./verify.ts";
 
 export interface DeclaredDependencies {
@@ -25,14 +26,11 @@ export interface DeclaredDependencies {
   readonly fills: Fills;
   readonly filling: Filling;
   readonly generations: Generations;
+  readonly mismatches: Mismatches;
   readonly clock: Clock;
-  readonly log: Log;
-  /** Called for each body that was not what its repository declares. */
-  readonly onMismatch: () => void;
+  readonly settings: Pick<ProxySettings, "verifyRanges" | "rangeWaitBytes">;
 }
 
-/** Ranges of a declared body up to this length wait until it is verified; those of a longer one pass unverified. */
-const RANGE_WAIT_BYTES = 16 * 1024 * 1024;
 /** Places that are asked for one file, the one that the client named first. */
 const MAX_SOURCES = 4;
 /** How long a client may come back for the rest of an answer that was cut because its bytes were wrong. */
@@ -130,7 +128,9 @@ export class DeclaredFiles {
       const { fill, isLeader } = this.#joinOrLead(errand, resource);
       if (!isLeader) reply.record.cacheStatus = { ...reply.record.cacheStatus, collapsed: true };
       else reply.record.countOriginBytes = () => fill.originBytes;
-      if (mayPassUnverified(reply, resource)) return await this.#deps.filling.pass(errand, "unverified-range");
+      const part = whatOfPart(reply, resource, this.#deps.settings);
+      if (part === "pass") return await this.#deps.filling.pass(errand, "unverified-range");
+      if (part === "whole") reply.ignoresRange = true;
       await this.#fromFill(errand, fill, resource);
     } catch (error) {
       if (reply.response.headersSent) this.#noteCut(errand.key);
@@ -183,7 +183,7 @@ export class DeclaredFiles {
   }
 
   #order(errand: Errand, resource: DeclaredResource): FillOrder {
-    const { index } = this.#deps;
+    const { index, mismatches } = this.#deps;
     const { declaration } = resource;
     return {
       request: errand.view,
@@ -192,9 +192,9 @@ export class DeclaredFiles {
       sources: this.#sources(errand, resource),
       entry: undefined,
       declared: declaration,
-      onFault: (source, fault) => this.#noteFault(source, fault, resource),
-      onStored: (entry, { target }) => {
-        index.quarantine.clear(baseOf(target, resource), quarantinedName(resource));
+      onFault: (source, fault) => mismatches.note(source, fault, resource),
+      onStored: (entry, source) => {
+        mismatches.clear(source, resource);
         if (declaration.algorithm !== "sha256")
           index.noteAlias(declaration.algorithm, declaration.digest, entry.digest);
         return Promise.resolve();
@@ -204,31 +204,15 @@ export class DeclaredFiles {
 
   /** The place that was asked for, the member's other names, the mirrors; places that lied about this path last. */
   #sources(errand: Errand, resource: DeclaredResource): readonly FillSource[] {
-    const { index, clock } = this.#deps;
-    const nowMs = clock();
+    const { index, clock, mismatches } = this.#deps;
     const isPublic = errand.view.realm === PUBLIC_REALM;
-    const elsewhere = isPublic ? [...index.otherNames(resource), ...index.alternateUris(resource, nowMs)] : [];
+    const elsewhere = isPublic ? [...index.otherNames(resource), ...index.alternateUris(resource, clock())] : [];
     const sources = [sourceOf(errand), ...elsewhere.map((uri) => sourceElsewhere(errand, parseTarget(uri)))];
-    const trusted = sources.filter(
-      ({ target }) => index.quarantine.until(baseOf(target, resource), quarantinedName(resource), nowMs) === undefined,
-    );
+    const trusted = sources.filter((source) => mismatches.trusts(source, resource));
     if (trusted.length > 0) return trusted.slice(0, MAX_SOURCES);
     throw new LarderError("DIGEST_MISMATCH", "every place that has this file gave wrong bytes for it a moment ago", {
       details: { declared: resource.declaration.digest, root: resource.root.uri },
     });
-  }
-
-  #noteFault({ target }: FillSource, fault: LarderError, resource: DeclaredResource): void {
-    if (!isMismatch(fault)) return;
-    const { index, clock, log, onMismatch } = this.#deps;
-    onMismatch();
-    const untilMs = index.quarantine.add(baseOf(target, resource), quarantinedName(resource), clock());
-    const { root, declaredBy } = resource;
-    const uri = target.uri.split("?")[0];
-    log.warn(
-      { code: fault.code, target: uri, ...fault.details, root: root.uri, declaredBy, quarantinedUntilMs: untilMs },
-      "mismatch",
-    );
   }
 
   /** A member that is not what its root says, anywhere, is of a generation that the origin has replaced. */
@@ -257,19 +241,21 @@ export function asUndeclared(entries: readonly Entry[]): readonly Entry[] {
   return entries.map((entry) => (entry.variant.startsWith(VARIANT_START) ? { ...entry, variant: "" } : entry));
 }
 
-/** A pre-signed URL has the same path each time, and the signature after it. */
-function withoutQuery(target: TargetUri): TargetUri {
-  const query = target.path.indexOf("?");
-  return query < 0 ? target : { ...target, path: target.path.slice(0, query) };
-}
-
-/** A part of a long file that is not stored yet; who names what the part must belong to waits for verified bytes. */
-function mayPassUnverified({ request, ignoresRange }: Reply, { declaration }: DeclaredResource): boolean {
+/**
+ * What becomes of a part of a file that is not stored yet: it waits for the verified whole, passes unverified, or gives way to
+ * the whole. Who names what the part must belong to (If-Range) gets verified bytes, however long that takes.
+ */
+function whatOfPart(
+  { request, ignoresRange }: Reply,
+  { declaration }: DeclaredResource,
+  { verifyRanges, rangeWaitBytes }: DeclaredDependencies["settings"],
+): "wait" | "pass" | "whole" {
   const { range } = request.headers;
-  if (range === undefined || isWholeRange(range) || ignoresRange === true) return false;
-  return (
-    request.headers["if-range"] === undefined && (declaration.bytes ?? Number.POSITIVE_INFINITY) > RANGE_WAIT_BYTES
-  );
+  if (range === undefined || isWholeRange(range) || ignoresRange === true) return "wait";
+  if (request.headers["if-range"] !== undefined) return "wait";
+  if (verifyRanges === "pass") return "pass";
+  if ((declaration.bytes ?? Number.POSITIVE_INFINITY) <= rangeWaitBytes) return "wait";
+  return verifyRanges === "refuse" ? "whole" : "pass";
 }
 
 function goneGeneration({ root }: DeclaredResource, cause?: LarderError): LarderError {
@@ -277,14 +263,4 @@ function goneGeneration({ root }: DeclaredResource, cause?: LarderError): Larder
     details: cause?.details ?? { root: root.uri },
     cause,
   });
-}
-
-/** What a base is not asked for again for a time. Another generation's file of the same path is another question. */
-function quarantinedName({ path, declaration }: DeclaredResource): string {
-  return `${path} ${declaration.digest}`;
-}
-
-function baseOf(target: TargetUri, { base, path }: DeclaredResource): string {
-  const uri = canonicalUri(withoutQuery(target)) ?? target.uri;
-  return uri.endsWith(path) ? uri.slice(0, uri.length - path.length) : base;
 }

@@ -6,7 +6,9 @@ import type { MetadataPlace, RepositoryPlace } from "../ecosystems/metadata.ts";
 import type { Learner } from "../learn/learner.ts";
 import type { DeclarationIndex, DeclaredResource } from "../storage/declarations.ts";
 import type { Errand } from "./errand.ts";
+import type { FillOrder } from "./fill-order.ts";
 import { type Fills, placeOf } from "./fills.ts";
+import type { Mismatches } from "./mismatches.ts";
 import { sourceBeside } from "./questions.ts";
 import { TakenRoots } from "./taken-roots.ts";
 
@@ -14,6 +16,7 @@ export interface GenerationsDependencies {
   readonly index: DeclarationIndex;
   readonly learner: Learner;
   readonly fills: Fills;
+  readonly mismatches: Mismatches;
   readonly clock: Clock;
 }
 
@@ -179,7 +182,7 @@ export class Generations {
   }
 
   async #fetchMember(errand: Errand, uri: string): Promise<void> {
-    const { index, fills, clock } = this.#deps;
+    const { index, fills, mismatches, clock } = this.#deps;
     const { realm } = errand.view;
     const resource = index.find(uri, { realm, nowMs: clock() });
     if (resource === undefined || (resource.declaration.bytes ?? 0) > MAX_PREFETCH_BYTES) return;
@@ -188,7 +191,7 @@ export class Generations {
     const key = entryKeyOf("GET", target.uri);
     const place = placeOf(key, realm, resource.declaration.digest);
     const running = fills.find(place);
-    const order = {
+    const order: FillOrder = {
       request: { ...errand.view, target },
       context: { ...errand.context, class: "member" },
       key,
@@ -196,7 +199,8 @@ export class Generations {
       sources: [uri, ...index.otherNames(resource)].map((name) => sourceBeside(errand, parseTarget(name))),
       entry: undefined,
       declared: resource.declaration,
-    } as const;
+      onFault: (source, fault) => mismatches.note(source, fault, resource),
+    };
     const fill = running ?? fills.lead(place, order, "members");
     if (running === undefined && resource.isIndex)
       this.expectIndex(

@@ -11,6 +11,7 @@ import { Fills } from "./fills.ts";
 import { Generations } from "./generations.ts";
 import { BoundListener } from "./listener.ts";
 import { createLocalSite } from "./local.ts";
+import { Mismatches } from "./mismatches.ts";
 import { createOrigin } from "./origin.ts";
 import { connectToOrigins, connectToParents, createTlsClient } from "./origin-connect.ts";
 import { createForwarder } from "./origin-forward.ts";
@@ -37,13 +38,14 @@ export function createProxy(dependencies: ProxyDependencies, settings: ProxySett
   const totals: Totals = { exchanges: 0, hits: 0, originBytes: 0, clientBytes: 0, mismatches: 0 };
   const records = { log, ledger, clock, totals, pseudonym: settings.pseudonym };
   const local = createLocalSite(pages, settings);
-  const generations = new Generations({ index, learner, fills, clock });
-  const signedRoots = new SignedRoots({ store, origin, clock, log, demand: dependencies.signatures });
-  const filling = new Filling({ store, fills, origin, generations, signedRoots, clock });
   const onMismatch = (): void => {
     totals.mismatches += 1;
   };
-  const declaredFiles = new DeclaredFiles({ index, store, fills, filling, generations, clock, log, onMismatch });
+  const mismatches = new Mismatches({ index, clock, log, onMismatch });
+  const generations = new Generations({ index, learner, fills, mismatches, clock });
+  const signedRoots = new SignedRoots({ store, origin, clock, log, demand: dependencies.signatures });
+  const filling = new Filling({ store, fills, origin, generations, signedRoots, clock });
+  const declaredFiles = new DeclaredFiles({ index, store, fills, filling, generations, mismatches, clock, settings });
   const answering = { store, fills, filling, declaredFiles, generations, signedRoots, forwarder, local };
   const exchanges = new Exchanges({ ...answering, addresses, clock, records, settings });
   const tunnels = new Tunnels({ contexts, addresses, log, settings, openTunnel: routes.openTunnel });

@@ -1,5 +1,5 @@
 import { withoutFields } from "../core/fields.ts";
-import type { TargetUri } from "../core/target.ts";
+import { makeTarget, type TargetUri } from "../core/target.ts";
 import { fieldsToOrigin } from "../policy/forwarding.ts";
 import type { RequestView } from "../policy/plan.ts";
 import type { Errand } from "./errand.ts";
@@ -7,6 +7,12 @@ import type { FillSource } from "./fill-order.ts";
 
 /** What was meant for the origin that the client named, and for no mirror of it. */
 const CREDENTIALS: ReadonlySet<string> = new Set(["authorization", "cookie"]);
+
+/** The same without what a pre-signed URL has after its path: it differs each time. */
+export function withoutQuery(target: TargetUri): TargetUri {
+  const query = target.path.indexOf("?");
+  return query < 0 ? target : makeTarget(target.scheme, target, target.path.slice(0, query));
+}
 
 /** The target itself as a source; `conditional` are the fields that revalidate the stored response. */
 export function sourceOf({ view, context, reply }: Errand, conditional?: readonly string[]): FillSource {

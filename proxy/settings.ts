@@ -15,6 +15,12 @@ export interface ParentProxies {
   readonly noProxy: string;
 }
 
+/**
+ * A part of a declared file that is not stored yet `wait`s for the verified whole, and passes unverified where the file is too
+ * long for that; or always `pass`es; or nothing unverified ever goes out (`refuse`): too long a file is answered whole.
+ */
+export type RangePolicy = "wait" | "pass" | "refuse";
+
 /** Everything about the proxy that its user may set; cli/config.ts holds the defaults and their reasons. */
 export interface ProxySettings {
   /** Networks (CIDR) whose clients may come in, beside loopback. */
@@ -35,6 +41,9 @@ export interface ProxySettings {
   /** Upper bound of a root's freshness; 0 = always revalidate. */
   readonly rootFreshForMs: number;
   readonly fillsPerOrigin: number;
+  readonly verifyRanges: RangePolicy;
+  /** Length up to which a part of a declared file waits until the whole is verified. */
+  readonly rangeWaitBytes: number;
   readonly parentProxies: ParentProxies;
   /** PEM of every root that an origin's certificate may chain to. */
   readonly originRoots: string;

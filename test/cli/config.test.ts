@@ -137,6 +137,8 @@ describe("what a value may be", () => {
     ["rootFreshFor", "1h", 3_600_000],
     ["fillsPerOrigin", "4", 4],
     ["logLevel", "debug", "debug"],
+    ["verifyRanges", "refuse", "refuse"],
+    ["rangeWait", "4MiB", 4 * 2 ** 20],
     [
       "listen",
       ["[::1]:0", "LOCALHOST:80"],
@@ -164,6 +166,9 @@ describe("what a value may be", () => {
     ["fillsPerOrigin", "0"],
     ["fillsPerOrigin", "2.5"],
     ["logLevel", "loud"],
+    ["verifyRanges", "never"],
+    ["rangeWait", "auto"],
+    ["rangeWait", "0"],
     ["root", ""],
     ["listen", ["3142"]],
     ["listen", ["127.0.0.1:65536"]],
@@ -231,5 +236,57 @@ describe("keys that do not exist", () => {
 
   test("other variables that begin with LARDER_ are somebody else's", () => {
     expect(() => load({ env: { LARDER_TEST_LONG: "1", LARDER_HOME: "/x" } })).not.toThrow();
+  });
+});
+
+describe("bases that are one repository", () => {
+  const table = (body: string) => `[[repository]]\n${body}\n`;
+  const bases = 'bases = ["https://a.example/debian", "http://b.example:8080/mirrors/debian//"]';
+
+  test("are read from the file, in their order and canonical", () => {
+    const toml = table(`ecosystem = "deb"\n${bases}`) + table(`ecosystem = "rpm"\n${bases}`);
+    expect(load({ toml }).repositories).toEqual([
+      {
+        name: "repository 1",
+        ecosystem: "deb",
+        bases: ["https://a.example/debian/", "http://b.example:8080/mirrors/debian/"],
+      },
+      expect.objectContaining({ name: "repository 2", ecosystem: "rpm" }),
+    ]);
+  });
+
+  test("are none where the file names none", () => {
+    expect(load({ toml: 'logLevel = "info"' }).repositories).toEqual([]);
+  });
+
+  test.each([
+    [
+      "an unknown ecosystem",
+      table(`ecosystem = "debian"\n${bases}`),
+      /^ecosystem of repository 1 .*larder\.toml.*deb, rpm/,
+    ],
+    ["no ecosystem", table(bases), /^ecosystem of repository 1 .* is missing; allowed: deb/],
+    ["one base only", table('ecosystem = "deb"\nbases = ["https://a.example/"]'), /two or more URLs/],
+    [
+      "what is no URL",
+      table('ecosystem = "deb"\nbases = ["https://a.example/", "b.example"]'),
+      /"b.example"; allowed: http/,
+    ],
+    [
+      "a query",
+      table('ecosystem = "deb"\nbases = ["https://a.example/", "http://b/?x=1"]'),
+      /"http:\/\/b\/\?x=1"; allowed/,
+    ],
+    ["no tables", 'repository = "https://a.example/"', /allowed: tables that begin with \[\[repository]]/],
+  ])("are refused with %s", (_what, toml, message) => {
+    expect(() => load({ toml })).toThrow(
+      expect.objectContaining({ code: "CONFIG_BAD_VALUE", message: expect.stringMatching(message) }),
+    );
+  });
+
+  test("an unknown key is refused with the nearest known one", () => {
+    expect(() => load({ toml: table(`ecosystem = "deb"\nbase = []`) })).toThrow(
+      expect.objectContaining({ code: "CONFIG_UNKNOWN_KEY", message: expect.stringContaining("did you mean bases?") }),
+    );
   });
 });

@@ -1,9 +1,12 @@
 import { cp, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
+import { digestOf } from "../../core/digest.ts";
 import { AptClient } from "../support/apt-client.ts";
 import { AptPublisher, INDEX } from "../support/apt-repository.ts";
 import { get } from "../support/client.ts";
+import { spoiled } from "../support/faults.ts";
+import { bytesHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import { mustRun, type Outcome } from "../support/programs.ts";
 import { Site } from "../support/site.ts";
@@ -108,6 +111,25 @@ test.for(Object.entries(CONDITIONS))(
     expect((await take(`${INDEX}/Packages.gz`)).body.equals(published)).toBe(true);
   },
 );
+
+test("an index that is wrong when it comes in with its root is told, counted and left alone", async ({
+  generations,
+  origin,
+  larder,
+}) => {
+  const { first, second } = generations.byName;
+  const site = new Site(origin, "/debian/", first.folder);
+  const headers = { "Cache-Control": "max-age=0" };
+  for (const path of [ROOT, `${INDEX}/Packages.gz`]) await get(larder, `${site.url}/${path}`, headers);
+  site.publish(second.folder);
+  const right = await readFile(join(second.folder, INDEX, "Packages.gz"));
+  origin.serve(`/debian/${INDEX}/Packages.gz`, bytesHandler(spoiled(right)));
+  expect(await get(larder, `${site.url}/${ROOT}`, headers)).toMatchObject({ status: 200 });
+  expect(larder.logged("mismatch")).toMatchObject([
+    { code: "DIGEST_MISMATCH", target: `${site.url}/${INDEX}/Packages.gz`, declared: digestOf(right) },
+  ]);
+  expect(await larder.counters()).toMatchObject({ mismatches: 1 });
+});
 
 test("an index by hash that the origin keeps is found in mid-update, stored or not", async ({
   generations,

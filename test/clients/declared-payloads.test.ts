@@ -144,6 +144,22 @@ describe("a range of a declared payload that is not stored", () => {
     expect(bodyBytes(debian.takeRequests(), /\.deb$/)).toBe(debs[HUGE].length + 1000);
   });
 
+  test.for([
+    ["pass", LARGE, { status: 206, detail: "unverified-range" }],
+    ["refuse", LARGE, { status: 206, detail: undefined }],
+    ["refuse", HUGE, { status: 200, detail: undefined }],
+  ] as const)(
+    "by --verify-ranges %s, of %s, is %j",
+    async ([policy, name, { status, detail }], { startLarder, debian, debs }) => {
+      const larder = await startLarder({ flags: ["--verify-ranges", policy, "--range-wait", "2MiB"] });
+      await takeIndexes(larder, debian);
+      const part = await get(larder, debian.url + pathOf(name), { Range: "bytes=1000-1999" });
+      expect(part).toMatchObject({ status, isWhole: true });
+      expect(part.body.equals(status === 206 ? debs[name].subarray(1000, 2000) : debs[name])).toBe(true);
+      expect(/detail=([a-z-]+)/.exec(String(part.headers["cache-status"]))?.[1]).toBe(detail);
+    },
+  );
+
   test("is the whole when the client has part of something else, however long", async ({ learnt, debian, debs }) => {
     for (const name of [LARGE, HUGE] as const) {
       const stale = { Range: "bytes=1000-", "If-Range": '"another"' };

@@ -35,6 +35,8 @@ const settings: ProxySettings = {
   tunnelIdleMs: 5_000,
   rootFreshForMs: 0,
   fillsPerOrigin: 4,
+  verifyRanges: "wait",
+  rangeWaitBytes: 16 * 1024 * 1024,
   parentProxies: { http: undefined, https: undefined, noProxy: "" },
   originRoots: "",
   pseudonym: "larder-test",

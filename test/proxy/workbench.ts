@@ -30,6 +30,8 @@ const SETTINGS: ProxySettings = {
   tunnelIdleMs: 60_000,
   rootFreshForMs: 300_000,
   fillsPerOrigin: 16,
+  verifyRanges: "wait",
+  rangeWaitBytes: 16 * 1024 * 1024,
   parentProxies: { http: undefined, https: undefined, noProxy: "" },
   originRoots: "",
   pseudonym: "larder-test",
