@@ -71,6 +71,8 @@ export function createOrigin(
       responseHeaders: "raw",
       highWaterMark: BODY_READ_AHEAD,
     } as Dispatcher.RequestOptions);
+    // Whoever reads the body is told of its end; one that is destroyed unread says so to nobody, which would end the process.
+    response.body.on("error", () => undefined);
     // With `responseHeaders: "raw"` undici gives alternating names and values; its types do not say so.
     const head = { status: response.statusCode, fields: response.headers as unknown as RawFields };
     if (parent !== undefined && head.status === 407) {

@@ -122,6 +122,23 @@ describe("a fill", () => {
     await gone;
   });
 
+  test("may turn out unstorable when its client has gone: larder goes on", async ({ origin, startLarder }) => {
+    const larder = await startLarder();
+    const waiting = new Waiting();
+    origin.serve("/private", waiting.handler);
+    const controller = new AbortController();
+    const asked = fetchThrough(larder.port, `${origin.url}/private`, controller.signal);
+    const [response] = await waiting.until(1);
+    controller.abort();
+    await asked;
+    await larder.logged("exchange");
+    const gone = once(response as ServerResponse, "close");
+    response?.writeHead(200, { "Cache-Control": "no-store", "Content-Length": 100_000 }).write("a part");
+    await gone;
+    origin.serve("/private", (_, next) => void next.end("still here"));
+    expect(String((await get(larder, `${origin.url}/private`)).body)).toBe("still here");
+  });
+
   test("leaves no event when its client went away before the answer, and one line", async ({ origin, startLarder }) => {
     const larder = await startLarder();
     const waiting = new Waiting();
