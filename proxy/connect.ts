@@ -8,6 +8,7 @@ import type { AddressRules } from "../policy/access.ts";
 import { type ClientHello, mayIntercept, readClientHello } from "../policy/tunnels.ts";
 import { peekFirstBytes } from "./first-bytes.ts";
 import { refuseRaw } from "./raw-answer.ts";
+import { checkRequestHead } from "./request-head.ts";
 import type { ProxyDependencies, ProxySettings } from "./settings.ts";
 import { joinTunnel } from "./tunnel.ts";
 import { hasHadRequest, setWay, type Way, wayOf } from "./way.ts";
@@ -69,6 +70,7 @@ export class Tunnels {
 
   #destinationOf(request: IncomingMessage, { refusal }: Way): HostPort {
     if (refusal !== undefined) throw refusal;
+    checkRequestHead(request);
     const to = parseConnectTarget(request.url ?? "");
     this.#deps.addresses.checkPort(to.port);
     if (net.isIP(to.host) !== 0) this.#deps.addresses.checkDestination(to.host, to.host);

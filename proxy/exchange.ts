@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "../core/clock.ts";
 import { type Entry, entryKeyOf } from "../core/entry.ts";
 import { LarderError, toLarderError } from "../core/errors.ts";
+import type { TargetUri } from "../core/target.ts";
 import { classify } from "../ecosystems/classify.ts";
 import { locateMetadata } from "../ecosystems/readers.ts";
 import { rootSignedBy } from "../ecosystems/signatures.ts";
@@ -61,17 +62,21 @@ export class Exchanges {
     // A client that resets is seen as `close`; without a listener the error would end the process.
     response.on("error", () => undefined);
     try {
-      await this.#route(reply);
+      // Without a pause before: when this refuses, nothing that was sent behind it may have begun.
+      await this.#route(reply, this.#aim(reply));
     } catch (error) {
       sendError(reply, toLarderError(error));
     }
   }
 
-  async #route(reply: Reply): Promise<void> {
+  #aim({ request, record, pseudonym }: Reply): TargetUri | "local" {
+    if (record.way.refusal !== undefined) throw record.way.refusal;
+    return readTarget(request, record.way, pseudonym);
+  }
+
+  async #route(reply: Reply, target: TargetUri | "local"): Promise<void> {
     const { local, addresses, forwarder, generations, settings } = this.#deps;
     const { request, record } = reply;
-    if (record.way.refusal !== undefined) throw record.way.refusal;
-    const target = readTarget(request, record.way, reply.pseudonym);
     if (target === "local") return local.answer(reply);
     record.target = target;
     addresses.checkPort(target.port);

@@ -6,6 +6,7 @@ import { formatAuthority } from "../core/target.ts";
 import type { AddressRules } from "../policy/access.ts";
 import type { Tunnels } from "./connect.ts";
 import type { Exchanges } from "./exchange.ts";
+import { pipelineOf } from "./pipeline.ts";
 import { refuseRaw } from "./raw-answer.ts";
 import type { ListenOptions } from "./settings.ts";
 import { hasWay, noteRequest, setWay, wayOf } from "./way.ts";
@@ -99,10 +100,12 @@ export class BoundListener {
     this.#server.on("request", (request: IncomingMessage, response: ServerResponse) => {
       const { socket } = request;
       noteRequest(socket);
-      const { connection } = wayOf(socket);
-      this.#begin(connection);
-      response.once("close", () => this.#end(connection));
-      void exchanges.answer(request, response);
+      pipelineOf(socket).take(request, response, () => {
+        const { connection } = wayOf(socket);
+        this.#begin(connection);
+        response.once("close", () => this.#end(connection));
+        void exchanges.answer(request, response);
+      });
     });
     this.#server.on("connect", (request: IncomingMessage, socket: net.Socket, head: Buffer) => {
       const { connection } = wayOf(socket);
@@ -160,12 +163,13 @@ export class BoundListener {
   }
 
   #refuse(error: Error, socket: net.Socket): void {
+    const pipeline = pipelineOf(socket);
+    // What follows a refusal is read away, and may be anything.
+    if (pipeline.isCondemned) return;
     // An answer under way would swallow the text; its client must see a cut, not a longer body.
-    if ((this.#connections.get(wayOf(socket).connection) ?? 0) > 0) {
-      socket.destroy();
-      return;
-    }
-    refuseRaw(socket, requestFault(error));
+    if (pipeline.isUnanswered) refuseRaw(socket, requestFault(error));
+    else socket.destroy();
+    pipeline.condemn();
   }
 
   #listen({ host, port }: ListenOptions): Promise<void> {

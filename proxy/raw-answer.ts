@@ -13,7 +13,10 @@ const REASONS: Readonly<Record<number, string>> = {
   508: "Loop Detected",
 };
 
-/** Answers on a connection that no parser holds any more, and closes it. */
+/** How long what the client still sends is read away: a close before would reset the answer off its hands (RFC 9112 §9.6). */
+const LINGER_MS = 1_000;
+
+/** Answers on a connection whose requests are read no more, and closes it. */
 export function refuseRaw(socket: net.Socket, error: LarderError): void {
   if (!socket.writable) {
     socket.destroy();
@@ -27,5 +30,8 @@ export function refuseRaw(socket: net.Socket, error: LarderError): void {
     "Cache-Control: no-store",
     `Content-Length: ${Buffer.byteLength(text)}`,
   ];
-  socket.end(`${head.join("\r\n")}\r\n\r\n${text}`, () => socket.destroySoon());
+  socket.end(`${head.join("\r\n")}\r\n\r\n${text}`);
+  socket.resume();
+  const patience = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once("close", () => clearTimeout(patience));
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { LarderError } from "../core/errors.ts";
 import { listMembers } from "../core/fields.ts";
 import { formatAuthority, makeTarget, parseHostPort, parseTarget, type TargetUri } from "../core/target.ts";
+import { checkRequestHead, dropConnectionFields } from "./request-head.ts";
 import type { Way } from "./way.ts";
 
 /**
@@ -9,7 +10,8 @@ import type { Way } from "./way.ts";
  * @throws LarderError for everything that names no target without doubt (docs/errors.md).
  */
 export function readTarget(request: IncomingMessage, way: Way, pseudonym: string): TargetUri | "local" {
-  checkHostField(request);
+  checkRequestHead(request);
+  dropConnectionFields(request);
   checkLoop(request, pseudonym);
   const form = request.url ?? "";
   const isOriginForm = form.startsWith("/");
@@ -24,16 +26,6 @@ export function readTarget(request: IncomingMessage, way: Way, pseudonym: string
     );
   }
   return target;
-}
-
-/** One Host field, as RFC 9112 §3.2 requires. */
-function checkHostField(request: IncomingMessage): void {
-  let hosts = 0;
-  for (let i = 0; i < request.rawHeaders.length; i += 2)
-    if (request.rawHeaders[i]?.toLowerCase() === "host") hosts += 1;
-  if (hosts > 1) throw new LarderError("BAD_REQUEST", "the request has more than one Host field");
-  if (hosts === 0 && request.httpVersion !== "1.0")
-    throw new LarderError("BAD_REQUEST", "the request has no Host field");
 }
 
 function checkLoop(request: IncomingMessage, pseudonym: string): void {

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { LarderError } from "../core/errors.ts";
 import type { RawFields } from "../core/fields.ts";
+import { pipelineOf } from "./pipeline.ts";
 import type { ExchangeRecord } from "./record.ts";
 
 /** One exchange on its way out: the request, where its answer goes, and what is told about it. */
@@ -78,7 +79,7 @@ export function sendError(reply: Reply, error: LarderError): void {
   const isOurs = error.source !== "origin";
   record.cacheStatus = { ...record.cacheStatus, detail: error.code };
   // A request whose body was not read, or that is in doubt, must not be followed by another on this connection.
-  const closes = record.way.refusal !== undefined || (isOurs && !request.complete);
+  const closes = record.way.refusal !== undefined || isInDoubt(error) || (isOurs && !request.complete);
   const fields = [
     "Content-Type",
     "text/plain; charset=utf-8",
@@ -87,8 +88,16 @@ export function sendError(reply: Reply, error: LarderError): void {
     "X-Content-Type-Options",
     "nosniff",
   ];
-  if (closes) response.shouldKeepAlive = false;
+  if (closes) {
+    response.shouldKeepAlive = false;
+    pipelineOf(request.socket).condemn();
+  }
   sendText(reply, error.status, fields, `larder: ${error.code}: ${error.message}\n`);
+}
+
+/** The request was no clear one (400), or meant somebody else (421). */
+function isInDoubt({ source, status }: LarderError): boolean {
+  return source === "client" && (status === 400 || status === 421);
 }
 
 export function sendText(reply: Reply, status: number, fields: RawFields, text: string): void {
