@@ -57,7 +57,18 @@ export function readExtraRoots(files: readonly string[]): string {
 export function writeTrustBundle({ file, systemRoots, authority }: TrustBundle): boolean {
   const ours = certificateBlocks(authority.chainPem);
   const others = certificateBlocks(systemRoots).filter((block) => !ours.includes(block));
-  const text = [...others, ...ours].join("");
+  return publish(file, [...others, ...ours].join(""));
+}
+
+/**
+ * Writes the chain of our CA alone, for clients that add it to their own roots and may not enter the folder of its key.
+ * Like {@link writeTrustBundle}. @throws LarderError `CA_UNWRITABLE`
+ */
+export function writeAuthorityCopy({ file, authority }: Pick<TrustBundle, "file" | "authority">): boolean {
+  return publish(file, authority.chainPem);
+}
+
+function publish(file: string, text: string): boolean {
   if (readIfPossible(file) === text) return false;
   makeFolder(dirname(file), 0o755);
   replaceFile({ file, text, mode: 0o644 });

@@ -63,14 +63,49 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     usage: "proxy-env",
-    summary: "print the variables that point tools at the running proxy",
+    summary: "print what points tools at the running proxy",
+    description:
+      "Prints the fragments of env.d below the store, verbatim, or what a tool wants to read in their place. Without a proxy\n" +
+      "it prints nothing and succeeds, so that a recipe which evaluates it builds without one, too.",
     settings: PLACE_KEYS,
-    options: [],
+    options: [
+      [
+        "--for <whom>",
+        "host, container, vm, or this machine's name or address as another one knows it (default: host)",
+      ],
+      ["--format <name>", "env, sh, fish, systemd, podman, docker, apt, dnf, pip, npm, nix or json"],
+      ["--trust-dir <path>", "where the client has the trust files (default: /etc/larder, /dev/larder in a container)"],
+      ["--check", "print nothing and exit with 1 when the proxy does not answer or its CA changed"],
+    ],
     examples: [
-      ['set -a; eval "$(larder proxy-env)"; set +a', "point this shell at the proxy"],
+      ['eval "$(larder proxy-env --format sh)"', "point this shell at the proxy"],
       ["larder proxy-env --root ./cache > build.env", "for a project's own store"],
+      ["larder proxy-env --format apt > /etc/apt/apt.conf.d/90larder", "for apt alone, with a way around"],
+      ["larder proxy-env --for vm", "what a QEMU guest needs"],
     ],
     load: async () => (await import("./commands/proxy-env.ts")).proxyEnv,
+  },
+  {
+    usage: "env",
+    summary: "the fragments that proxy-env prints",
+    commands: [
+      {
+        usage: "write",
+        summary: "write them anew for the running proxy",
+        settings: [...PLACE_KEYS, "baseImage"],
+        options: [],
+        examples: [["larder env write --root ./cache", "when they were lost"]],
+        load: async () => (await import("./commands/env.ts")).writeEnv,
+      },
+      {
+        usage: "remove",
+        summary: "remove those that a killed proxy left behind",
+        settings: PLACE_KEYS,
+        options: [],
+        examples: [["larder env remove", "builds go to the origins again"]],
+        load: async () => (await import("./commands/env.ts")).removeEnv,
+      },
+    ],
   },
   {
     usage: "config",

@@ -1,4 +1,5 @@
 import { LarderError } from "../core/errors.ts";
+import { shellQuote } from "../core/shell.ts";
 
 export interface AptAccess {
   readonly proxyUrl: string;
@@ -31,6 +32,47 @@ export function renderAptConf({ proxyUrl, bundleFile }: AptAccess): string {
     Object.entries(settings).map(([name, value]) => `${section}${name} "${quotable(value)}";`),
   );
   return ["// Written by larder.", ...lines, ""].join("\n");
+}
+
+/**
+ * The text of a file for `apt.conf.d`: the proxy while it answers, the origins themselves while it does not.
+ * @param detectFile where {@link renderAptProxyDetect} stands, executable by `_apt`
+ * @throws LarderError `CONFIG_BAD_VALUE` when a value cannot be written in apt.conf.
+ */
+export function renderAptFragment(bundleFile: string, detectFile: string): string {
+  return [
+    "// Written by larder: a file for /etc/apt/apt.conf.d/. The script prints DIRECT while the proxy does not answer.",
+    `Acquire::http::Proxy-Auto-Detect "${quotable(detectFile)}";`,
+    `Acquire::https::Proxy-Auto-Detect "${quotable(detectFile)}";`,
+    `Acquire::https::CAInfo "${quotable(bundleFile)}";`,
+    "",
+  ].join("\n");
+}
+
+/** The text of a file for `APT_CONFIG` where the proxy variables are set, as in a container: the roots alone. */
+export function renderAptTrust(bundleFile: string): string {
+  return `// Written by larder.\nAcquire::https::CAInfo "${quotable(bundleFile)}";\n`;
+}
+
+/**
+ * The script of `Acquire::http::Proxy-Auto-Detect`: apt-transport-http(1). bash and timeout are on every Debian; curl is not.
+ * It asks for a page of larder's own, because something else may have taken the port; as localhost, under which that answers
+ * whatever name the client knows it by.
+ */
+export function renderAptProxyDetect(proxyUrl: string): string {
+  const { hostname, port } = new URL(proxyUrl);
+  const host = hostname.replace(/^\[|\]$/g, "");
+  return `#!/bin/bash
+# Written by larder: prints its proxy for apt while it answers, else DIRECT.
+answers='exec 3<>"/dev/tcp/$0/$1" &&
+  printf "HEAD /healthz HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n" >&3 &&
+  read -r version status rest <&3 && [ "$status" = 200 ]'
+if timeout 2 bash -c "$answers" ${shellQuote(host)} ${port || "80"} 2>/dev/null; then
+  echo ${shellQuote(proxyUrl)}
+else
+  echo DIRECT
+fi
+`;
 }
 
 function quotable(value: string): string {

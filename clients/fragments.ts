@@ -1,21 +1,39 @@
 import { isIPv4 } from "node:net";
 import { shellQuote } from "../core/shell.ts";
+import { BASE_IMAGE } from "./base-image.ts";
 import { proxyVariables, TRUST_VARIABLES, type TrustFiles, trustVariables, type Variables } from "./environment.ts";
+import { oneLine } from "./one-line.ts";
 
 /** The files of `env.d`, in the order a reader takes them. */
-export const FRAGMENT_NAMES = { proxy: "10-proxy.env", ca: "20-ca.env" } as const;
+export const FRAGMENT_NAMES = { proxy: "10-proxy.env", ca: "20-ca.env", build: "30-build.env" } as const;
 
 export interface EnvPage extends TrustFiles {
   /** `host:port` as the client reached larder. */
   readonly address: string;
 }
 
+export interface Fragments extends TrustFiles {
+  readonly proxyUrl: string;
+  /** The image that builds start from, where one was given. */
+  readonly baseImage: string | undefined;
+}
+
+/** The text of each fragment by its name. */
+export function renderFragments({ proxyUrl, baseImage, ...trust }: Fragments): Readonly<Record<string, string>> {
+  return {
+    [FRAGMENT_NAMES.proxy]: renderEnvFragment(proxyVariables({ proxyUrl })),
+    [FRAGMENT_NAMES.ca]: renderEnvFragment(trustVariables(trust)),
+    ...(baseImage === undefined ? {} : { [FRAGMENT_NAMES.build]: renderEnvFragment({ [BASE_IMAGE]: baseImage }) }),
+  };
+}
+
 /**
  * One `KEY=value` a line, after a comment that says where it came from. `set -a; . FILE` in a POSIX shell reads back every
  * value; those that need it stand in single quotes.
+ * @throws LarderError `CONFIG_BAD_VALUE` for a value that does not fit on a line.
  */
 export function renderEnvFragment(variables: Variables): string {
-  const lines = Object.entries(variables).map(([name, value]) => `${name}=${shellQuote(value)}`);
+  const lines = Object.entries(variables).map(([name, value]) => `${name}=${shellQuote(oneLine(value))}`);
   return ["# Written by larder; it is replaced while larder runs.", ...lines, ""].join("\n");
 }
 

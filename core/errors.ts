@@ -68,6 +68,7 @@ export const ERROR_CODES = {
   CA_KEY_EXPOSED: { source: "config", status: 500 },
   CA_UNREADABLE: { source: "config", status: 500 },
   CA_UNUSABLE: { source: "config", status: 500 },
+  CA_CHANGED: { source: "config", status: 500 },
   CA_UNWRITABLE: { source: "config", status: 500 },
   LISTEN_FAILED: { source: "config", status: 500 },
   NOT_RUNNING: { source: "config", status: 500 },

@@ -1,13 +1,11 @@
 import { constants } from "node:os";
-import { proxyVariables, trustVariables } from "../../clients/environment.ts";
-import { FRAGMENT_NAMES, renderEnvFragment } from "../../clients/fragments.ts";
 import { systemClock } from "../../core/clock.ts";
 import { LarderError, systemCode } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import { formatAuthority } from "../../core/target.ts";
 import { type Config, loadConfig } from "../config.ts";
 import { startControlServer } from "../control-server.ts";
-import { removeFragments, writeFragments } from "../env-files.ts";
+import { loopbackFor, removeFragments, writeEnvironment } from "../env-files.ts";
 import type { Invocation } from "../invocation.ts";
 import { createLog } from "../log.ts";
 import { print } from "../output.ts";
@@ -44,16 +42,13 @@ async function serveUntil(
   stopped: Promise<NodeJS.Signals>,
   { invocation, config, larder, log }: Running,
 ): Promise<void> {
-  const rootDir = config.settings.root;
+  const { root, baseImage } = config.settings;
   const urls = await listenAll(config, larder, log);
-  const control = await startControlServer({ rootDir, env: invocation.env, service: larder, log });
-  const forget = () => removeFragments(rootDir, Object.values(FRAGMENT_NAMES));
+  const control = await startControlServer({ rootDir: root, env: invocation.env, service: larder, log });
+  const forget = () => removeFragments(root);
   process.once("exit", forget);
   try {
-    writeFragments(rootDir, {
-      [FRAGMENT_NAMES.proxy]: renderEnvFragment(proxyVariables({ proxyUrl: ownUrl(urls[0]) })),
-      [FRAGMENT_NAMES.ca]: renderEnvFragment(trustVariables(larder.trust)),
-    });
+    writeEnvironment(root, { proxyUrl: loopbackFor(urls[0]), baseImage });
     // In one write: a reader that has seen the first line and leaves must not end the proxy by a closed pipe.
     print(urls.map((url) => `larder listening on ${url}`).join("\n"));
     log.info({ signal: await stopped, drainMs: DRAIN_MS }, "stopping");
@@ -82,11 +77,6 @@ async function listenAll({ settings, origins }: Config, larder: Larder, log: Log
 function isAddressMissing(error: unknown): boolean {
   const reason = error instanceof LarderError ? systemCode(error.cause) : undefined;
   return reason === "EADDRNOTAVAIL" || reason === "EAFNOSUPPORT";
-}
-
-/** The address for clients on this machine: one that listens everywhere is reached by loopback. */
-function ownUrl(url: string): string {
-  return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
 }
 
 /** The first of these signals; from then on another one ends the process at once. */

@@ -22,6 +22,9 @@ describe("larder, used wrongly, exits with 2 and says in one line what and how",
     [["store"], /name a command: du, ls; see larder store --help/],
     [["store", "sl"], /unknown command 'sl'; did you mean ls\? See larder store --help/],
     [["store", "ls", "--limit", "few"], /--limit is "few"; allowed: a whole number above zero/],
+    [["proxy-env", "--format", "csh"], /--format is "csh"; allowed: env, sh, fish/],
+    [["proxy-env", "--for", "fe80::1%eth0"], /--for is "fe80::1%eth0"; allowed: host, container, vm/],
+    [["env"], /name a command: write, remove; see larder env --help/],
     [["why"], /missing required argument 'url'; see larder why --help/],
     [["why", "left-pad"], /not an absolute http or https URI/],
   ])("larder %j", async ([args, line], { folder }) => {
@@ -33,16 +36,21 @@ describe("larder, used wrongly, exits with 2 and says in one line what and how",
 });
 
 describe("larder --help", () => {
-  test.for([["serve"], ["run"], ["proxy-env"], ["config"], ["status"], ["store", "ls"], ["why"], ["ca", "show"]])(
-    "is there for %j, with examples, and exits with 0",
-    async (command, { folder }) => {
-      const outcome = await runLarder([...command, "--help"], { folder });
-      expect(outcome).toMatchObject({ code: 0, stderr: "" });
-      expect(outcome.stdout.toString()).toMatch(
-        new RegExp(`^Usage: larder ${command.join(" ")} [\\s\\S]*\nExamples:\n`),
-      );
-    },
-  );
+  test.for([
+    ["serve"],
+    ["run"],
+    ["proxy-env"],
+    ["env", "write"],
+    ["config"],
+    ["status"],
+    ["store", "ls"],
+    ["why"],
+    ["ca", "show"],
+  ])("is there for %j, with examples, and exits with 0", async (command, { folder }) => {
+    const outcome = await runLarder([...command, "--help"], { folder });
+    expect(outcome).toMatchObject({ code: 0, stderr: "" });
+    expect(outcome.stdout.toString()).toMatch(new RegExp(`^Usage: larder ${command.join(" ")} [\\s\\S]*\nExamples:\n`));
+  });
 
   test("--version prints the version alone", async ({ folder }) => {
     const outcome = await runLarder(["--version"], { folder });
@@ -79,27 +87,9 @@ describe("larder config", () => {
   });
 });
 
-describe("larder proxy-env", () => {
-  test("prints the fragments verbatim in glob order", async ({ folder }) => {
-    await mkdir(join(folder, "store/env.d"), { recursive: true });
-    await writeFile(join(folder, "store/env.d/20-b.env"), "B='2'\n");
-    await writeFile(join(folder, "store/env.d/10-a.env"), "# a\nA='1'\n");
-    await writeFile(join(folder, "store/env.d/.10-a.env.77"), "half of a");
-    await writeFile(join(folder, "store/env.d/readme.txt"), "not a fragment");
-    const outcome = await runLarder(["proxy-env", "--root", "store"], { folder });
-    expect(outcome).toMatchObject({ code: 0, stderr: "" });
-    expect(outcome.stdout.toString()).toBe("# a\nA='1'\nB='2'\n");
-  });
-
-  test("without fragments prints nothing on stdout, a hint on stderr, and exits with 0", async ({ folder }) => {
-    const outcome = await runLarder(["proxy-env"], { folder });
-    expect(outcome).toMatchObject({ code: 0, stdout: Buffer.alloc(0) });
-    expect(outcome.stderr).toBe(`larder: no proxy serves ${folder}/cache/larder; start one with \`larder serve\`\n`);
-  });
-});
-
 describe("faults exit with 1 and one line", () => {
   test.for<[args: string[], line: RegExp]>([
+    [["env", "write"], /^larder: NOT_RUNNING: no larder serves .*; start one with `larder serve`\n$/],
     [["status"], /^larder: NOT_RUNNING: no larder serves .*; start one with `larder serve`\n$/],
     [["store", "du"], /^larder: STORE_UNREADABLE: there is no store in .*\n$/],
     [["ca", "show"], /^larder: CA_UNREADABLE: .*\n$/],

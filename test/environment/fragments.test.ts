@@ -4,7 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { proxyVariables, trustVariables, type Variables } from "../../clients/environment.ts";
-import { FRAGMENT_NAMES, renderEnvFragment, renderEnvPage } from "../../clients/fragments.ts";
+import { FRAGMENT_NAMES, renderEnvFragment, renderEnvPage, renderFragments } from "../../clients/fragments.ts";
 import { mustRun } from "../support/programs.ts";
 
 const trust = { bundleFile: "/var/cache/larder/bundle.pem", caFile: "/var/cache/larder/ca.pem" };
@@ -31,7 +31,7 @@ async function readBack(text: string, names: readonly string[]): Promise<Variabl
 
 describe("a fragment", () => {
   test("is read back by sh, value for value, whatever the values hold", async () => {
-    const text = fc.string({ unit: fc.constantFrom(..."ab/ '\"\\$`!#&;|<>()*?[]{}~=%\n\té€𝄞") });
+    const text = fc.string({ unit: fc.constantFrom(..."ab/ '\"\\$`!#&;|<>()*?[]{}~=%\té€𝄞") });
     const variables = fc.dictionary(fc.stringMatching(/^LARDER_TEST_[A-Z0-9_]{1,8}$/), text, {
       minKeys: 1,
       maxKeys: 8,
@@ -51,8 +51,19 @@ describe("a fragment", () => {
     for (const line of lines) expect(line).toMatch(/^[A-Za-z_]+=[^'"\s]+$/);
   });
 
+  test("is refused a value that does not fit on a line", () => {
+    for (const value of ["/a\nb", "/a\rb", "/a\0b"])
+      expect(() => renderEnvFragment({ KEY: value })).toThrow(expect.objectContaining({ code: "CONFIG_BAD_VALUE" }));
+  });
+
+  test("of the base image is there when one was given", () => {
+    const given = renderFragments({ proxyUrl, ...trust, baseImage: "debian:12" });
+    expect(given["30-build.env"]).toMatch(/^# Written by larder.*\nBASE_IMAGE=debian:12\n$/);
+    expect(renderFragments({ proxyUrl, ...trust, baseImage: undefined })).not.toHaveProperty("30-build.env");
+  });
+
   test("of the proxy is read before that of the CA", () => {
-    expect(Object.values(FRAGMENT_NAMES)).toEqual(["10-proxy.env", "20-ca.env"]);
+    expect(Object.values(FRAGMENT_NAMES)).toEqual(["10-proxy.env", "20-ca.env", "30-build.env"]);
     expect([...Object.values(FRAGMENT_NAMES)].sort()).toEqual(Object.values(FRAGMENT_NAMES));
   });
 });

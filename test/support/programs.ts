@@ -4,6 +4,7 @@ import { systemCode } from "../../core/errors.ts";
 
 /** Which Debian package brings a program; `.ci/install` installs them all. */
 const PACKAGES: Readonly<Record<string, string>> = {
+  "apt-config": "apt",
   "apt-ftparchive": "apt-utils",
   "apt-get": "apt",
   bzip2: "bzip2",
@@ -12,15 +13,18 @@ const PACKAGES: Readonly<Record<string, string>> = {
   dnf: "dnf",
   "dpkg-deb": "dpkg",
   "dpkg-source": "dpkg-dev",
+  fish: "fish",
   gpg: "gnupg",
   gpgconf: "gnupg",
   gpgv: "gpgv",
   modifyrepo_c: "createrepo-c",
+  nix: "nix-bin",
   npm: "npm",
   openssl: "openssl",
   pip3: "python3-pip",
   python3: "python3",
   rpmbuild: "rpm",
+  "systemd-analyze": "systemd",
   xz: "xz-utils",
   zck: "zchunk",
   zstd: "zstd",
