@@ -1,6 +1,6 @@
 import { type Entry, PUBLIC_REALM } from "../core/entry.ts";
 import { type FieldRecord, fieldValue, type RawFields } from "../core/fields.ts";
-import { isTooOld, type RequestWishes, readDirectives, readWishes } from "./cache-control.ts";
+import { isTooOld, type RequestWishes, readDirectives, readWishes, secondsOf } from "./cache-control.ts";
 import { ageSeconds, forbidsStale, freshForSeconds } from "./freshness.ts";
 import { parseHttpDate } from "./http-date.ts";
 import type { ForwardReason, Plan, PlanContext, RequestView } from "./plan.ts";
@@ -61,12 +61,28 @@ function planStored(
     return { action: "serve", entry, freshness: "stale", ttlSeconds };
   if (wishes.onlyIfCached) return { action: "refuse", code: "ONLY_IF_CACHED" };
 
-  const reason = isFresh ? "request" : "stale";
   const conditional = conditionsOf(entry.fields);
-  // A HEAD cannot bring the body that a changed representation needs, and no-store forbids to keep what comes.
-  if (conditional.length === 0 || request.method === "HEAD" || wishes.noStore)
-    return planForward(request, wishes, { ...context, reason });
+  if (isWanted && mayRevalidateBehind(request, wishes, { ...context, ttlSeconds }))
+    return { action: "serve", entry, freshness: "stale", ttlSeconds, revalidateBehind: conditional };
+  const reason = isFresh ? "request" : "stale";
+  const forward = planForward(request, wishes, { ...context, reason });
+  // A HEAD cannot bring the body that a changed representation needs, but tells whether it has changed (RFC 9111 §4.3.5).
+  if (request.method === "HEAD" && forward.action === "pass") return { ...forward, freshens: entry };
+  // no-store forbids to keep what comes; of what has no validator, a part may be all that is wanted.
+  if (forward.action === "pass" && (wishes.noStore || conditional.length === 0)) return forward;
   return { action: "revalidate", entry, conditional, reason };
+}
+
+/** The response allows to be served stale for a while, if it is revalidated meanwhile (RFC 5861 §3). Package metadata is not. */
+function mayRevalidateBehind(
+  request: RequestView,
+  wishes: RequestWishes,
+  { entry, class: resourceClass, ttlSeconds }: PlanContext & { readonly entry: Entry; readonly ttlSeconds: number },
+): boolean {
+  if (request.method !== "GET" || wishes.noStore || wishes.minFreshSeconds > 0) return false;
+  if (ttlSeconds > 0 || resourceClass === "root" || resourceClass === "member") return false;
+  const directives = readDirectives(fieldValue(entry.fields, "cache-control"));
+  return !forbidsStale(directives) && -ttlSeconds <= (secondsOf(directives, "stale-while-revalidate") ?? -1);
 }
 
 /** The client takes stale responses (RFC 9111 §5.2.1.2) and the response does not forbid it (§4.2.4). */

@@ -96,9 +96,31 @@ export function freshenFields(
   context: StoringContext,
 ): (ExchangeTimes & { readonly fields: RawFields }) | "another" {
   if (!isOfEntry(entry.fields, head304.fields)) return "another";
-  const directives = readDirectives(fieldValue(head304.fields, "cache-control"));
-  const fields = updatedFields(entry.fields, storedFields(head304.fields, directives, context));
+  return freshened(entry, head304, context);
+}
+
+function freshened(entry: Entry, { fields: received }: ResponseHead, context: StoringContext) {
+  const directives = readDirectives(fieldValue(received, "cache-control"));
+  const fields = updatedFields(entry.fields, storedFields(received, directives, context));
   return { fields, requestMs: context.requestMs, responseMs: context.responseMs };
+}
+
+/**
+ * The entry's fields and times after a 200 to a HEAD of its target (RFC 9111 §4.3.5).
+ * @returns `another` when the answer is about another representation than the entry's, which is stale then.
+ */
+export function freshenByHead(
+  entry: Entry,
+  head: ResponseHead,
+  context: StoringContext,
+): (ExchangeTimes & { readonly fields: RawFields }) | "another" {
+  const length = fieldValue(head.fields, "content-length");
+  const hasOtherValidator = ["etag", "last-modified"].some((name) => {
+    const received = fieldValue(head.fields, name);
+    return received !== undefined && received !== fieldValue(entry.fields, name);
+  });
+  if (hasOtherValidator || (length !== undefined && Number(length) !== entry.bytes)) return "another";
+  return freshened(entry, head, context);
 }
 
 /** A 304 without validators answers the only conditions there were: those of the entry. */

@@ -48,13 +48,23 @@ export type Plan =
       readonly entry: Entry;
       readonly freshness: "fresh" | "stale";
       readonly ttlSeconds: number;
+      /** The conditions under which the origin is asked behind the answer (RFC 5861 §3); `undefined`: it is not. */
+      readonly revalidateBehind?: RawFields;
     }
   | {
       readonly action: "revalidate";
+      /** Is served stale where the origin cannot answer, and may be. */
       readonly entry: Entry;
+      /** Empty when the stored response has no validator: then it is asked for anew. */
       readonly conditional: RawFields;
       readonly reason: ForwardReason;
     }
   | { readonly action: "fetch"; readonly reason: ForwardReason }
-  | { readonly action: "pass"; readonly reason: ForwardReason; readonly detail?: string }
+  | {
+      readonly action: "pass";
+      readonly reason: ForwardReason;
+      readonly detail?: string;
+      /** The stored response that the answer to a HEAD freshens, or shows to be another (RFC 9111 §4.3.5). */
+      readonly freshens?: Entry;
+    }
   | { readonly action: "refuse"; readonly code: "ONLY_IF_CACHED" };

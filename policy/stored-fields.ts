@@ -6,8 +6,17 @@ import type { ExchangeTimes, PlanContext } from "./plan.ts";
 
 export type StoringContext = PlanContext & ExchangeTimes;
 
-/** Parts of a stored response that describe its body: a 304, which has none, does not change them (RFC 9111 §3.2). */
-const OF_THE_BODY: ReadonlySet<string> = new Set(["content-encoding", "content-length", "content-range"]);
+/**
+ * Fields that describe the stored bytes: an answer that brings none, as a 304, does not change them (RFC 9111 §3.2 lets a cache omit what
+ * its stored response depends upon; RFC 9530 §2: Content-Digest is of the content of its own message).
+ */
+const OF_THE_BODY: ReadonlySet<string> = new Set([
+  "content-digest",
+  "content-encoding",
+  "content-length",
+  "content-md5",
+  "content-range",
+]);
 
 /**
  * The fields of a response that go into the store (RFC 9111 §3.1): end-to-end ones, without those that a qualified
@@ -25,11 +34,11 @@ export function storedFields(fields: RawFields, directives: Directives, context:
 }
 
 /**
- * A stored response's fields after a 304 (RFC 9111 §3.2): each field that the 304 has replaces the stored lines of its
- * name. The stored Age goes in any case: it was counted up to the response that the 304 replaces.
+ * A stored response's fields after one that freshens it (RFC 9111 §3.2): each field that this one has replaces the stored
+ * lines of its name. The stored Age goes in any case: it was counted up to the response before.
  */
-export function updatedFields(stored: RawFields, fields304: RawFields): string[] {
-  const update = withoutFields(fields304, OF_THE_BODY);
+export function updatedFields(stored: RawFields, received: RawFields): string[] {
+  const update = withoutFields(received, OF_THE_BODY);
   const replaced = new Set(["age"]);
   for (let i = 0; i < update.length; i += 2) replaced.add((update[i] as string).toLowerCase());
   return [...withoutFields(stored, replaced), ...update];

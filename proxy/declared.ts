@@ -80,7 +80,7 @@ export class DeclaredFiles {
     if (reply.request.headers["cache-control"]?.includes("only-if-cached")) {
       throw new LarderError("ONLY_IF_CACHED", "nothing is stored, and the request forbids asking the origin");
     }
-    if (view.method === "HEAD") return await this.#deps.filling.pass(errand, "head");
+    if (view.method === "HEAD") return await this.#deps.filling.pass(errand, { detail: "head" });
     await this.#fetch(errand, resource);
   }
 
@@ -129,7 +129,7 @@ export class DeclaredFiles {
       if (!isLeader) reply.record.cacheStatus = { ...reply.record.cacheStatus, collapsed: true };
       else reply.record.countOriginBytes = () => fill.originBytes;
       const part = whatOfPart(reply, resource, this.#deps.settings);
-      if (part === "pass") return await this.#deps.filling.pass(errand, "unverified-range");
+      if (part === "pass") return await this.#deps.filling.pass(errand, { detail: "unverified-range" });
       if (part === "whole") reply.ignoresRange = true;
       await this.#fromFill(errand, fill, resource);
     } catch (error) {

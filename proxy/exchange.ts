@@ -131,6 +131,8 @@ export class Exchanges {
           ttl: plan.ttlSeconds,
           ...(plan.freshness === "stale" ? { detail: "stale" } : {}),
         };
+        if (plan.revalidateBehind !== undefined)
+          filling.revalidateBehind(errand, { entry: plan.entry, conditional: plan.revalidateBehind });
         return await this.#serve(errand, plan.entry);
       case "revalidate":
         record.cacheStatus = { fwd: plan.reason };
@@ -140,7 +142,7 @@ export class Exchanges {
         return await filling.answer(errand, { reason: plan.reason });
       case "pass":
         record.cacheStatus = { fwd: plan.reason };
-        return await filling.pass(errand, plan.detail);
+        return await filling.pass(errand, plan);
       case "refuse":
         throw new LarderError(plan.code, "nothing fresh is stored, and the request forbids asking the origin");
       default:

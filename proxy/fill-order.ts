@@ -3,7 +3,7 @@ import type { Entry } from "../core/entry.ts";
 import type { LarderError } from "../core/errors.ts";
 import type { RawFields } from "../core/fields.ts";
 import type { TargetUri } from "../core/target.ts";
-import type { PlanContext, RequestView } from "../policy/plan.ts";
+import type { PlanContext, RequestView, ResponseHead } from "../policy/plan.ts";
 import type { EntryDraft, Sealed, Staging } from "../storage/store.ts";
 
 /** Somewhere the resource can be had. */
@@ -26,6 +26,8 @@ export interface FillOrder {
   readonly entry: Entry | undefined;
   /** What the repository says the bytes must be; they are held back until they prove it. */
   readonly declared: Declaration | undefined;
+  /** Called for each interim answer: it is for the leader, as the others' own questions were never asked. */
+  onInterim?(head: ResponseHead): void;
   /**
    * Called with an answer that is no error, and its whole body, before anything of it goes out or is kept; redirects have
    * been followed then. @returns why it may do neither.

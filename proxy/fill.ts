@@ -13,6 +13,7 @@ import { download } from "./download.ts";
 import type { FillHead, FillOrder, FillSource } from "./fill-order.ts";
 import type { FillReader } from "./fill-reader.ts";
 import { GrowingBody, type Hold } from "./growing-body.ts";
+import { Keeping } from "./keeping.ts";
 import { contentLength, type Origin, type OriginResponse } from "./origin.ts";
 import { askThroughRedirects } from "./redirects.ts";
 import { isMismatch, Verifier } from "./verify.ts";
@@ -51,11 +52,12 @@ export class Fill {
   readonly #faults: LarderError[] = [];
   #arriving: (FillHead & { kind: "body" }) | undefined;
   #response: OriginResponse | undefined;
-  #stored: Entry | undefined;
+  readonly #keeping: Keeping;
 
   constructor(order: FillOrder, dependencies: FillDependencies) {
     this.order = order;
     this.#dependencies = dependencies;
+    this.#keeping = new Keeping(order, dependencies);
     this.head = new Promise((resolve, reject) => {
       this.#resolveHead = resolve;
       this.#rejectHead = reject;
@@ -86,7 +88,12 @@ export class Fill {
 
   /** What the store holds of it, once it has settled: `undefined` where nothing could be stored. */
   get stored(): Entry | undefined {
-    return this.#stored;
+    return this.#keeping.stored;
+  }
+
+  /** Readers get their bytes, but nothing of it is kept: see {@link Keeping.disown}. */
+  disown(): void {
+    this.#keeping.disown();
   }
 
   /** Asks the origin and fills, to the end. Never rejects; call once. */
@@ -96,7 +103,7 @@ export class Fill {
     } catch (error) {
       this.#fail(toLarderError(error));
     } finally {
-      this.#resolveKept(this.#stored);
+      this.#resolveKept(this.#keeping.stored);
     }
   }
 
@@ -172,12 +179,12 @@ export class Fill {
   }
 
   #send({ target }: FillSource, fields: RawFields): Promise<OriginResponse> {
-    const { context, admit } = this.order;
+    const { context, admit, onInterim } = this.order;
     // A client that follows them itself would go where nothing tells that a root is asked for.
     const isPackageFile = context.class === "payload" || context.class === "member" || admit !== undefined;
-    const question = { target, fields, signal: this.#abort.signal };
+    const question = { target, fields, signal: this.#abort.signal, onInterim };
     if (isPackageFile) return askThroughRedirects(this.#dependencies.origin, question);
-    return this.#dependencies.origin.ask("GET", target, fields, question.signal);
+    return this.#dependencies.origin.ask(question);
   }
 
   /** @returns whether the failure is hidden behind the stored response. */
@@ -193,9 +200,7 @@ export class Fill {
     if (entry === undefined) return false;
     const freshening = freshenFields(entry, head, { ...this.#planContext(), ...times });
     if (freshening === "another") return false;
-    this.#stored = this.#dependencies.store.freshen(entry, freshening);
-    await this.order.onStored?.(this.#stored, source);
-    this.#announceHead({ kind: "freshened", entry: this.#stored });
+    this.#announceHead({ kind: "freshened", entry: await this.#keeping.freshen(source, entry, freshening) });
     return true;
   }
 
@@ -247,7 +252,7 @@ export class Fill {
     this.#body.finish("complete");
     this.#announceHead({ ...this.#arriving, bytes: sealed.bytes });
     const variant = declared === undefined ? draft.variant : declaredVariant(sealed.digest);
-    await this.#commit(source, { ...draft, variant }, staging);
+    await this.#keeping.commit(source, { ...draft, variant }, staging);
   }
 
   #download(source: FillSource, response: OriginResponse, into: DownloadInto): Promise<void> {
@@ -265,18 +270,6 @@ export class Fill {
         if (this.#isHeadKnown) await this.#body.waitForReaders();
       },
     });
-  }
-
-  /** The readers have their bytes already: a store that cannot keep them is logged, and nothing more. */
-  async #commit(source: FillSource, draft: EntryDraft, staging: Staging): Promise<void> {
-    try {
-      this.#stored = await staging.commit(draft);
-      await this.order.onStored?.(this.#stored, source);
-    } catch (error) {
-      // The store has told of its fault itself, once.
-      const { code, message } = toLarderError(error);
-      this.#dependencies.log.debug({ code, reason: message, key: draft.key.split("?")[0] }, "served without storing");
-    }
   }
 
   #planContext(): PlanContext {

@@ -2,6 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Entry } from "../core/entry.ts";
 import type { RawFields } from "../core/fields.ts";
 import { fieldsToOrigin } from "../policy/forwarding.ts";
+import { freshenByHead } from "../policy/freshness.ts";
 import type { ForwardReason, ResponseHead } from "../policy/plan.ts";
 import { variantOf } from "../policy/selecting.ts";
 import type { Store } from "../storage/store.ts";
@@ -12,6 +13,7 @@ import { type Fills, placeOf } from "./fills.ts";
 import type { Generations } from "./generations.ts";
 import type { Origin, OriginResponse } from "./origin.ts";
 import { sourceOf } from "./questions.ts";
+import { sendInterim } from "./reply.ts";
 import { serveEntry, serveFill, servePass } from "./respond.ts";
 import type { SignedRoots } from "./signed-roots.ts";
 import { UnstorablePlaces } from "./unstorable-places.ts";
@@ -29,6 +31,12 @@ export interface FillingDependencies {
 export interface Revalidated {
   readonly entry: Entry;
   readonly conditional: RawFields;
+}
+
+interface PassOptions {
+  /** Why, as Cache-Status tells it. */
+  readonly detail?: string;
+  readonly freshens?: Entry;
 }
 
 interface FillWish {
@@ -55,7 +63,7 @@ export class Filling {
 
   async answer(errand: Errand, wish: FillWish): Promise<void> {
     if (wish.revalidated === undefined && this.#unstorable.has(placeOf(errand.key, errand.view.realm)))
-      return await this.pass(errand, "unstorable");
+      return await this.pass(errand, { detail: "unstorable" });
     const { fill, isLeader } = this.#joinOrLead(errand, wish);
     const { record } = errand.reply;
     if (!isLeader) record.cacheStatus = { ...record.cacheStatus, collapsed: true };
@@ -97,20 +105,44 @@ export class Filling {
     this.#unstorable.note(placeOf(key, view.realm));
   }
 
-  /** Asks the origin with the client's own fields and hands its answer on, unstored. */
-  async pass(errand: Errand, detail?: string): Promise<void> {
+  /** Asks the origin behind an answer that is served stale: one question at a time, and nobody waits for it. */
+  revalidateBehind(errand: Errand, revalidated: Revalidated): void {
+    const { fills } = this.#deps;
+    const place = placeOf(errand.key, errand.view.realm);
+    if (fills.find(place) === undefined) fills.lead(place, this.#order(errand, revalidated));
+  }
+
+  /**
+   * Asks the origin with the client's own fields and hands its answer on, unstored.
+   * @param freshens the stored response that the answer to a HEAD tells about
+   */
+  async pass(errand: Errand, { detail, freshens }: PassOptions = {}): Promise<void> {
     const { reply, view } = errand;
+    const requestMs = this.#deps.clock();
     const abort = new AbortController();
     const leave = (): void => abort.abort();
     reply.response.once("close", leave);
     const fields = fieldsToOrigin(view, { pseudonym: reply.pseudonym, coding: "asked", whole: false });
     const method = view.method === "HEAD" ? "HEAD" : "GET";
-    const response = await this.#deps.origin.ask(method, view.target, fields, abort.signal);
+    const onInterim = (head: ResponseHead): void => sendInterim(reply, head);
+    const question = { method, target: view.target, fields, signal: abort.signal, onInterim } as const;
+    const response = await this.#deps.origin.ask(question);
     reply.response.removeListener("close", leave);
+    if (freshens !== undefined) this.#freshenByHead(errand, freshens, response.head, requestMs);
     const { cacheStatus } = reply.record;
     const { status } = response.head;
     reply.record.cacheStatus = { ...cacheStatus, fwdStatus: status, ...(detail === undefined ? {} : { detail }) };
     await this.#servePassed(errand, response);
+  }
+
+  #freshenByHead({ context }: Errand, entry: Entry, head: ResponseHead, requestMs: number): void {
+    if (head.status !== 200) return;
+    const { store, clock } = this.#deps;
+    const nowMs = clock();
+    const freshening = freshenByHead(entry, head, { ...context, nowMs, requestMs, responseMs: nowMs });
+    if (freshening !== "another") store.freshen(entry, freshening);
+    // A package file may still be wanted when its origin is gone; it is stale as it is.
+    else if (context.class === "other") store.remove(entry);
   }
 
   async #servePassed(errand: Errand, response: OriginResponse): Promise<void> {
@@ -122,7 +154,7 @@ export class Filling {
     const variant = variantOf(head.draft.fields, view, context.coding)?.variant;
     // Vary sets this request apart from the leader's: it asks for its own.
     if (variant !== undefined && variant !== head.draft.variant) return await this.answer(errand, { reason, variant });
-    if (isFarAhead(reply.request.headers.range, fill)) return await this.pass(errand, "unverified-range");
+    if (isFarAhead(reply.request.headers.range, fill)) return await this.pass(errand, { detail: "unverified-range" });
     reply.record.cacheStatus = { ...reply.record.cacheStatus, fwdStatus: head.draft.status, stored: true };
     if (place === undefined) return void (await serveFill(reply, fill, head));
     // A root goes out when what it declares is known: the client asks for its members at once. Meanwhile the reader keeps
@@ -150,7 +182,7 @@ export class Filling {
   }
 
   #order(errand: Errand, revalidated: Revalidated | undefined): FillOrder {
-    const { view, context, key, place } = errand;
+    const { reply, view, context, key, place } = errand;
     return {
       request: view,
       context,
@@ -158,6 +190,7 @@ export class Filling {
       sources: [sourceOf(errand, revalidated?.conditional)],
       entry: revalidated?.entry,
       declared: undefined,
+      onInterim: (head) => sendInterim(reply, head),
       ...this.#deps.signedRoots.admission(errand),
       ...(place === undefined ? {} : { onStored: (entry: Entry) => this.#deps.generations.learnRoot(errand, entry) }),
     };

@@ -51,6 +51,12 @@ export class Fills {
     return fill;
   }
 
+  /** Nothing that is under way for the key is kept, and nobody joins it any more (RFC 9111 §4.4). */
+  disown(key: string): void {
+    for (const fill of this.#ends.keys()) if (fill.order.key === key) fill.disown();
+    for (const [place, fill] of this.#running) if (fill.order.key === key) this.#running.delete(place);
+  }
+
   /** Resolves when no fill is under way; after `cancelAll` soon. */
   async idle(): Promise<void> {
     while (this.#ends.size > 0) await Promise.allSettled(this.#ends.values());

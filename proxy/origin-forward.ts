@@ -7,11 +7,10 @@ import { eachField, fieldValue, withoutFields } from "../core/fields.ts";
 import { makeTarget, type Scheme, type TargetUri } from "../core/target.ts";
 import { fieldsToOrigin } from "../policy/forwarding.ts";
 import type { RequestView, ResponseHead } from "../policy/plan.ts";
-import type { Store } from "../storage/store.ts";
 import type { Connect } from "./origin-connect.ts";
 import { originFault } from "./origin-faults.ts";
 import type { ParentProxy } from "./origin-parents.ts";
-import type { Reply } from "./reply.ts";
+import { type Reply, sendInterim } from "./reply.ts";
 import { servePass } from "./respond.ts";
 import type { ProxySettings } from "./settings.ts";
 
@@ -26,7 +25,8 @@ export interface ForwarderDependencies {
   readonly connect: Connect;
   readonly connectToParents: Connect;
   readonly findParent: (target: TargetUri) => ParentProxy | undefined;
-  readonly store: Store;
+  /** Called for `GET <target URI>` of whatever an unsafe request has changed (RFC 9111 §4.4). */
+  readonly invalidate: (key: string) => void;
 }
 
 /**
@@ -57,6 +57,9 @@ export function createForwarder(dependencies: ForwarderDependencies, settings: P
         onRequest: (outgoing) => {
           outgoing.path = parent === undefined ? target.path : target.uri;
           setFields(outgoing, view, reply, parent);
+          outgoing.on("information", ({ statusCode, rawHeaders }) =>
+            sendInterim(reply, { status: statusCode, fields: rawHeaders }),
+          );
           response.once("close", () => outgoing.destroy());
           outgoing.setTimeout(settings.bodyTimeoutMs, () => outgoing.destroy(silence(target, settings.bodyTimeoutMs)));
           outgoing.once("close", () => request.unpipe(gate).resume());
@@ -79,7 +82,7 @@ export function createForwarder(dependencies: ForwarderDependencies, settings: P
       const incoming = await send(reply, view);
       const head = { status: incoming.statusCode ?? 502, fields: incoming.rawHeaders };
       reply.record.cacheStatus = { fwd: reason, fwdStatus: head.status };
-      invalidate(dependencies.store, view, head);
+      invalidate(dependencies.invalidate, view, head);
       await servePass(reply, { head, body: incoming });
     },
     close: () => {
@@ -156,12 +159,12 @@ function setFields(outgoing: ClientRequest, view: RequestView, reply: Reply, par
 const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 
 /** RFC 9111 §4.4: a success of an unsafe method makes what is stored of the target, and of what it names beside it, invalid. */
-function invalidate(store: Store, { method, target }: RequestView, head: ResponseHead): void {
+function invalidate(forget: (key: string) => void, { method, target }: RequestView, head: ResponseHead): void {
   if (SAFE_METHODS.has(method) || head.status < 200 || head.status >= 400) return;
-  store.invalidate(entryKeyOf("GET", target.uri));
+  forget(entryKeyOf("GET", target.uri));
   for (const name of ["location", "content-location"]) {
     const uri = sameOriginUri(fieldValue(head.fields, name), target);
-    if (uri !== undefined) store.invalidate(entryKeyOf("GET", uri));
+    if (uri !== undefined) forget(entryKeyOf("GET", uri));
   }
 }
 

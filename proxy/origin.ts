@@ -17,13 +17,21 @@ export interface OriginResponse {
   discard(): void;
 }
 
+/** A request without content. Path and fields go out byte for byte. */
+export interface Question {
+  /** GET unless said. */
+  readonly method?: "GET" | "HEAD";
+  readonly target: TargetUri;
+  readonly fields: RawFields;
+  readonly signal: AbortSignal;
+  /** Called for each interim answer (1xx) before the final one. */
+  readonly onInterim?: ((head: ResponseHead) => void) | undefined;
+}
+
 /** Asks origins, over connections that are kept alive; the way out for GET and HEAD. */
 export interface Origin {
-  /**
-   * Sends a request without content. Path and fields go out byte for byte.
-   * @throws LarderError of source `origin`, an access code of proxy/dial.ts, or `CLIENT_GONE` when `signal` aborts.
-   */
-  ask(method: "GET" | "HEAD", target: TargetUri, fields: RawFields, signal: AbortSignal): Promise<OriginResponse>;
+  /** @throws LarderError of source `origin`, an access code of proxy/dial.ts, or `CLIENT_GONE` when `signal` aborts. */
+  ask(question: Question): Promise<OriginResponse>;
   close(): Promise<void>;
 }
 
@@ -56,12 +64,7 @@ export function createOrigin(
   const direct = new Agent({ ...options, connect: asUndiciConnector(connect) });
   const throughParent = new Agent({ ...options, connect: asUndiciConnector(connectToParents) });
 
-  const send = async (
-    method: "GET" | "HEAD",
-    target: TargetUri,
-    fields: RawFields,
-    signal: AbortSignal,
-  ): Promise<OriginResponse> => {
+  const send = async ({ method = "GET", target, fields, signal, onInterim }: Question): Promise<OriginResponse> => {
     const parent = target.scheme === "http" ? findParent(target) : undefined;
     const route = parent === undefined ? directRoute(target, fields) : parentRoute(parent, target, fields);
     const response = await (parent === undefined ? direct : throughParent).request({
@@ -70,11 +73,11 @@ export function createOrigin(
       signal,
       responseHeaders: "raw",
       highWaterMark: BODY_READ_AHEAD,
+      ...(onInterim === undefined ? {} : { onInfo: (info) => onInterim(headOf(info)) }),
     } as Dispatcher.RequestOptions);
     // Whoever reads the body is told of its end; one that is destroyed unread says so to nobody, which would end the process.
     response.body.on("error", () => undefined);
-    // With `responseHeaders: "raw"` undici gives alternating names and values; its types do not say so.
-    const head = { status: response.statusCode, fields: response.headers as unknown as RawFields };
+    const head = headOf(response);
     if (parent !== undefined && head.status === 407) {
       response.body.destroy();
       throw new LarderError("PARENT_PROXY", `proxy ${parent.origin} wants other credentials: put them into http_proxy`);
@@ -84,11 +87,12 @@ export function createOrigin(
   };
 
   return {
-    async ask(method, target, fields, signal) {
+    async ask(question) {
+      const { target, signal } = question;
       try {
-        return await send(method, target, fields, signal).catch((error: unknown) => {
+        return await send(question).catch((error: unknown) => {
           if (signal.aborted || !isIdleConnectionLost(error)) throw error;
-          return send(method, target, fields, signal);
+          return send(question);
         });
       } catch (error) {
         if (signal.aborted)
@@ -100,6 +104,11 @@ export function createOrigin(
       await Promise.all([direct.destroy(), throughParent.destroy()]);
     },
   };
+}
+
+/** With `responseHeaders: "raw"` undici gives alternating names and values; its types do not say so. */
+function headOf({ statusCode, headers }: { readonly statusCode: number; readonly headers: unknown }): ResponseHead {
+  return { status: statusCode, fields: headers as RawFields };
 }
 
 /** A kept-alive connection that the origin closed as the request went out: safe to send again (RFC 9112 §9.3.1). */

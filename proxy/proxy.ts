@@ -34,7 +34,11 @@ export function createProxy(dependencies: ProxyDependencies, settings: ProxySett
 
   const origin = createOrigin(routes, settings);
   const fills = new Fills({ store, origin, clock, log }, settings.fillsPerOrigin);
-  const forwarder = createForwarder({ ...routes, store }, settings);
+  const invalidate = (key: string): void => {
+    fills.disown(key);
+    store.invalidate(key);
+  };
+  const forwarder = createForwarder({ ...routes, invalidate }, settings);
   const totals: Totals = { exchanges: 0, hits: 0, originBytes: 0, clientBytes: 0, mismatches: 0 };
   const records = { log, ledger, clock, totals, pseudonym: settings.pseudonym };
   const local = createLocalSite(pages, settings);

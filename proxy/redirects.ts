@@ -1,13 +1,7 @@
 import { LarderError } from "../core/errors.ts";
-import { fieldValue, type RawFields, withField, withoutFields } from "../core/fields.ts";
+import { fieldValue, withField, withoutFields } from "../core/fields.ts";
 import { parseTarget, type TargetUri } from "../core/target.ts";
-import type { Origin, OriginResponse } from "./origin.ts";
-
-export interface Question {
-  readonly target: TargetUri;
-  readonly fields: RawFields;
-  readonly signal: AbortSignal;
-}
+import type { Origin, OriginResponse, Question } from "./origin.ts";
 
 const MAX_REDIRECTS = 5;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
@@ -23,7 +17,7 @@ const CREDENTIALS: ReadonlySet<string> = new Set(["authorization", "cookie"]);
 export async function askThroughRedirects(origin: Origin, question: Question): Promise<OriginResponse> {
   let { target, fields } = question;
   for (let hops = 0; ; hops += 1) {
-    const response = await origin.ask("GET", target, fields, question.signal);
+    const response = await origin.ask({ ...question, target, fields });
     const next = REDIRECTS.has(response.head.status) ? locationOf(response, target) : undefined;
     if (next === undefined) return response;
     response.discard();

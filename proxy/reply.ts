@@ -1,6 +1,8 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { LarderError } from "../core/errors.ts";
-import type { RawFields } from "../core/fields.ts";
+import { eachField, type RawFields } from "../core/fields.ts";
+import { endToEndFields } from "../policy/forwarding.ts";
+import type { ResponseHead } from "../policy/plan.ts";
 import { pipelineOf } from "./pipeline.ts";
 import type { ExchangeRecord } from "./record.ts";
 
@@ -19,6 +21,22 @@ export interface Reply {
 /** Sends the head: the given fields, which must be fit for the client, and Cache-Status. */
 export function sendHead(reply: Reply, status: number, fields: RawFields): void {
   reply.response.writeHead(status, [...fields, "Cache-Status", reply.record.formatStatus()]);
+}
+
+/**
+ * Hands an interim answer on (RFC 9110 §15.2) while nothing of the final one has gone out. HTTP/1.0 knows none; 100 and 101 are
+ * between the origin and larder.
+ */
+export function sendInterim({ request, response, isOpen }: Reply, { status, fields }: ResponseHead): void {
+  // An answer behind others on its connection has no socket yet: there is nowhere to send this to.
+  const { socket } = response;
+  if (socket === null || response.headersSent || !isOpen()) return;
+  if (request.httpVersion === "1.0" || status === 100 || status === 101) return;
+  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`;
+  eachField(endToEndFields(fields), (_name, value, line) => {
+    head += `${line}: ${value}\r\n`;
+  });
+  socket.write(`${head}\r\n`, "latin1");
 }
 
 /** Sends a whole answer whose body is in memory. HEAD, 204 and 304 send none of it. */

@@ -23,6 +23,7 @@ export interface ServeOptions {
   readonly declared?: Declaration;
 }
 
+const LENGTH: ReadonlySet<string> = new Set(["content-length"]);
 const LENGTH_AND_AGE: ReadonlySet<string> = new Set(["content-length", "age"]);
 const ETAG: ReadonlySet<string> = new Set(["etag"]);
 const DECODED_AWAY: ReadonlySet<string> = new Set(["content-encoding", "accept-ranges", "etag"]);
@@ -75,7 +76,9 @@ export async function serveFill(
   { declared }: Pick<ServeOptions, "declared"> = {},
 ): Promise<boolean> {
   const { draft } = head;
-  const fit = { status: draft.status, fields: fitFields(draft.fields, reply.pseudonym), bytes: head.bytes };
+  // What a cache before this one says of its age is true of what comes through now (RFC 9111 §5.1).
+  const received = withoutFields(fieldsToClient(draft.fields, reply.pseudonym), LENGTH);
+  const fit = { status: draft.status, fields: received, bytes: head.bytes };
   const arriving = negotiated(reply, declared === undefined ? fit : withOwnTag(fit, declared));
   const decodes = mustDecode(reply, arriving.fields);
   const { status, fields, part } = select(reply, decodes ? decodedHead(arriving) : arriving);
@@ -136,13 +139,9 @@ async function* chunksOf(first: Buffer | undefined, reader: FillReader): AsyncGe
 function fieldsOf(entry: Entry, pseudonym: string): RawFields {
   const known = preparedFields.get(entry);
   if (known !== undefined) return known;
-  const fields = fitFields(entry.fields, pseudonym);
+  const fields = withoutFields(fieldsToClient(entry.fields, pseudonym), LENGTH_AND_AGE);
   preparedFields.set(entry, fields);
   return fields;
-}
-
-function fitFields(fields: RawFields, pseudonym: string): string[] {
-  return withoutFields(fieldsToClient(fields, pseudonym), LENGTH_AND_AGE);
 }
 
 /** A verified body has a validator that holds whatever mirror it came from; the origin's own still counts for If-None-Match. */

@@ -94,16 +94,63 @@ describe("a stored response (RFC 9111 §4)", () => {
 
   it("is not revalidated by a Last-Modified that is no date", () => {
     const entry = makeEntry(["Cache-Control", "max-age=0", "Last-Modified", "long ago"]);
-    expect(plan([entry])).toEqual({ action: "fetch", reason: "stale" });
+    expect(plan([entry])).toMatchObject({ action: "revalidate", conditional: [], reason: "stale" });
   });
 
-  it("is fetched again when it is stale and has no validator", () => {
-    expect(plan([STALE_WITHOUT_VALIDATOR])).toEqual({ action: "fetch", reason: "stale" });
+  it("is asked for anew when it is stale and has no validator, and stands in should the origin fail (§4.2.4)", () => {
+    expect(plan([STALE_WITHOUT_VALIDATOR])).toEqual({
+      action: "revalidate",
+      entry: STALE_WITHOUT_VALIDATOR,
+      conditional: [],
+      reason: "stale",
+    });
   });
 
-  it("is left alone by a HEAD that finds it stale, and by a no-store request", () => {
-    expect(plan([STALE], makeRequest([], { method: "HEAD" }))).toMatchObject({ action: "pass", reason: "stale" });
+  it("is freshened by a HEAD that finds it stale (§4.3.5), and left alone by a no-store request", () => {
+    const head = plan([STALE], makeRequest([], { method: "HEAD" }));
+    expect(head).toEqual({ action: "pass", reason: "stale", detail: "head", freshens: STALE });
     expect(plan([STALE], asking("no-store"))).toMatchObject({ action: "pass", reason: "stale" });
+  });
+
+  describe("with stale-while-revalidate (RFC 5861 §3)", () => {
+    const entry = makeEntry(["Cache-Control", "max-age=40, stale-while-revalidate=30", "ETag", '"a"'], {
+      agoSeconds: 60,
+    });
+
+    it("is served stale within that time, and revalidated behind the answer", () => {
+      expect(plan([entry])).toMatchObject({
+        action: "serve",
+        freshness: "stale",
+        revalidateBehind: ["If-None-Match", '"a"'],
+      });
+    });
+
+    it("is revalidated first when the time is over", () => {
+      const older = makeEntry(entry.fields.slice(0, 4), { agoSeconds: 71 });
+      expect(plan([older])).toMatchObject({ action: "revalidate" });
+    });
+
+    it.each(["no-cache", "max-age=59", "min-fresh=1"])(
+      "is revalidated first for a client that says %s",
+      (directive) => {
+        expect(plan([entry], asking(directive))).toMatchObject({ action: "revalidate" });
+      },
+    );
+
+    it.each(["must-revalidate", "proxy-revalidate", "no-cache"])(
+      "is revalidated first under %s (RFC 9111 §4.2.4)",
+      (directive) => {
+        const strict = makeEntry(
+          ["Cache-Control", `max-age=40, stale-while-revalidate=30, ${directive}`, "ETag", '"a"'],
+          { agoSeconds: 60 },
+        );
+        expect(plan([strict])).toMatchObject({ action: "revalidate" });
+      },
+    );
+
+    it("is revalidated first when it is package metadata", () => {
+      expect(plan([entry], makeRequest(), makeContext({ class: "root" }))).toMatchObject({ action: "revalidate" });
+    });
   });
 
   it("is revalidated whole for a range (RFC 9111 §4.3.1)", () => {

@@ -3,7 +3,7 @@ import CachePolicy from "http-cache-semantics";
 import { describe, expect, it } from "vitest";
 import type { Entry } from "../../core/entry.ts";
 import { toRecord } from "../../core/fields.ts";
-import { ageSeconds, freshenFields, freshForSeconds, mayServeStale } from "../../policy/freshness.ts";
+import { ageSeconds, freshenByHead, freshenFields, freshForSeconds, mayServeStale } from "../../policy/freshness.ts";
 import type { PlanContext } from "../../policy/plan.ts";
 import { dateIn, makeContext, makeEntry, makeRequest, NOW_MS } from "./make.ts";
 
@@ -224,6 +224,28 @@ describe("freshening by a 304 (RFC 9111 §3.2, §4.3.4)", () => {
   ])("knows whose 304 it is by %s", (_, etag, fields304, whose) => {
     const freshened = freshen(["ETag", etag, "Last-Modified", dateIn(-50)], fields304);
     expect(freshened === "another" ? "another" : "own").toBe(whose);
+  });
+});
+
+describe("freshening by a HEAD (RFC 9111 §4.3.5)", () => {
+  const times = { requestMs: NOW_MS - 20, responseMs: NOW_MS };
+  const STORED = ["ETag", '"a"', "Last-Modified", dateIn(-500), "Date", dateIn(-100), "Test", "old"];
+  const freshen = (...fields: string[]) =>
+    freshenByHead(makeEntry(STORED), { status: 200, fields }, { ...makeContext(), ...times });
+
+  it("updates the fields and the times where validators and length agree, or are not told", () => {
+    const freshened = freshen("ETag", '"a"', "Content-Length", "4", "Date", dateIn(0), "Test", "new");
+    expect(freshened).toMatchObject({ ...times, fields: expect.arrayContaining(["Test", "new"]) });
+    expect(freshen("Date", dateIn(0))).toMatchObject(times);
+  });
+
+  it.each([
+    ["ETag", '"b"'],
+    ["ETag", 'W/"a"'],
+    ["Last-Modified", dateIn(-400)],
+    ["Content-Length", "5"],
+  ])("tells of another representation: %s %s", (name, value) => {
+    expect(freshen(name, value, "Date", dateIn(0))).toBe("another");
   });
 });
 

@@ -1,0 +1,144 @@
+import { once } from "node:events";
+import http, { type IncomingMessage, type InformationEvent } from "node:http";
+import { describe, expect } from "vitest";
+import { get } from "../support/client.ts";
+import type { Handler } from "../support/origin.ts";
+import { test } from "./workbench.ts";
+
+/** Stale when it comes: a cache before the origin has had it for a hundred seconds. */
+const STALE = { Age: "100", "Cache-Control": "max-age=10" };
+const FRESH = { "Cache-Control": "max-age=1000" };
+
+/** A request of any method through the proxy, in absolute-form; the answer is read to its end. */
+async function send(port: number, method: string, url: string, interims: InformationEvent[] = []) {
+  const request = http.request({ port, method, path: url, headers: { Host: new URL(url).host }, agent: false });
+  request.on("information", (information) => interims.push(information));
+  request.end();
+  const [answer] = (await once(request, "response")) as [IncomingMessage];
+  answer.resume();
+  await once(answer, "close");
+  return answer;
+}
+
+const saying =
+  (fields: Record<string, string>, body: string, status = 200): Handler =>
+  (_, response) =>
+    void response.writeHead(status, fields).end(body);
+
+describe("Age (RFC 9111 §5.1)", () => {
+  test("of what comes through is what the cache before larder says", async ({ origin, startLarder }) => {
+    const larder = await startLarder();
+    origin.serve("/page", saying({ ...FRESH, Age: "30" }, "page"));
+    expect((await get(larder, `${origin.url}/page`)).headers["age"]).toBe("30");
+    expect(Number((await get(larder, `${origin.url}/page`)).headers["age"])).toBeGreaterThanOrEqual(30);
+  });
+});
+
+describe("invalidation (RFC 9111 §4.4)", () => {
+  test("also reaches what is still under way: the old body is sent, and not kept", async ({ origin, startLarder }) => {
+    const larder = await startLarder();
+    let finish: () => void = () => undefined;
+    origin.serve("/page", (request, response) => {
+      if (request.method === "PUT") return void response.writeHead(204).end();
+      response.writeHead(200, FRESH).write("ol");
+      finish = () => response.end("d");
+    });
+    const arrived = origin.arrival("/page");
+    const old = get(larder, `${origin.url}/page`);
+    await arrived;
+    expect((await send(larder.port, "PUT", `${origin.url}/page`)).statusCode).toBe(204);
+    finish();
+    expect(String((await old).body)).toBe("old");
+    origin.serve("/page", saying(FRESH, "new"));
+    expect(String((await get(larder, `${origin.url}/page`)).body)).toBe("new");
+    expect((await get(larder, `${origin.url}/page`)).headers["cache-status"]).toContain("hit");
+  });
+});
+
+describe("a stale response", () => {
+  test("without validator stands in when the origin breaks off (§4.2.4)", async ({ origin, startLarder }) => {
+    const larder = await startLarder();
+    origin.serve("/page", saying({ ...STALE, "Last-Modified": "never" }, "page"));
+    await get(larder, `${origin.url}/page`);
+    origin.serve("/page", (request) => void request.socket.destroy());
+    const answer = await get(larder, `${origin.url}/page`);
+    expect([answer.status, String(answer.body)]).toEqual([200, "page"]);
+    expect(answer.headers["cache-status"]).toContain("detail=ORIGIN");
+  });
+
+  test("stands in for a 503 under stale-if-error (RFC 5861 §4)", async ({ origin, startLarder }) => {
+    const larder = await startLarder();
+    origin.serve("/page", saying({ Age: "100", "Cache-Control": "max-age=10, stale-if-error=1000" }, "page"));
+    await get(larder, `${origin.url}/page`);
+    origin.serve("/page", saying({}, "down", 503));
+    expect(String((await get(larder, `${origin.url}/page`)).body)).toBe("page");
+  });
+
+  test("is served at once under stale-while-revalidate, and asked for once behind the answers (RFC 5861 §3)", async ({
+    origin,
+    startLarder,
+  }) => {
+    const larder = await startLarder();
+    const fields = { Age: "100", "Cache-Control": "max-age=10, stale-while-revalidate=1000", ETag: '"1"' };
+    origin.serve("/page", saying(fields, "old"));
+    await get(larder, `${origin.url}/page`);
+    origin.takeRequests();
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    origin.serve("/page", async (_, response) => {
+      await held;
+      response.writeHead(200, FRESH).end("new");
+    });
+    const asked = origin.arrival("/page");
+    const [one, two] = [await get(larder, `${origin.url}/page`), await get(larder, `${origin.url}/page`)];
+    await asked;
+    expect([String(one.body), String(two.body)]).toEqual(["old", "old"]);
+    expect(one.headers["cache-status"]).toMatch(/hit; ttl=-\d+; detail=stale/);
+    release();
+    await expect.poll(async () => String((await get(larder, `${origin.url}/page`)).body)).toBe("new");
+    const requests = origin.takeRequests();
+    expect(requests.map(({ headers }) => headers["if-none-match"])).toEqual(['"1"']);
+  });
+
+  test("is freshened by a HEAD that agrees with it, and forgotten after one that does not (§4.3.5)", async ({
+    origin,
+    startLarder,
+  }) => {
+    const larder = await startLarder();
+    const url = `${origin.url}/page`;
+    origin.serve("/page", saying({ ...STALE, ETag: '"1"' }, "page"));
+    await get(larder, url);
+    origin.serve("/page", saying({ ...FRESH, ETag: '"1"', "Content-Length": "4", Told: "since" }, ""));
+    await send(larder.port, "HEAD", url);
+    const freshened = await get(larder, url);
+    expect(freshened.headers).toMatchObject({ told: "since", "cache-status": expect.stringContaining("hit") });
+
+    const request = http.request({ port: larder.port, method: "HEAD", path: url, agent: false });
+    request.setHeader("Host", new URL(url).host).setHeader("Cache-Control", "no-cache");
+    origin.serve("/page", saying({ ...FRESH, ETag: '"2"' }, "news"));
+    request.end();
+    await once(request, "response");
+    expect(String((await get(larder, url)).body)).toBe("news");
+  });
+});
+
+describe("interim answers (RFC 9110 §15.2)", () => {
+  test.for([
+    ["stored", "GET", FRESH],
+    ["not stored", "GET", { "Cache-Control": "no-store" }],
+    ["of another method", "PUT", {}],
+  ] as const)("are passed on before an answer that is %s", async ([, method, fields], { origin, startLarder }) => {
+    const larder = await startLarder();
+    origin.serve("/page", (_, response) => {
+      response.writeProcessing();
+      response.writeEarlyHints({ link: "</style.css>; rel=preload", "x-hint": "one" });
+      response.writeHead(200, fields).end("page");
+    });
+    const interims: InformationEvent[] = [];
+    expect((await send(larder.port, method, `${origin.url}/page`, interims)).statusCode).toBe(200);
+    expect(interims.map(({ statusCode }) => statusCode)).toEqual([102, 103]);
+    expect(interims[1]?.headers).toMatchObject({ link: "</style.css>; rel=preload", "x-hint": "one" });
+  });
+});
