@@ -17,6 +17,12 @@ describe("the table of departures from RFC 9111", () => {
     expect([...new Set(named)].sort()).toEqual(Object.keys(DEPARTURES).sort());
   });
 
+  it("is the table in docs/http.md", async () => {
+    const text = await readFile(new URL("../../docs/http.md", import.meta.url), "utf8");
+    const rows = Object.values(DEPARTURES).map(({ what, section, reason }) => `| ${what} | ${section} | ${reason} |`);
+    expect(text).toContain(`|---|---|---|\n${rows.join("\n")}\n\n`);
+  });
+
   it.each(Object.entries(DEPARTURES))("says of %s what, from where and why", (_, departure) => {
     expect(departure.section).toMatch(/^RFC 9111 §\d/);
     expect(departure.what.length).toBeGreaterThan(20);
