@@ -54,6 +54,8 @@ export class BoundListener {
       // read-target.ts checks the Host field itself, to answer with a code.
       requireHostHeader: false,
     });
+    // node:http would leave out the fields beyond 2000, among them the one that says how long the request is.
+    this.#server.maxHeadersCount = 0;
     this.#attach();
   }
 

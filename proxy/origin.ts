@@ -7,6 +7,7 @@ import type { ResponseHead } from "../policy/plan.ts";
 import { asUndiciConnector, type Connect } from "./origin-connect.ts";
 import { originFault } from "./origin-faults.ts";
 import type { ParentProxy } from "./origin-parents.ts";
+import { checkResponseHead } from "./response-head.ts";
 import type { ProxySettings } from "./settings.ts";
 
 /** An origin's answer: the head as it came, the body still to be read, destroyed or discarded by the caller. */
@@ -81,6 +82,12 @@ export function createOrigin(
     if (parent !== undefined && head.status === 407) {
       response.body.destroy();
       throw new LarderError("PARENT_PROXY", `proxy ${parent.origin} wants other credentials: put them into http_proxy`);
+    }
+    try {
+      checkResponseHead(head, target.authority);
+    } catch (error) {
+      response.body.destroy();
+      throw error;
     }
     const discard = (): void => void response.body.dump({ limit: DISCARD_BYTES }).catch(() => undefined);
     return { head, body: response.body, discard };
