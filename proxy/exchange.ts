@@ -17,6 +17,7 @@ import type { Filling } from "./filling.ts";
 import { type Fills, placeOf } from "./fills.ts";
 import { type Generations, uriOf } from "./generations.ts";
 import type { LocalSite } from "./local.ts";
+import { openMirror } from "./mirror.ts";
 import type { Forwarder } from "./origin-forward.ts";
 import { readTarget } from "./read-target.ts";
 import { ExchangeRecord, type RecordDependencies } from "./record.ts";
@@ -69,9 +70,15 @@ export class Exchanges {
     }
   }
 
-  #aim({ request, record, pseudonym }: Reply): TargetUri | "local" {
+  #aim(reply: Reply): TargetUri | "local" {
+    const { request, record, pseudonym } = reply;
     if (record.way.refusal !== undefined) throw record.way.refusal;
-    return readTarget(request, record.way, pseudonym);
+    const target = readTarget(request, record.way, pseudonym);
+    if (target !== "local") return target;
+    const mirror = openMirror(request, this.#deps.settings.serverNames);
+    if (mirror === undefined) return "local";
+    reply.mirror = mirror;
+    return mirror.target;
   }
 
   async #route(reply: Reply, target: TargetUri | "local"): Promise<void> {
