@@ -65,7 +65,7 @@ export function sendInterim({ request, response, mirror, isOpen }: Reply, { stat
   // An answer behind others on its connection has no socket yet: there is nowhere to send this to.
   const { socket } = response;
   if (socket === null || response.headersSent || !isOpen() || mirror !== undefined) return;
-  if (request.httpVersion === "1.0" || status === 100 || status === 101) return;
+  if (request.httpVersion === "1.0" || status < 102 || status > 199) return;
   let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`;
   eachField(endToEndFields(fields), (_name, value, line) => {
     head += `${line}: ${value}\r\n`;
