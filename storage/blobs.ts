@@ -53,7 +53,7 @@ export class Blobs {
    * Puts the sealed body where its digest names it, then has `writeRows` write the rows, all or none of them; when that
    * fails the file goes again. @param writeRows returns whether the blob is new to the index
    */
-  publish(body: SealedBody, writeRows: () => boolean): Promise<void> {
+  publish(body: SealedBody, writeRows: () => Promise<boolean>): Promise<void> {
     return this.#turns.take(body.digest, async () => {
       const known = this.#dependencies.table.get(body.digest);
       await this.#place(body, known);
@@ -130,15 +130,14 @@ export class Blobs {
    */
   async #place(body: SealedBody, known: BlobFacts | undefined): Promise<void> {
     const { files } = this.#dependencies;
-    if (known === undefined) return files.publish(body.file.path, body.digest);
+    if (known === undefined) return files.publish(body, "later");
     if (!this.#suspects.has(body.digest) && (await files.isWhole(body.digest, body.bytes))) return body.file.unlink();
-    await body.file.sync();
-    await files.publish(body.file.path, body.digest);
+    await files.publish(body, "first");
   }
 
-  async #rowsOrNothing(digest: Digest, writeRows: () => boolean): Promise<boolean> {
+  async #rowsOrNothing(digest: Digest, writeRows: () => Promise<boolean>): Promise<boolean> {
     try {
-      return writeRows();
+      return await writeRows();
     } catch (error) {
       if (this.#dependencies.table.get(digest) === undefined) await this.#dependencies.files.remove(digest);
       throw error;

@@ -15,6 +15,7 @@ import type { Layout } from "./layout.ts";
 import { listEntries } from "./listing.ts";
 import type { WriterLock } from "./lock.ts";
 import { Quota } from "./quota.ts";
+import { RowGroups } from "./row-groups.ts";
 import { DiskStaging, type SealedBody } from "./staging.ts";
 import type { EntryDraft, EntryFreshening, StageOptions, Staging, Store, StoreListing, StoreUsage } from "./store.ts";
 import { blobsOnDisk } from "./sweep.ts";
@@ -51,6 +52,7 @@ export class LocalStore implements Store {
   readonly #evictor: Evictor;
   readonly #syncer: Syncer;
   readonly #blobs: Blobs;
+  readonly #rowGroups: RowGroups;
   readonly #upkeep = new Upkeep(() => this.#keepUp());
   readonly #stagings = new Set<Staging>();
   /** Staging files of this run are told apart by it from any that an earlier run left. */
@@ -72,6 +74,7 @@ export class LocalStore implements Store {
     this.#faults = new FaultLog(log);
     this.#entries = new EntryTable(db, HOT_ROW_BYTES);
     this.#table = new BlobTable(db);
+    this.#rowGroups = new RowGroups(db);
     this.#syncer = new Syncer(db, this.#table, layout);
     this.#quota = new Quota(maxBytes, () => this.#evictor.poke());
     this.#evictor = new Evictor({
@@ -188,14 +191,15 @@ export class LocalStore implements Store {
   async #publish(body: SealedBody, draft: EntryDraft): Promise<Entry> {
     const nowMs = this.#clock();
     const entry: Entry = Object.freeze({ ...draft, digest: body.digest, bytes: body.bytes, storedMs: nowMs });
-    await this.#blobs.publish(body, () => {
-      const { isNew, replaced } = this.#inTransaction(() => ({
+    await this.#blobs.publish(body, async () => {
+      const { isNew, replaced } = await this.#rowGroups.add(() => ({
         isNew: this.#table.put(entry, nowMs),
         replaced: this.#entries.put(entry),
       }));
       this.#mayBeOrphaned(replaced);
       return isNew;
     });
+    this.#faults.recovered("index");
     this.#faults.recovered("staging");
     return entry;
   }
