@@ -158,7 +158,7 @@ export class DeclaredFiles {
     }
     if (head.kind !== "body") throw new LarderError("INTERNAL", "a fill of a declared file has nothing to revalidate");
     reply.record.cacheStatus = { ...reply.record.cacheStatus, fwdStatus: head.draft.status, stored: true };
-    await serveFill(reply, fill, head, { declared: resource.declaration });
+    await serveFill(reply, fill, head, { ...this.#deps, declared: resource.declaration });
   }
 
   /** Once a root is known to be replaced, what its origin does not have is gone with it. */

@@ -156,12 +156,12 @@ export class Filling {
     if (variant !== undefined && variant !== head.draft.variant) return await this.answer(errand, { reason, variant });
     if (isFarAhead(reply.request.headers.range, fill)) return await this.pass(errand, { detail: "unverified-range" });
     reply.record.cacheStatus = { ...reply.record.cacheStatus, fwdStatus: head.draft.status, stored: true };
-    if (place === undefined) return void (await serveFill(reply, fill, head));
+    if (place === undefined) return void (await serveFill(reply, fill, head, this.#deps));
     // A root goes out when what it declares is known: the client asks for its members at once. Meanwhile the reader keeps
     // its bytes from being dropped, should the store be at fault.
     const reader = fill.openReader();
     const entry = await fill.kept;
-    const sent = entry === undefined ? serveFill(reply, fill, head) : this.#serveStored(errand, entry);
+    const sent = entry === undefined ? serveFill(reply, fill, head, this.#deps) : this.#serveStored(errand, entry);
     reader.close();
     await sent;
   }
