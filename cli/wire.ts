@@ -20,6 +20,7 @@ import type { Environment } from "./directories.ts";
 import { explain } from "./explain.ts";
 import { keepYoungGenerationSmall } from "./memory.ts";
 import { openOwnStore } from "./open-store.ts";
+import { loadOriginAccess } from "./origin-access.ts";
 import { proxySettings } from "./proxy-settings.ts";
 import { Sessions } from "./sessions.ts";
 import { describeStatus, type StatusReport } from "./status-report.ts";
@@ -66,6 +67,7 @@ export async function wire({ config, env, log, clock }: WireOptions): Promise<La
 async function assemble({ config, env, log, clock }: WireOptions, store: Store, trust: Trust): Promise<Larder> {
   const { settings } = config;
   const { authority, files, originRoots } = trust;
+  const originAccess = loadOriginAccess(config.originFiles);
   const signatures = await signatureDemand(settings);
   const ledger = await openLedger({ stateDir: settings.state, clock, log });
   const listening: string[] = [];
@@ -89,7 +91,7 @@ async function assemble({ config, env, log, clock }: WireOptions, store: Store, 
   if (repositories.length > 0 || declarations.hasConfigured()) await learner.configure(repositories);
   const proxy = createProxy(
     { store, declarations, learner, signatures, ledger, contexts, log, clock, pages },
-    proxySettings(settings, env, { originRoots, pseudonym }),
+    proxySettings(settings, env, { originRoots, originAccess, pseudonym }),
   );
   const sessions = new Sessions(proxy, ledger);
   const report = (): StatusReport => ({
@@ -107,7 +109,7 @@ async function assemble({ config, env, log, clock }: WireOptions, store: Store, 
     status: report,
     usage: () => store.usage(),
     list: (containing, limit) => store.list({ limit, ...(containing === undefined ? {} : { containing }) }),
-    why: (uri) => explain(uri, { store, declarations, clock, settings }),
+    why: (uri) => explain(uri, { store, declarations, clock, settings, originAccess }),
     async listen(address) {
       const url = `http://${formatAuthority(await proxy.listen(address))}`;
       listening.push(url);

@@ -3,6 +3,7 @@ import { type Entry, PUBLIC_REALM } from "../core/entry.ts";
 import { LarderError } from "../core/errors.ts";
 import { parseTarget } from "../core/target.ts";
 import { canonicalUri } from "../ecosystems/repository-path.ts";
+import { certificateShownTo } from "../policy/origin-access.ts";
 import { isWholeRange } from "../policy/ranges.ts";
 import type { DeclarationIndex, DeclaredResource, FoundBlob } from "../storage/declarations.ts";
 import type { Store } from "../storage/store.ts";
@@ -28,7 +29,7 @@ export interface DeclaredDependencies {
   readonly generations: Generations;
   readonly mismatches: Mismatches;
   readonly clock: Clock;
-  readonly settings: Pick<ProxySettings, "verifyRanges" | "rangeWaitBytes">;
+  readonly settings: Pick<ProxySettings, "verifyRanges" | "rangeWaitBytes" | "originAccess">;
 }
 
 /** Places that are asked for one file, the one that the client named first. */
@@ -204,10 +205,14 @@ export class DeclaredFiles {
 
   /** The place that was asked for, the member's other names, the mirrors; places that lied about this path last. */
   #sources(errand: Errand, resource: DeclaredResource): readonly FillSource[] {
-    const { index, clock, mismatches } = this.#deps;
+    const { index, clock, mismatches, settings } = this.#deps;
     const isPublic = errand.view.realm === PUBLIC_REALM;
     const elsewhere = isPublic ? [...index.otherNames(resource), ...index.alternateUris(resource, clock())] : [];
-    const sources = [sourceOf(errand), ...elsewhere.map((uri) => sourceElsewhere(errand, parseTarget(uri)))];
+    // What larder gets by a certificate of its own is not what everyone may have.
+    const open = elsewhere
+      .map((uri) => parseTarget(uri))
+      .filter((target) => certificateShownTo(target, settings.originAccess) === undefined);
+    const sources = [sourceOf(errand), ...open.map((target) => sourceElsewhere(errand, target))];
     const trusted = sources.filter((source) => mismatches.trusts(source, resource));
     if (trusted.length > 0) return trusted.slice(0, MAX_SOURCES);
     throw new LarderError("DIGEST_MISMATCH", "every place that has this file gave wrong bytes for it a moment ago", {

@@ -198,7 +198,7 @@ export class Filling {
 
   /** The fill's head; a root with a stale copy in hand is not waited for longer than {@link STALE_PATIENCE_MS}. */
   async #headOf(fill: Fill, { context, view }: Errand, entry: Entry | undefined): Promise<FillHead> {
-    if (entry === undefined || context.class !== "root" || view.realm !== "public") return await fill.head;
+    if (entry === undefined || context.class !== "root" || view.realm !== view.sharedRealm) return await fill.head;
     let timer: NodeJS.Timeout | undefined;
     const patience = new Promise<FillHead>((resolve) => {
       timer = setTimeout(() => resolve({ kind: "stale", entry, detail: "slow-origin" }), STALE_PATIENCE_MS);

@@ -3,6 +3,7 @@ import { Agent, type Dispatcher } from "undici";
 import { LarderError, systemCode } from "../core/errors.ts";
 import { fieldValue, type RawFields, withField } from "../core/fields.ts";
 import type { TargetUri } from "../core/target.ts";
+import { certificateShownTo } from "../policy/origin-access.ts";
 import type { ResponseHead } from "../policy/plan.ts";
 import { asUndiciConnector, type Connect } from "./origin-connect.ts";
 import { originFault } from "./origin-faults.ts";
@@ -33,6 +34,8 @@ export interface Question {
 export interface Origin {
   /** @throws LarderError of source `origin`, an access code of proxy/dial.ts, or `CLIENT_GONE` when `signal` aborts. */
   ask(question: Question): Promise<OriginResponse>;
+  /** Names the certificate of larder's own that it is asked with; `undefined` when none is shown. */
+  certificateFor(target: TargetUri): string | undefined;
   close(): Promise<void>;
 }
 
@@ -107,6 +110,7 @@ export function createOrigin(
         throw originFault(error, target.authority);
       }
     },
+    certificateFor: (target) => certificateShownTo(target, settings.originAccess),
     close: async () => {
       await Promise.all([direct.destroy(), throughParent.destroy()]);
     },

@@ -3,6 +3,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import type { Learner } from "../learn/learner.ts";
 import type { SignatureChecker } from "../learn/signatures.ts";
+import type { OriginAccess } from "../policy/origin-access.ts";
 import type { DeclarationIndex } from "../storage/declarations.ts";
 import type { Ledger, Store } from "../storage/store.ts";
 
@@ -47,6 +48,8 @@ export interface ProxySettings {
   readonly parentProxies: ParentProxies;
   /** PEM of every root that an origin's certificate may chain to. */
   readonly originRoots: string;
+  /** Origins that want a certificate of larder, or have roots of their own. */
+  readonly originAccess: readonly OriginAccess[];
   /** Name of this proxy in `Via` and `Cache-Status`; a loop is seen by it, so it differs from instance to instance. */
   readonly pseudonym: string;
 }

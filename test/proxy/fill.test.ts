@@ -39,6 +39,7 @@ const settings: ProxySettings = {
   rangeWaitBytes: 16 * 1024 * 1024,
   parentProxies: { http: undefined, https: undefined, noProxy: "" },
   originRoots: "",
+  originAccess: [],
   pseudonym: "larder-test",
 };
 
@@ -86,7 +87,7 @@ const declare = (body: Buffer, over: Partial<Declaration> = {}): Declaration => 
 
 function lead(path: string, declared?: Declaration) {
   const target = parseTarget(`${origin.url}${path}`);
-  const request = { method: "GET", target, fields: [], record: {}, realm: PUBLIC_REALM };
+  const request = { method: "GET", target, fields: [], record: {}, realm: PUBLIC_REALM, sharedRealm: PUBLIC_REALM };
   const key = `GET ${target.uri}`;
   return fills.lead(key, {
     request,
