@@ -215,6 +215,14 @@ export const SETTINGS = {
     help: "length up to which a part of a declared file waits until the whole is verified",
     reason: "a second or two of download on most lines, well below any client's patience",
   },
+  drainTimeout: {
+    kind: "duration",
+    isList: false,
+    fallback: "10s",
+    help: "how long running downloads may take to finish when larder is told to stop; then they are cut",
+    reason:
+      "a service manager's patience is longer; a download that needs more is resumed by its client, and by larder",
+  },
   fillsPerOrigin: {
     kind: "count",
     isList: false,

@@ -5,12 +5,12 @@ import type { TrustFiles } from "../clients/environment.ts";
 import { renderEnvPage } from "../clients/fragments.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
-import { formatAuthority, type HostPort } from "../core/target.ts";
+import { formatAuthority } from "../core/target.ts";
 import { createLearner } from "../learn/learner.ts";
 import { openSignatures } from "../learn/signatures.ts";
 import { mayDelegate } from "../policy/delegation.ts";
 import { createProxy } from "../proxy/proxy.ts";
-import type { LocalPages, SignatureDemand } from "../proxy/settings.ts";
+import type { ListenOptions, LocalPages, SignatureDemand } from "../proxy/settings.ts";
 import { openLedger } from "../storage/ledger.ts";
 import { openDeclarations } from "../storage/local-declarations.ts";
 import type { Store } from "../storage/store.ts";
@@ -42,7 +42,7 @@ export interface Larder extends ControlService {
   readonly sessions: Sessions;
   readonly trust: TrustFiles;
   /** @returns the address as a URL. @throws LarderError `LISTEN_FAILED` */
-  listen(address: HostPort): Promise<string>;
+  listen(address: Omit<ListenOptions, "session">): Promise<string>;
   /** Lets exchanges under way finish for so long, then ends everything and releases the store. */
   close(options: { readonly drainMs: number }): Promise<void>;
 }

@@ -75,7 +75,7 @@ export function createProxy(dependencies: ProxyDependencies, settings: ProxySett
     async close({ drainMs }) {
       const drained = Promise.all([...[...listeners].map((listener) => listener.close()), fills.idle()]);
       await Promise.race([drained, sleep(drainMs)]);
-      for (const listener of listeners) listener.destroyAll();
+      for (const listener of listeners) listener.cutAll();
       fills.cancelAll();
       await drained;
       forwarder.close();

@@ -136,7 +136,7 @@ export function sendError(reply: Reply, error: LarderError): void {
   record.error = error;
   if (!reply.isOpen()) return;
   if (response.headersSent) {
-    request.socket.destroy();
+    cut(reply);
     return;
   }
   const isOurs = error.source !== "origin";
@@ -161,6 +161,15 @@ export function sendError(reply: Reply, error: LarderError): void {
 /** The request was no clear one (400), or meant somebody else (421). */
 function isInDoubt({ source, status }: LarderError): boolean {
   return source === "client" && (status === 400 || status === 421);
+}
+
+/**
+ * Ends the connection in the middle of a body. HTTP/1.0 knows a body's end by the connection's (RFC 9112 §6.3): that one is
+ * reset, for an orderly end would make the part look like the whole.
+ */
+function cut({ request, record }: Reply): void {
+  if (request.httpVersion === "1.0") record.way.connection.resetAndDestroy();
+  else request.socket.destroy();
 }
 
 export function sendText(reply: Reply, status: number, fields: RawFields, text: string): void {

@@ -88,6 +88,8 @@ export interface ListenOptions {
   /** A name or IP literal; port 0 picks a free one. */
   readonly host: string;
   readonly port: number;
+  /** A listening socket of this process, bound to that address already: a service manager has handed it over. */
+  readonly fd?: number;
   /** Every exchange that comes in here belongs to this session of the ledger. */
   readonly session?: string;
 }
@@ -118,6 +120,6 @@ export interface Proxy {
   /** @throws LarderError `LISTEN_FAILED` with the address and the system's reason. */
   listen(options: ListenOptions): Promise<Listener>;
   counters(): ProxyCounters;
-  /** Stops accepting, lets exchanges under way finish for `drainMs`, then destroys what is left. */
+  /** Stops accepting, lets exchanges under way finish for `drainMs`, then cuts what is left. */
   close(options: { readonly drainMs: number }): Promise<void>;
 }
