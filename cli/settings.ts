@@ -165,6 +165,13 @@ export const SETTINGS = {
     help: "limit of the store, such as 50GiB or 500M; auto: the smaller of 50 GiB and half of the disk's free space",
     reason: "a cache must never be what fills the disk",
   },
+  minFreeSpace: {
+    kind: "sizeOrAuto",
+    isList: false,
+    fallback: "auto",
+    help: "what the store leaves free on its disk, whoever fills it, such as 2GiB; auto: the smaller of 1 GiB and a twentieth of the disk",
+    reason: "other programs write to that disk, too, and most fail worse than a cache when it is full",
+  },
   connectTimeout: {
     kind: "timeout",
     isList: false,

@@ -3,7 +3,7 @@ import { LRUCache } from "lru-cache";
 import type { Clock } from "../core/clock.ts";
 import type { Digest } from "../core/digest.ts";
 import { type ByteRange, SMALL_BODY_BYTES } from "../core/entry.ts";
-import { LarderError } from "../core/errors.ts";
+import { LarderError, systemCode } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { BlobFiles } from "./blob-files.ts";
 import type { BlobFacts, BlobTable, LastUsed } from "./blob-table.ts";
@@ -89,9 +89,21 @@ export class Blobs {
 
   /** Deletes the blobs and every entry that names them; open readers finish. Resolves when the files are gone too. */
   async drop(digests: readonly Digest[]): Promise<void> {
-    const gone = this.#dependencies.deleteRows(digests);
+    const gone = await this.#deleteRows(digests);
     for (const blob of gone) this.#forget(blob);
     for (const { digest } of gone) await this.removeIfUnknown(digest);
+  }
+
+  /** On a disk so full that not even the index can be written, the files go first: that makes room for the end of the rows. */
+  async #deleteRows(digests: readonly Digest[]): Promise<readonly BlobFacts[]> {
+    const { deleteRows, files } = this.#dependencies;
+    try {
+      return deleteRows(digests);
+    } catch (error) {
+      if (systemCode(error) !== "SQLITE_FULL") throw error;
+      for (const digest of digests) await this.#turns.take(digest, () => files.remove(digest));
+      return deleteRows(digests);
+    }
   }
 
   /** Accounts for a blob whose row is gone, and removes its file unless it has been published again meanwhile. */
