@@ -23,6 +23,11 @@ export class BlobFinder {
     return { digest: fromRaw(row.sha256), bytes: row.bytes };
   }
 
+  /** Does nothing when the blob has gone meanwhile. */
+  grant(blob: Digest, realm: Realm): void {
+    this.#statements.grant.run(realm, toRaw(blob));
+  }
+
   noteAlias(algorithm: DigestAlgorithm, digest: string, blob: Digest): void {
     if (algorithm === "sha256" || !STRONG.has(algorithm)) return;
     this.#statements.note.run(algorithm, Buffer.from(digest, "hex"), toRaw(blob));
@@ -44,6 +49,9 @@ function prepare(db: Database) {
     ),
     alias: db.prepare<[string, Buffer], { readonly sha256: Buffer }>(
       "SELECT sha256 FROM alias WHERE alg = ? AND digest = ?",
+    ),
+    grant: db.prepare<[string, Buffer]>(
+      "INSERT OR IGNORE INTO access (sha256, realm) SELECT sha256, ? FROM blob WHERE sha256 = ?",
     ),
     note: db.prepare<[string, Buffer, Buffer]>("INSERT OR REPLACE INTO alias (alg, digest, sha256) VALUES (?, ?, ?)"),
   };

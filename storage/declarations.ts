@@ -85,13 +85,47 @@ export interface DeclarationIndex {
   findBlob(declaration: Declaration, realm: Realm): FoundBlob | undefined;
   /** Notes that the bytes of a blob were seen to have that digest, too. */
   noteAlias(algorithm: DigestAlgorithm, digest: string, blob: Digest): void;
+  /** Notes that the realm may have the blob: its origin said so. */
+  grant(blob: Digest, realm: Realm): void;
   readonly quarantine: Quarantine;
+  readonly unproven: UnprovenAnswers;
+  readonly takenRoots: TakenRootLog;
   /** Whether configuration named bases as one repository, now or at an earlier start. */
   hasConfigured(): boolean;
   counts(): DeclarationCounts;
   /** Looks again which bases there are; the learner calls it after whatever it wrote. */
   refresh(): void;
   close(): void;
+}
+
+/**
+ * Answers whose beginning went out before all of it was verified: a client may hold wrong bytes, and must never be given the
+ * rest of the right ones. Kept on disk, for clients come back after a restart, too.
+ */
+export interface UnprovenAnswers {
+  /**
+   * @param place which bytes for whom: several answers of one key can be under way
+   * @returns false when the same was noted before: then it is not for the caller to clear it.
+   */
+  note(key: string, place: string, times: { readonly nowMs: number; readonly untilMs: number }): boolean;
+  /** Whether anything that went out for the key is unproven. */
+  has(key: string, nowMs: number): boolean;
+  /** What went out has proved right. */
+  clear(key: string, place: string): void;
+}
+
+/** A client's generation of one repository. */
+export interface TakenRoot {
+  readonly client: string;
+  /** Base and scope of the root. */
+  readonly place: string;
+  readonly root: Digest;
+}
+
+export interface TakenRootLog {
+  note(taken: TakenRoot, nowMs: number): void;
+  /** Those of the last day, the oldest first. */
+  all(nowMs: number): readonly TakenRoot[];
 }
 
 /** Bases that gave wrong bytes for a path, with a back-off that doubles each time. */

@@ -16,12 +16,16 @@ import type {
   FindOptions,
   FoundBlob,
   Quarantine,
+  TakenRootLog,
+  UnprovenAnswers,
 } from "./declarations.ts";
 import { FaultLog } from "./faults.ts";
 import { toRaw } from "./keys.ts";
 import { layoutOf } from "./layout.ts";
 import { QuarantineTable } from "./quarantine.ts";
 import { indexFile } from "./schema.ts";
+import { TakenRootTable } from "./taken-roots.ts";
+import { UnprovenTable } from "./unproven.ts";
 
 /** Whether somebody may speak about another's base: an index about its file host, a mirror list about a mirror. */
 export type MayDelegate = (fromUri: string, toBase: string) => boolean;
@@ -73,6 +77,8 @@ interface Dependencies {
 
 class LocalDeclarations implements DeclarationIndex {
   readonly quarantine: Quarantine;
+  readonly unproven: UnprovenAnswers;
+  readonly takenRoots: TakenRootLog;
   readonly #db: Database;
   readonly #index: Database;
   readonly #mayDelegate: MayDelegate;
@@ -94,6 +100,8 @@ class LocalDeclarations implements DeclarationIndex {
     this.#blobs = new BlobFinder(index);
     this.#statements = prepare(db);
     this.quarantine = this.#guardedQuarantine(new QuarantineTable(index));
+    this.unproven = this.#guardedUnproven(new UnprovenTable(index));
+    this.takenRoots = this.#guardedTakenRoots(new TakenRootTable(index));
   }
 
   find(uri: string, options: FindOptions): DeclaredResource | undefined {
@@ -141,6 +149,10 @@ class LocalDeclarations implements DeclarationIndex {
 
   noteAlias(algorithm: DigestAlgorithm, digest: string, blob: Digest): void {
     this.#or(undefined, () => this.#blobs.noteAlias(algorithm, digest, blob));
+  }
+
+  grant(blob: Digest, realm: Realm): void {
+    this.#or(undefined, () => this.#blobs.grant(blob, realm));
   }
 
   hasConfigured(): boolean {
@@ -194,6 +206,27 @@ class LocalDeclarations implements DeclarationIndex {
       add: (base, path, nowMs) => this.#or(nowMs, () => table.add(base, path, nowMs)),
       until: (base, path, nowMs) => this.#or(undefined, () => table.until(base, path, nowMs)),
       clear: (base, path) => this.#or(undefined, () => table.clear(base, path)),
+    };
+  }
+
+  /** What the disk does not take is kept in memory: nothing that is unproven may be forgotten. */
+  #guardedUnproven(table: UnprovenAnswers): UnprovenAnswers {
+    const unwritten = new Set<string>();
+    return {
+      note: (key, place, times) => {
+        const isNew = this.#or(undefined, () => table.note(key, place, times));
+        if (isNew === undefined) unwritten.add(key);
+        return isNew ?? false;
+      },
+      has: (key, nowMs) => unwritten.has(key) || this.#or(true, () => table.has(key, nowMs)),
+      clear: (key, place) => this.#or(undefined, () => table.clear(key, place)),
+    };
+  }
+
+  #guardedTakenRoots(table: TakenRootLog): TakenRootLog {
+    return {
+      note: (taken, nowMs) => this.#or(undefined, () => table.note(taken, nowMs)),
+      all: (nowMs) => this.#or([], () => table.all(nowMs)),
     };
   }
 }

@@ -72,6 +72,24 @@ export const INDEX_MIGRATIONS: readonly string[] = [
     PRIMARY KEY (base, path_hash)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- Answers whose beginning went out unverified, and has not proved right since: place is which bytes for whom.
+  CREATE TABLE unproven (
+    key_hash BLOB NOT NULL,
+    place_hash BLOB NOT NULL,
+    until_ms INTEGER NOT NULL,
+    PRIMARY KEY (key_hash, place_hash)
+  ) STRICT, WITHOUT ROWID;
+
+  -- The root that each client took last of each repository and scope.
+  CREATE TABLE taken_root (
+    client TEXT NOT NULL,
+    place TEXT NOT NULL,
+    sha256 BLOB NOT NULL CHECK (length(sha256) = 32),
+    taken_ms INTEGER NOT NULL,
+    PRIMARY KEY (client, place)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 export function indexFile({ indexFile: path, rootDir }: Layout): DatabaseFile {
