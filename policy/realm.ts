@@ -2,6 +2,7 @@ import { digestOf } from "../core/digest.ts";
 import { PUBLIC_REALM, type Realm } from "../core/entry.ts";
 import type { FieldRecord } from "../core/fields.ts";
 import type { TargetUri } from "../core/target.ts";
+import { signingParameters } from "./signed-query.ts";
 
 /**
  * Fields that say who asks. Cookie is not among them: requests-based clients echo whatever a content network set on the
@@ -22,19 +23,15 @@ const CREDENTIAL_FIELDS = [
 ] as const;
 
 /**
- * Whose answer a request gets: `public`, or a hash of the origin and of the credentials sent to it.
- * @param certificate fingerprint of the certificate that larder itself shows to that origin, on behalf of everyone
+ * Whose answer a request gets: `public`, or a hash of the origin and of the credentials sent to it, in fields or in a signed query.
+ * Client certificates are none of it: larder has none to show, and hosts that ask for them are tunnelled.
  */
-export function realmOf(target: TargetUri, record: FieldRecord, certificate?: string): Realm {
-  let credentials = certificate === undefined ? "" : `client-certificate: ${certificate}\n`;
+export function realmOf(target: TargetUri, record: FieldRecord): Realm {
+  let credentials = "";
   for (const name of CREDENTIAL_FIELDS) {
     const value = record[name];
     if (typeof value === "string") credentials += `${name}: ${value}\n`;
   }
+  for (const parameter of signingParameters(target.path)) credentials += `?${parameter}\n`;
   return credentials === "" ? PUBLIC_REALM : digestOf(`${target.scheme}://${target.authority}\n${credentials}`);
-}
-
-/** Whose answer a request without credentials of its own gets. */
-export function sharedRealmOf(target: TargetUri, certificate: string | undefined): Realm {
-  return realmOf(target, {}, certificate);
 }

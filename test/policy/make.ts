@@ -19,8 +19,7 @@ export function makeContext(changes: Partial<PlanContext> = {}): PlanContext {
 }
 
 export function makeRequest(fields: RawFields = [], changes: Partial<RequestView> = {}): RequestView {
-  const realms = { realm: PUBLIC_REALM, sharedRealm: PUBLIC_REALM };
-  return { method: "GET", target: TARGET, fields, record: toRecord(fields), ...realms, ...changes };
+  return { method: "GET", target: TARGET, fields, record: toRecord(fields), realm: PUBLIC_REALM, ...changes };
 }
 
 /** A response that came `agoSeconds` ago, in no time, with a Date of that moment unless the fields have one. */

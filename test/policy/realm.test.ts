@@ -14,6 +14,14 @@ describe("realms", () => {
     expect(realmOf(TARGET, { cookie: "__cf_bm=1" })).toBe(PUBLIC_REALM);
   });
 
+  it("are of a signed query as of any credentials, whatever else the query says", () => {
+    const signed = (query: string) => realmOf(parseTarget(`https://npm.example/a?${query}`), {});
+    expect(signed("x=1")).toBe(PUBLIC_REALM);
+    expect(signed("x=1&Signature=s")).toBe(signed("Signature=s"));
+    expect(signed("Signature=s")).not.toBe(signed("Signature=t"));
+    expect(signed("Signature=s")).toMatch(/^[0-9a-f]{64}$/);
+  });
+
   it("are one for the same credentials at one origin, whatever the path", () => {
     const record = { authorization: "Bearer x" };
     expect(realmOf(TARGET, record)).toBe(realmOf(parseTarget("https://npm.example/b?c"), record));
