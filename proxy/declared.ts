@@ -1,21 +1,19 @@
 import type { Clock } from "../core/clock.ts";
-import { type Entry, PUBLIC_REALM } from "../core/entry.ts";
+import { type Entry, entryKeyOf, PUBLIC_REALM } from "../core/entry.ts";
 import { LarderError } from "../core/errors.ts";
-import { parseTarget } from "../core/target.ts";
 import { canonicalUri } from "../ecosystems/repository-path.ts";
-import { certificateShownTo } from "../policy/origin-access.ts";
 import { isWholeRange } from "../policy/ranges.ts";
+import { signingParameters } from "../policy/signed-query.ts";
 import type { DeclarationIndex, DeclaredResource, FoundBlob } from "../storage/declarations.ts";
 import type { Store } from "../storage/store.ts";
+import type { DeclaredFills } from "./declared-fills.ts";
 import type { Errand } from "./errand.ts";
 import { declaredVariant, type Fill } from "./fill.ts";
-import type { FillOrder, FillSource } from "./fill-order.ts";
 import type { Filling } from "./filling.ts";
 import { type Fills, placeOf } from "./fills.ts";
 import type { Generations } from "./generations.ts";
-import type { Mismatches } from "./mismatches.ts";
 import type { OriginResponse } from "./origin.ts";
-import { sourceElsewhere, sourceOf, withoutQuery } from "./questions.ts";
+import { withoutQuery } from "./questions.ts";
 import type { Reply } from "./reply.ts";
 import { serveEntry, serveFill, servePass } from "./respond.ts";
 import type { ProxySettings } from "./settings.ts";
@@ -27,23 +25,16 @@ export interface DeclaredDependencies {
   readonly fills: Fills;
   readonly filling: Filling;
   readonly generations: Generations;
-  readonly mismatches: Mismatches;
+  readonly declaredFills: DeclaredFills;
   readonly clock: Clock;
-  readonly settings: Pick<ProxySettings, "verifyRanges" | "rangeWaitBytes" | "originAccess">;
+  readonly settings: Pick<ProxySettings, "verifyRanges" | "rangeWaitBytes">;
 }
 
-/** Places that are asked for one file, the one that the client named first. */
-const MAX_SOURCES = 4;
-/** How long a client may come back for the rest of an answer that was cut because its bytes were wrong. */
-const CUT_MEMORY_MS = 60 * 60 * 1000;
-const MAX_CUTS = 1_000;
 const VARIANT_START = declaredVariant("");
 
 /** Answers what a repository declares: by digest, wherever the bytes came from, and never with any others. */
 export class DeclaredFiles {
   readonly #deps: DeclaredDependencies;
-  /** Answers that were cut after bytes had gone out, by key, and until when that is remembered. */
-  readonly #cut = new Map<string, number>();
 
   constructor(dependencies: DeclaredDependencies) {
     this.#deps = dependencies;
@@ -64,10 +55,13 @@ export class DeclaredFiles {
     return this.#find(uri, errand);
   }
 
-  async answer(errand: Errand, resource: DeclaredResource): Promise<void> {
+  async answer(asked: Errand, resource: DeclaredResource): Promise<void> {
+    // One file, whatever signs the question for it.
+    const errand = { ...asked, key: entryKeyOf("GET", withoutQuery(asked.view.target).uri) };
     const { reply, view } = errand;
     if (resource.kind === "member") this.#deps.generations.noteMember(resource);
-    if (this.#wasCut(errand.key)) reply.ignoresRange = true;
+    const asksForPart = reply.request.headers.range !== undefined;
+    if (asksForPart && this.#deps.declaredFills.isUnproven(errand.key)) reply.ignoresRange = true;
     await this.#deps.fills.committed(placeOf(errand.key, view.realm, resource.declaration.digest));
     const stored = this.#stored(errand, resource);
     if (stored !== undefined) {
@@ -87,8 +81,12 @@ export class DeclaredFiles {
 
   #find(uri: string, errand: Errand): DeclaredResource | undefined {
     const { index, clock, generations } = this.#deps;
-    const prefers = generations.preferenceOf(errand);
-    return index.find(uri, { realm: errand.view.realm, nowMs: clock(), prefers });
+    const { realm, target } = errand.view;
+    const options = { nowMs: clock(), prefers: generations.preferenceOf(errand) };
+    const own = index.find(uri, { ...options, realm });
+    // A signature is of one question, and says nothing about the repository that the file is of.
+    const isSigned = own === undefined && signingParameters(target.path).length > 0;
+    return isSigned ? index.find(uri, { ...options, realm: PUBLIC_REALM }) : own;
   }
 
   /** The entry of this URI with the declared digest, else any blob that has it and that the requester may have. */
@@ -126,7 +124,7 @@ export class DeclaredFiles {
   async #fetch(errand: Errand, resource: DeclaredResource): Promise<void> {
     const { reply } = errand;
     try {
-      const { fill, isLeader } = this.#joinOrLead(errand, resource);
+      const { fill, isLeader } = this.#deps.declaredFills.joinOrLead(errand, resource, this.#held(errand, resource));
       if (!isLeader) reply.record.cacheStatus = { ...reply.record.cacheStatus, collapsed: true };
       else reply.record.countOriginBytes = () => fill.originBytes;
       const part = whatOfPart(reply, resource, this.#deps.settings);
@@ -134,9 +132,24 @@ export class DeclaredFiles {
       if (part === "whole") reply.ignoresRange = true;
       await this.#fromFill(errand, fill, resource);
     } catch (error) {
-      if (reply.response.headersSent) this.#noteCut(errand.key);
-      throw this.#explain(error, resource);
+      throw reply.response.headersSent ? error : await this.#explain(error, errand, resource);
     }
+  }
+
+  /** What the store has of this very file for others; whether the requester may have it, the origin says. */
+  #held(errand: Errand, { declaration }: DeclaredResource): Entry | undefined {
+    const { store, index } = this.#deps;
+    const entry = store.find(errand.key).find(({ variant, realm }) => {
+      const blob = variant.startsWith(VARIANT_START) ? index.findBlob(declaration, realm) : undefined;
+      return blob !== undefined && variant === declaredVariant(blob.digest);
+    });
+    return entry === undefined ? undefined : this.#entryOf(entry, errand);
+  }
+
+  async #serveGranted(errand: Errand, entry: Entry, { declaration }: DeclaredResource): Promise<void> {
+    const { index } = this.#deps;
+    index.grant(entry.digest, entry.realm);
+    await serveEntry(errand.reply, entry, { ...this.#deps, declared: declaration });
   }
 
   async #fromFill(errand: Errand, fill: Fill, resource: DeclaredResource): Promise<void> {
@@ -149,94 +162,34 @@ export class DeclaredFiles {
         await fill.settled;
         return await this.#fetch(errand, resource);
       }
-      if (this.#isOfGoneGeneration(resource, response)) {
-        await response.discard();
+      if (await this.#isGone(errand, resource, response)) {
+        response.discard();
         throw goneGeneration(resource);
       }
       reply.record.cacheStatus = { ...reply.record.cacheStatus, fwdStatus: response.head.status, detail: head.reason };
       await servePass(reply, response);
       return;
     }
-    if (head.kind !== "body") throw new LarderError("INTERNAL", "a fill of a declared file has nothing to revalidate");
+    if (head.kind === "freshened") return await this.#serveGranted(errand, head.entry, resource);
+    if (head.kind === "stale") throw new LarderError("INTERNAL", "a declared file is never stale");
     reply.record.cacheStatus = { ...reply.record.cacheStatus, fwdStatus: head.draft.status, stored: true };
-    await serveFill(reply, fill, head, { ...this.#deps, declared: resource.declaration });
+    await serveFill(reply, fill, head, { declared: resource.declaration });
   }
 
-  /** Once a root is known to be replaced, what its origin does not have is gone with it. */
-  #isOfGoneGeneration({ kind, root }: DeclaredResource, { head }: OriginResponse): boolean {
+  /** The origin has published another root: what it does not have is gone with the one before. */
+  async #isGone(errand: Errand, { kind, root }: DeclaredResource, { head }: OriginResponse): Promise<boolean> {
     if (kind !== "member" || (head.status !== 404 && head.status !== 410)) return false;
-    this.#deps.generations.noteDoubtful(root.uri);
-    return this.#deps.generations.isOutdated(root.uri);
+    return await this.#deps.generations.isReplaced(errand, root);
   }
 
-  #joinOrLead(errand: Errand, resource: DeclaredResource): { fill: Fill; isLeader: boolean } {
-    const { fills, generations } = this.#deps;
-    const place = placeOf(errand.key, errand.view.realm, resource.declaration.digest);
-    const running = fills.find(place);
-    if (running !== undefined) return { fill: running, isLeader: false };
-    const fill = fills.lead(place, this.#order(errand, resource));
-    if (resource.isIndex)
-      generations.expectIndex(
-        resource,
-        fill.settled.then(() => fill.stored),
-      );
-    return { fill, isLeader: true };
-  }
-
-  #order(errand: Errand, resource: DeclaredResource): FillOrder {
-    const { index, mismatches } = this.#deps;
-    const { declaration } = resource;
-    return {
-      request: errand.view,
-      context: errand.context,
-      key: errand.key,
-      sources: this.#sources(errand, resource),
-      entry: undefined,
-      declared: declaration,
-      onFault: (source, fault) => mismatches.note(source, fault, resource),
-      onStored: (entry, source) => {
-        mismatches.clear(source, resource);
-        if (declaration.algorithm !== "sha256")
-          index.noteAlias(declaration.algorithm, declaration.digest, entry.digest);
-        return Promise.resolve();
-      },
-    };
-  }
-
-  /** The place that was asked for, the member's other names, the mirrors; places that lied about this path last. */
-  #sources(errand: Errand, resource: DeclaredResource): readonly FillSource[] {
-    const { index, clock, mismatches, settings } = this.#deps;
-    const isPublic = errand.view.realm === PUBLIC_REALM;
-    const elsewhere = isPublic ? [...index.otherNames(resource), ...index.alternateUris(resource, clock())] : [];
-    // What larder gets by a certificate of its own is not what everyone may have.
-    const open = elsewhere
-      .map((uri) => parseTarget(uri))
-      .filter((target) => certificateShownTo(target, settings.originAccess) === undefined);
-    const sources = [sourceOf(errand), ...open.map((target) => sourceElsewhere(errand, target))];
-    const trusted = sources.filter((source) => mismatches.trusts(source, resource));
-    if (trusted.length > 0) return trusted.slice(0, MAX_SOURCES);
-    throw new LarderError("DIGEST_MISMATCH", "every place that has this file gave wrong bytes for it a moment ago", {
-      details: { declared: resource.declaration.digest, root: resource.root.uri },
-    });
-  }
-
-  /** A member that is not what its root says, anywhere, is of a generation that the origin has replaced. */
-  #explain(error: unknown, resource: DeclaredResource): unknown {
+  /** A member that is not what its root says, anywhere, may be of a generation that the origin has replaced. */
+  async #explain(error: unknown, errand: Errand, resource: DeclaredResource): Promise<unknown> {
     if (resource.kind !== "member" || !(error instanceof LarderError) || !isMismatch(error)) return error;
-    this.#deps.generations.noteOutdated(resource.root.uri);
-    return goneGeneration(resource, error);
-  }
-
-  #noteCut(key: string): void {
-    this.#cut.delete(key);
-    this.#cut.set(key, this.#deps.clock() + CUT_MEMORY_MS);
-    const [oldest] = this.#cut.keys();
-    if (this.#cut.size > MAX_CUTS && oldest !== undefined) this.#cut.delete(oldest);
-  }
-
-  #wasCut(key: string): boolean {
-    const until = this.#cut.get(key);
-    return until !== undefined && until > this.#deps.clock();
+    const { generations } = this.#deps;
+    const isReplaced = await generations.isReplaced(errand, resource.root);
+    // A mirror that is being synchronised has its indexes before its root: that is due, too.
+    generations.noteOutdated(resource.root.uri);
+    return isReplaced ? goneGeneration(resource, error) : error;
   }
 }
 

@@ -1,10 +1,9 @@
 import type { Declaration } from "../core/declaration.ts";
 import { LarderError } from "../core/errors.ts";
-import type { RawFields } from "../core/fields.ts";
 import type { Staging } from "../storage/store.ts";
 import { contentLength, type OriginResponse } from "./origin.ts";
 import { bodyFault } from "./origin-faults.ts";
-import { type CutBody, continuationFields, isContinuation } from "./resume.ts";
+import type { CutBody } from "./resume.ts";
 import type { Verifier } from "./verify.ts";
 
 /** Where the bytes of a download go, and how more of them are asked for. */
@@ -14,8 +13,8 @@ export interface DownloadOptions {
   readonly declared: Declaration | undefined;
   readonly authority: string;
   readonly signal: AbortSignal;
-  /** Asks for the same representation again with these fields added. */
-  readonly askForRest: (continuation: RawFields) => Promise<OriginResponse>;
+  /** Asks for the rest of what was cut; `undefined` when it is not to be had, or not wanted in pieces. */
+  readonly askForRest: (cut: CutBody) => Promise<OriginResponse | undefined>;
   /** Called after each chunk has been appended; the next one waits for it. */
   readonly onBytes: () => Promise<void>;
 }
@@ -36,7 +35,7 @@ export async function download(response: OriginResponse, options: DownloadOption
       return checkLength(response, options);
     } catch (error) {
       const fault = faultOf(error, options);
-      const rest = cuts < MAX_CUTS && mayBeContinued(fault) ? await askForRest(response, options) : undefined;
+      const rest = cuts < MAX_CUTS && mayBeContinued(fault) ? await restOf(response, options) : undefined;
       if (rest === undefined) throw fault;
       answer = rest;
     }
@@ -70,12 +69,8 @@ function mayBeContinued({ code }: LarderError): boolean {
 }
 
 /** The rest of a cut answer, or `undefined` when it is not to be had. */
-async function askForRest({ head }: OriginResponse, options: DownloadOptions): Promise<OriginResponse | undefined> {
-  const cut: CutBody = { head, receivedBytes: options.staging.appendedBytes, declared: options.declared };
-  const continuation = cut.receivedBytes === 0 ? undefined : continuationFields(cut);
-  if (continuation === undefined) return undefined;
-  const answer = await options.askForRest(continuation).catch(() => undefined);
-  if (answer === undefined || isContinuation(answer.head, cut)) return answer;
-  answer.discard();
-  return undefined;
+async function restOf({ head }: OriginResponse, options: DownloadOptions): Promise<OriginResponse | undefined> {
+  const { staging, declared, askForRest } = options;
+  const cut: CutBody = { head, receivedBytes: staging.appendedBytes, declared };
+  return cut.receivedBytes === 0 ? undefined : await askForRest(cut);
 }

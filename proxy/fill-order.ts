@@ -33,6 +33,16 @@ export interface FillOrder {
    * been followed then. @returns why it may do neither.
    */
   admit?(status: number, body: Pick<Staging, "read">, sealed: Sealed): Promise<LarderError | undefined>;
+  /** What the store has of it, but not for this requester: served if the origin would let the requester have it. */
+  readonly held?: Entry | undefined;
+  /** From one answer of one source, and nothing goes out before it is verified: pieces were put together to wrong bytes before. */
+  readonly isWhole?: boolean;
+  /** Called before bytes of a declared body go out that are not verified yet. */
+  onUnproven?(): void;
+  /** Called when all bytes have proved to be what is declared. */
+  onProven?(): void;
+  /** Called when pieces of several sources were wrong together, after some had gone out; which source is at fault is not known. */
+  onSpliced?(): void;
   /** Called when a source failed. */
   onFault?(source: FillSource, fault: LarderError): void;
   /** Called when the body is in the store, or was found to be there still; the fill stays findable until it resolves. */
@@ -43,7 +53,7 @@ export interface FillOrder {
 export type FillHead =
   /** A body that goes into the store and to every reader. `bytes` is its length where the origin tells it. */
   | { readonly kind: "body"; readonly draft: EntryDraft; readonly bytes: number | undefined }
-  /** A 304: the stored response is fresh again. */
+  /** A 304, or leave to have what is held: the stored response may be served. */
   | { readonly kind: "freshened"; readonly entry: Entry }
   /** The origin failed, and the stored response may be served stale. */
   | { readonly kind: "stale"; readonly entry: Entry; readonly detail: string }

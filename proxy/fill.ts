@@ -1,6 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Clock } from "../core/clock.ts";
-import type { Declaration } from "../core/declaration.ts";
 import type { Entry } from "../core/entry.ts";
 import { LarderError, toLarderError } from "../core/errors.ts";
 import type { RawFields } from "../core/fields.ts";
@@ -8,15 +7,16 @@ import type { Log } from "../core/log.ts";
 import { freshenFields, mayServeStale } from "../policy/freshness.ts";
 import type { ExchangeTimes, PlanContext, ResponseHead } from "../policy/plan.ts";
 import { judge, judgeDeclared } from "../policy/storing.ts";
-import type { EntryDraft, Staging, Store } from "../storage/store.ts";
-import { download } from "./download.ts";
+import type { EntryDraft, Store } from "../storage/store.ts";
+import { type Answer, Arrival } from "./arrival.ts";
 import type { FillHead, FillOrder, FillSource } from "./fill-order.ts";
 import type { FillReader } from "./fill-reader.ts";
-import { GrowingBody, type Hold } from "./growing-body.ts";
+import { GrowingBody } from "./growing-body.ts";
 import { Keeping } from "./keeping.ts";
-import { contentLength, type Origin, type OriginResponse } from "./origin.ts";
+import { hasLeave } from "./leave.ts";
+import type { Origin, OriginResponse } from "./origin.ts";
 import { askThroughRedirects } from "./redirects.ts";
-import { isMismatch, Verifier } from "./verify.ts";
+import { isMismatch } from "./verify.ts";
 
 export interface FillDependencies {
   readonly store: Store;
@@ -50,7 +50,8 @@ export class Fill {
   #isHeadKnown = false;
   /** What was wrong with the sources that were asked before. */
   readonly #faults: LarderError[] = [];
-  #arriving: (FillHead & { kind: "body" }) | undefined;
+  /** The body that is arriving, or came last. */
+  #arrival: Arrival | undefined;
   #response: OriginResponse | undefined;
   readonly #keeping: Keeping;
 
@@ -83,7 +84,7 @@ export class Fill {
 
   /** The last byte has come, and may have gone out where nothing holds it; it may still have to be sealed and committed. */
   get hasLastByte(): boolean {
-    return this.#body.end === "complete" || this.originBytes === this.#arriving?.bytes;
+    return this.#body.end === "complete" || this.originBytes === this.#arrival?.head.bytes;
   }
 
   /** What the store holds of it, once it has settled: `undefined` where nothing could be stored. */
@@ -140,24 +141,51 @@ export class Fill {
 
   /** A source that fails before anything has gone out gives way to the next. */
   async #tryEachSource(): Promise<void> {
-    const { sources, entry } = this.order;
+    const { sources } = this.order;
     const faults = this.#faults;
     for (const source of sources) {
-      try {
-        return await this.#ask(source, entry !== undefined);
-      } catch (error) {
-        const fault = toLarderError(error);
-        this.order.onFault?.(source, fault);
-        faults.push(fault);
-        if (fault.source !== "origin" || this.#isHeadKnown) break;
-      }
+      const fault = await this.#try(source);
+      if (fault === undefined) return;
+      faults.push(fault);
+      if (fault.source !== "origin" || this.#isHeadKnown) break;
     }
     // Wrong bytes anywhere tell most; else the place that was asked for itself tells more than its mirrors.
-    throw faults.find(isMismatch) ?? faults[0] ?? new LarderError("INTERNAL", "a fill without a source");
+    const mismatch = faults.find(isMismatch);
+    if (mismatch === undefined && this.#response !== undefined)
+      return this.#announceHead({ kind: "pass", reason: "status" });
+    throw mismatch ?? faults[0] ?? new LarderError("INTERNAL", "a fill without a source");
   }
 
-  async #ask(source: FillSource, isConditional: boolean): Promise<void> {
+  /** @returns why it is not to be had from this source. Pieces of several that are wrong together blame none of them. */
+  async #try(source: FillSource): Promise<LarderError | undefined> {
+    const { entry, isWhole = false } = this.order;
+    const how = { isConditional: entry !== undefined, isWhole };
+    let fault = await this.#askLeave(source, how).then(() => undefined, toLarderError);
+    if (fault !== undefined && isMismatch(fault) && this.#arrival?.isSpliced === true) {
+      if (this.#isHeadKnown) {
+        this.order.onSpliced?.();
+        return fault;
+      }
+      fault = await this.#ask(source, { ...how, isWhole: true }).then(() => undefined, toLarderError);
+    }
+    if (fault !== undefined) this.order.onFault?.(source, fault);
+    return fault;
+  }
+
+  /** What is held need not come again, if the origin says that the requester might have it. */
+  async #askLeave(source: FillSource, how: Asking): Promise<void> {
+    const { held, sources } = this.order;
+    const send = (place: FillSource, fields: RawFields): Promise<OriginResponse> => this.#send(place, fields);
+    const isHeld = held !== undefined && source === sources[0] && (await hasLeave(held, source, send));
+    if (!isHeld) return await this.#ask(source, how);
+    this.#keeping.found(held);
+    this.#announceHead({ kind: "freshened", entry: held });
+  }
+
+  async #ask(source: FillSource, how: Asking): Promise<void> {
+    this.#arrival = undefined;
     const { clock } = this.#dependencies;
+    const { isConditional } = how;
     const requestMs = clock();
     let response: OriginResponse;
     try {
@@ -171,11 +199,12 @@ export class Fill {
     const { status } = response.head;
     if (status === 304 && isConditional) {
       response.discard();
-      if (!(await this.#freshen(source, response.head, times))) await this.#ask(source, false);
+      if (!(await this.#freshen(source, response.head, times)))
+        await this.#ask(source, { ...how, isConditional: false });
       return;
     }
     if (this.#fallBack({ kind: "status", status }, `status-${status}`)) return response.discard();
-    await this.#receive(source, response, times);
+    await this.#receive(source, response, { ...how, ...times });
   }
 
   #send({ target }: FillSource, fields: RawFields): Promise<OriginResponse> {
@@ -204,14 +233,15 @@ export class Fill {
     return true;
   }
 
-  async #receive(source: FillSource, response: OriginResponse, times: ExchangeTimes): Promise<void> {
+  async #receive(source: FillSource, response: OriginResponse, how: Asking & ExchangeTimes): Promise<void> {
     const { request, key, declared, sources } = this.order;
     const { status } = response.head;
+    const { requestMs, responseMs, isWhole } = how;
+    const times = { requestMs, responseMs };
     const context = { ...this.#planContext(), ...times };
-    // The last word is handed on as it is, unless it only hides that another source had the file, and had it wrong.
-    const isLastWord = source === sources.at(-1) && !this.#faults.some(isMismatch);
-    if (declared !== undefined && status !== 200 && !isLastWord) {
-      response.discard();
+    if (declared !== undefined && status !== 200) {
+      if (source === sources[0]) this.#response = response;
+      else response.discard();
       throw new LarderError("ORIGIN_STATUS", `${source.target.authority} answered ${status}`, { details: { status } });
     }
     const verdict =
@@ -223,53 +253,39 @@ export class Fill {
     }
     const { variant, selecting, realm, fields } = verdict;
     const draft: EntryDraft = { key, variant, realm, status, fields, selecting, class: context.class, ...times };
-    await this.#fillFrom(source, response, draft);
+    await this.#fillFrom({ source, response, draft, isWhole });
   }
 
-  async #fillFrom(source: FillSource, response: OriginResponse, draft: EntryDraft): Promise<void> {
-    const { declared } = this.order;
-    const verifier = new Verifier(declared);
-    const announced = contentLength(response.head);
-    if (announced !== undefined && !verifier.mayBeLong(announced)) {
-      response.discard();
-      throw verifier.sizeMismatch(announced);
-    }
-    const bytes = declared?.bytes ?? announced;
-    const staging = await this.#dependencies.store.stage(bytes === undefined ? {} : { expectedBytes: bytes });
-    const mustBeAdmitted = this.order.admit !== undefined && draft.status < 400;
-    await this.#body.begin(staging, mustBeAdmitted ? { kind: "all" } : holdOf(declared, bytes));
-    this.#arriving = { kind: "body", draft, bytes };
-    // A declared body may yet be thrown away for another source's: its head goes out with its first byte.
-    if (declared === undefined && !mustBeAdmitted) this.#announceHead(this.#arriving);
-    await this.#download(source, response, { staging, verifier, declared });
-    const sealed = await staging.seal();
-    verifier.check(sealed);
-    const refusal = mustBeAdmitted ? await this.order.admit?.(draft.status, staging, sealed) : undefined;
+  async #fillFrom(answer: Answer): Promise<void> {
+    const { draft, source } = answer;
+    const { admit, declared } = this.order;
+    const { staging, sealed, fields } = await this.#arrive(answer).bring();
+    const refusal = draft.status < 400 ? await admit?.(draft.status, staging, sealed) : undefined;
     if (refusal !== undefined) {
       if (!this.#fallBack({ kind: "unreachable" }, refusal.code)) throw refusal;
       return this.#body.finish(refusal);
     }
+    // What another source said of it does not matter any more.
+    this.takeResponse()?.discard();
+    if (declared !== undefined) this.order.onProven?.();
+    const proven = { ...draft, fields, ...(declared === undefined ? {} : { variant: declaredVariant(sealed.digest) }) };
     this.#body.finish("complete");
-    this.#announceHead({ ...this.#arriving, bytes: sealed.bytes });
-    const variant = declared === undefined ? draft.variant : declaredVariant(sealed.digest);
-    await this.#keeping.commit(source, { ...draft, variant }, staging);
+    this.#announceHead({ kind: "body", draft: proven, bytes: sealed.bytes });
+    await this.#keeping.commit(source, proven, staging);
   }
 
-  #download(source: FillSource, response: OriginResponse, into: DownloadInto): Promise<void> {
-    return download(response, {
-      ...into,
-      authority: source.target.authority,
+  #arrive(answer: Answer): Arrival {
+    this.#arrival = new Arrival(answer, {
+      order: this.order,
+      store: this.#dependencies.store,
+      body: this.#body,
       signal: this.#abort.signal,
-      askForRest: (continuation) => this.#send(source, [...source.fieldsToOrigin(false), ...continuation]),
-      onBytes: async () => {
-        if (this.#arriving !== undefined && this.#body.releasedBytes > 0) this.#announceHead(this.#arriving);
-        this.#body.wake();
-        if (into.staging.fault === undefined) return;
-        this.#resolveKept(undefined);
-        // Before the head is known nobody can read, and what is held back until then is little.
-        if (this.#isHeadKnown) await this.#body.waitForReaders();
-      },
+      send: (source, fields) => this.#send(source, fields),
+      announce: (head) => this.#announceHead(head),
+      isHeadKnown: () => this.#isHeadKnown,
+      onUnstorable: () => this.#resolveKept(undefined),
     });
+    return this.#arrival;
   }
 
   #planContext(): PlanContext {
@@ -290,14 +306,12 @@ export class Fill {
   }
 }
 
-function holdOf(declared: Declaration | undefined, totalBytes: number | undefined): Hold {
-  return declared === undefined ? { kind: "nothing" } : { kind: "tail", totalBytes };
-}
-
-interface DownloadInto {
-  readonly staging: Staging;
-  readonly verifier: Verifier;
-  readonly declared: Declaration | undefined;
+/** How a source is asked. */
+interface Asking {
+  /** With the fields that revalidate the stored response. */
+  readonly isConditional: boolean;
+  /** For one answer that brings all of it, verified before any of it goes out. */
+  readonly isWhole: boolean;
 }
 
 /**

@@ -1,21 +1,25 @@
 import type { Clock } from "../core/clock.ts";
-import type { Digest } from "../core/digest.ts";
+import { type Digest, digestOf } from "../core/digest.ts";
 import { type Entry, entryKeyOf, type Realm } from "../core/entry.ts";
 import { parseTarget, type TargetUri } from "../core/target.ts";
 import type { MetadataPlace, RepositoryPlace } from "../ecosystems/metadata.ts";
 import type { Learner } from "../learn/learner.ts";
-import type { DeclarationIndex, DeclaredResource } from "../storage/declarations.ts";
+import type { DeclarationIndex, DeclaredResource, RootSeen } from "../storage/declarations.ts";
 import type { Errand } from "./errand.ts";
 import type { FillOrder } from "./fill-order.ts";
 import { type Fills, placeOf } from "./fills.ts";
 import type { Mismatches } from "./mismatches.ts";
-import { sourceBeside } from "./questions.ts";
+import type { Origin } from "./origin.ts";
+import { sourceBeside, sourceElsewhere } from "./questions.ts";
+import { readAtMost } from "./read-at-most.ts";
+import { askThroughRedirects } from "./redirects.ts";
 import { TakenRoots } from "./taken-roots.ts";
 
 export interface GenerationsDependencies {
   readonly index: DeclarationIndex;
   readonly learner: Learner;
   readonly fills: Fills;
+  readonly origin: Origin;
   readonly mismatches: Mismatches;
   readonly clock: Clock;
 }
@@ -26,6 +30,10 @@ const MAX_PREFETCH_BYTES = 64 * 1024 * 1024;
 const PREFETCH_PATIENCE_MS = 30_000;
 /** How long a request waits for an index that is still being read: a large one takes some seconds. */
 const LEARNING_PATIENCE_MS = 15_000;
+/** How long the client of a member that is not there waits until it is known why. */
+const ROOT_PATIENCE_MS = 10_000;
+/** Debian's InRelease has 200 KB. */
+const MAX_ROOT_BYTES = 32 * 1024 * 1024;
 /** Members remembered for each root. */
 const MAX_MEMBERS = 64;
 
@@ -41,14 +49,16 @@ export class Generations {
   readonly #members = new Map<string, Set<string>>();
   /** The signatures beside roots that clients asked for, by the root's URI. */
   readonly #signatures = new Map<string, TargetUri>();
-  readonly #taken = new TakenRoots();
+  readonly #taken: TakenRoots;
   /** Roots whose members the origin no longer has: they are asked for anew at their next use. */
   readonly #outdated = new Set<string>();
-  /** Roots that name a member which the origin does not have: they may be outdated, or may never have been quite true. */
-  readonly #doubtful = new Set<string>();
+  /** Origins that are being asked what root they have now. */
+  readonly #asking = new Map<string, Promise<Digest | undefined>>();
 
   constructor(dependencies: GenerationsDependencies) {
     this.#deps = dependencies;
+    const { index, clock } = dependencies;
+    this.#taken = new TakenRoots({ takenRoots: index.takenRoots, clock });
   }
 
   /**
@@ -58,7 +68,7 @@ export class Generations {
   async learnRoot(errand: Errand, entry: Entry): Promise<void> {
     const { place } = errand;
     if (place === undefined || entry.status !== 200) return;
-    if (place.role === "root") this.#trust(uriOf(place));
+    if (place.role === "root") this.#outdated.delete(uriOf(place));
     const isNew = !this.#isKnown(place, entry);
     await this.#learn(errand.view.target, entry);
     if (isNew && place.role === "root") await this.#fetchMembers(errand);
@@ -126,23 +136,40 @@ export class Generations {
     this.#outdated.add(rootUri);
   }
 
+  /** Whether the root's origin is to be asked before the root is used again. */
   isOutdated(rootUri: string): boolean {
     return this.#outdated.has(rootUri);
   }
 
-  /** The origin has no such member; apt's Release names many that are nowhere, a repomd.xml none. */
-  noteDoubtful(rootUri: string): void {
-    this.#doubtful.add(rootUri);
+  /**
+   * Whether the origin has another root by now: then what this one declares may be gone. It is asked, as whoever asked for the
+   * member; where it gives no answer, nothing is known to be replaced.
+   */
+  async isReplaced(errand: Errand, root: Pick<RootSeen, "uri" | "digest">): Promise<boolean> {
+    if (this.#outdated.has(root.uri)) return true;
+    const name = `${errand.view.realm} ${root.uri}`;
+    const asking = this.#asking.get(name) ?? this.#digestAtOrigin(errand, root.uri);
+    this.#asking.set(name, asking);
+    const digest = await asking.finally(() => this.#asking.delete(name));
+    const isReplaced = digest !== undefined && digest !== root.digest;
+    if (isReplaced) this.noteOutdated(root.uri);
+    return isReplaced;
   }
 
-  /** Whether the root's origin is to be asked before the root is used again. */
-  isDoubtful(rootUri: string): boolean {
-    return this.#doubtful.has(rootUri) || this.#outdated.has(rootUri);
-  }
-
-  #trust(rootUri: string): void {
-    this.#outdated.delete(rootUri);
-    this.#doubtful.delete(rootUri);
+  async #digestAtOrigin(errand: Errand, rootUri: string): Promise<Digest | undefined> {
+    const target = parseTarget(rootUri);
+    const isSameOrigin =
+      target.scheme === errand.view.target.scheme && target.authority === errand.view.target.authority;
+    const source = isSameOrigin ? sourceBeside(errand, target) : sourceElsewhere(errand, target);
+    const signal = AbortSignal.timeout(ROOT_PATIENCE_MS);
+    try {
+      const fields = source.fieldsToOrigin(false);
+      const { head, body } = await askThroughRedirects(this.#deps.origin, { target, fields, signal });
+      const text = await readAtMost(body, MAX_ROOT_BYTES);
+      return head.status === 200 && text !== undefined ? digestOf(text) : undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   /** A list of mirrors is small, and holds for a time from when it was last seen: it is read anew each time. */

@@ -31,6 +31,11 @@ export class Keeping {
     this.#isDisowned = true;
   }
 
+  /** What the store held before is all there is to it. */
+  found(held: Entry): void {
+    this.#stored = held;
+  }
+
   /** @returns the freshened entry, to be served. */
   async freshen(source: FillSource, entry: Entry, freshening: EntryFreshening): Promise<Entry> {
     if (this.#isDisowned) return { ...entry, ...freshening };

@@ -4,6 +4,7 @@ import type { HostPort } from "../core/target.ts";
 import { AddressRules } from "../policy/access.ts";
 import { Tunnels } from "./connect.ts";
 import { DeclaredFiles } from "./declared.ts";
+import { DeclaredFills } from "./declared-fills.ts";
 import { createDialer, type Dialer } from "./dial.ts";
 import { Exchanges } from "./exchange.ts";
 import { Filling } from "./filling.ts";
@@ -46,10 +47,12 @@ export function createProxy(dependencies: ProxyDependencies, settings: ProxySett
     totals.mismatches += 1;
   };
   const mismatches = new Mismatches({ index, clock, log, onMismatch });
-  const generations = new Generations({ index, learner, fills, mismatches, clock });
+  const generations = new Generations({ index, learner, fills, origin, mismatches, clock });
   const signedRoots = new SignedRoots({ store, origin, clock, log, demand: dependencies.signatures });
   const filling = new Filling({ store, fills, origin, generations, signedRoots, clock });
-  const declaredFiles = new DeclaredFiles({ index, store, fills, filling, generations, mismatches, clock, settings });
+  const declaredFills = new DeclaredFills({ index, fills, generations, mismatches, clock });
+  const declaring = { index, store, fills, filling, declaredFills, generations, clock, settings };
+  const declaredFiles = new DeclaredFiles(declaring);
   const answering = { store, fills, filling, declaredFiles, generations, signedRoots, forwarder, local };
   const exchanges = new Exchanges({ ...answering, addresses, clock, records, settings });
   const tunnels = new Tunnels({ contexts, addresses, log, settings, openTunnel: routes.openTunnel });
@@ -75,7 +78,7 @@ export function createProxy(dependencies: ProxyDependencies, settings: ProxySett
     async close({ drainMs }) {
       const drained = Promise.all([...[...listeners].map((listener) => listener.close()), fills.idle()]);
       await Promise.race([drained, sleep(drainMs)]);
-      for (const listener of listeners) listener.cutAll();
+      for (const listener of listeners) listener.destroyAll();
       fills.cancelAll();
       await drained;
       forwarder.close();

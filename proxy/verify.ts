@@ -3,14 +3,21 @@ import type { Declaration } from "../core/declaration.ts";
 import { LarderError } from "../core/errors.ts";
 import type { Sealed } from "../storage/store.ts";
 
+/** Codings make a body that cannot be compressed longer by a few bytes for each block, and by what begins and ends it. */
+const MAX_CODED_GROWTH = 1.01;
+const CODING_BYTES = 64 * 1024;
+
 /** Holds a body against what its repository declares; without a declaration everything passes. */
 export class Verifier {
   readonly #declared: Declaration | undefined;
   /** Staging names bytes by sha256; what is declared by another algorithm is hashed beside it. */
   readonly #foreign: Hash | undefined;
+  readonly #mayBeCoded: boolean;
 
-  constructor(declared: Declaration | undefined) {
+  /** @param mayBeCoded what comes may be the declared bytes in a content coding: its length says nothing then. */
+  constructor(declared: Declaration | undefined, mayBeCoded = false) {
     this.#declared = declared;
+    this.#mayBeCoded = mayBeCoded;
     this.#foreign =
       declared === undefined || declared.algorithm === "sha256" ? undefined : createHash(declared.algorithm);
   }
@@ -20,11 +27,13 @@ export class Verifier {
   }
 
   mayBeLong(announcedBytes: number): boolean {
-    return this.#declared?.bytes === undefined || this.#declared.bytes === announcedBytes;
+    return this.#mayBeCoded || this.#hasLength(announcedBytes);
   }
 
   isTooLong(receivedBytes: number): boolean {
-    return this.#declared?.bytes !== undefined && receivedBytes > this.#declared.bytes;
+    if (this.#declared?.bytes === undefined) return false;
+    const { bytes } = this.#declared;
+    return receivedBytes > (this.#mayBeCoded ? bytes * MAX_CODED_GROWTH + CODING_BYTES : bytes);
   }
 
   /** @param receivedDigest what came, where all of it did. */
@@ -44,7 +53,7 @@ export class Verifier {
     const declared = this.#declared;
     if (declared === undefined) return;
     const received = this.#foreign?.digest("hex") ?? sealed.digest;
-    if (!this.mayBeLong(sealed.bytes)) throw this.sizeMismatch(sealed.bytes, received);
+    if (!this.#hasLength(sealed.bytes)) throw this.sizeMismatch(sealed.bytes, received);
     if (received === declared.digest) return;
     const { algorithm, digest } = declared;
     throw new LarderError(
@@ -54,6 +63,10 @@ export class Verifier {
         details: { algorithm, declared: digest, received },
       },
     );
+  }
+
+  #hasLength(bytes: number): boolean {
+    return this.#declared?.bytes === undefined || this.#declared.bytes === bytes;
   }
 }
 

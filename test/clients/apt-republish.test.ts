@@ -1,4 +1,4 @@
-import { cp, readFile } from "node:fs/promises";
+import { cp, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { digestOf } from "../../core/digest.ts";
@@ -166,12 +166,15 @@ test("a package that came before the index that declares it is had as soon as th
   expect((await takePackage()).body.equals(published)).toBe(true);
 });
 
-test("two clients, each with a root of its own: each gets the index of its generation", async ({
+test("two clients, each with a root of its own: each gets the index of its generation, after a restart too", async ({
   generations,
   origin,
-  larder,
+  startLarder,
   folder,
 }) => {
+  const own = join(folder, "larder");
+  await mkdir(own);
+  let larder = await startLarder({ folder: own });
   const { first, second } = generations.byName;
   const site = new Site(origin, "/debian/", first.folder);
   const index = `${site.url}/${INDEX}/Packages.gz`;
@@ -188,6 +191,11 @@ test("two clients, each with a root of its own: each gets the index of its gener
   // Whoever has taken no root gets what is newest.
   expect(await fetchAs("127.0.0.3", index)).toEqual(await indexOf(second.folder));
   expect(await get(larder, index)).toMatchObject({ status: 200 });
+
+  await larder.stop();
+  larder = await startLarder({ folder: own });
+  expect(await fetchAs("127.0.0.1", index)).toEqual(await indexOf(first.folder));
+  expect(await fetchAs("127.0.0.2", index)).toEqual(await indexOf(second.folder));
 });
 
 function expectSuccess({ code, stdout, stderr }: Outcome): void {

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { digestOf } from "../../core/digest.ts";
 import { TakenRoots } from "../../proxy/taken-roots.ts";
 import type { Way } from "../../proxy/way.ts";
+import type { TakenRoot, TakenRootLog } from "../../storage/declarations.ts";
 
 const wayOf = (clientAddress: string, session?: string): Way => ({
   connection: new Socket(),
@@ -11,11 +12,16 @@ const wayOf = (clientAddress: string, session?: string): Way => ({
   tunnel: undefined,
   refusal: undefined,
 });
+/** In memory, as the index keeps them on disk. */
+function logOf(taken: TakenRoot[] = []): TakenRootLog {
+  return { note: (one) => void taken.push(one), all: () => taken };
+}
+const takenRoots = (log = logOf()) => new TakenRoots({ takenRoots: log, clock: () => 0 });
 const [older, newer] = [digestOf("older"), digestOf("newer")];
 
 describe("the roots that clients took", () => {
   test("are told of each client's own", () => {
-    const taken = new TakenRoots();
+    const taken = takenRoots();
     taken.note(wayOf("192.0.2.1"), "https://a.example/ dists/sid/", older);
     taken.note(wayOf("192.0.2.2"), "https://a.example/ dists/sid/", newer);
     expect(taken.preferenceOf(wayOf("192.0.2.1"))(older)).toBe(true);
@@ -24,14 +30,14 @@ describe("the roots that clients took", () => {
   });
 
   test("tell apart the sessions of one address", () => {
-    const taken = new TakenRoots();
+    const taken = takenRoots();
     taken.note(wayOf("127.0.0.1", "1"), "https://a.example/ ", older);
     expect(taken.preferenceOf(wayOf("127.0.0.1", "2"))(older)).toBe(false);
     expect(taken.preferenceOf(wayOf("127.0.0.1", "1"))(older)).toBe(true);
   });
 
   test("count only the last of a repository and scope", () => {
-    const taken = new TakenRoots();
+    const taken = takenRoots();
     const way = wayOf("192.0.2.1");
     taken.note(way, "https://a.example/ dists/sid/", older);
     taken.note(way, "https://a.example/ dists/trixie/", older);
@@ -42,9 +48,21 @@ describe("the roots that clients took", () => {
   });
 
   test("of the client that was seen longest ago are forgotten first", () => {
-    const taken = new TakenRoots();
+    const taken = takenRoots();
     for (let i = 0; i <= 1_000; i += 1) taken.note(wayOf(`client ${i}`), "https://a.example/ ", older);
     expect(taken.preferenceOf(wayOf("client 0"))(older)).toBe(false);
     expect(taken.preferenceOf(wayOf("client 1"))(older)).toBe(true);
+  });
+
+  test("outlive a restart, but for those of sessions, which do not", () => {
+    const log = logOf();
+    const before = takenRoots(log);
+    before.note(wayOf("192.0.2.1"), "https://a.example/ ", older);
+    before.note(wayOf("192.0.2.1"), "https://a.example/ ", newer);
+    before.note(wayOf("192.0.2.1", "7"), "https://a.example/ ", older);
+    const after = takenRoots(log);
+    expect(after.preferenceOf(wayOf("192.0.2.1"))(newer)).toBe(true);
+    expect(after.preferenceOf(wayOf("192.0.2.1"))(older)).toBe(false);
+    expect(after.preferenceOf(wayOf("192.0.2.1", "7"))(older)).toBe(false);
   });
 });

@@ -1,0 +1,132 @@
+import type { RawFields } from "../core/fields.ts";
+import type { EntryDraft, Store } from "../storage/store.ts";
+import { download } from "./download.ts";
+import { codingInDoubt, decodeAsDeclared, type StagedBody } from "./encoded-body.ts";
+import type { FillHead, FillOrder, FillSource } from "./fill-order.ts";
+import type { GrowingBody, Hold } from "./growing-body.ts";
+import { contentLength, type OriginResponse } from "./origin.ts";
+import { Continuations } from "./resume.ts";
+import { Verifier } from "./verify.ts";
+
+export interface ArrivalDependencies {
+  readonly order: FillOrder;
+  readonly store: Store;
+  /** Where the bytes are read while they come. */
+  readonly body: GrowingBody;
+  readonly signal: AbortSignal;
+  readonly send: (source: FillSource, fields: RawFields) => Promise<OriginResponse>;
+  /** Called with the head when readers may have it; more than once. */
+  readonly announce: (head: BodyHead) => void;
+  readonly isHeadKnown: () => boolean;
+  /** Called when it turns out that the store cannot keep it. */
+  readonly onUnstorable: () => void;
+}
+
+export interface Answer {
+  readonly source: FillSource;
+  readonly response: OriginResponse;
+  readonly draft: EntryDraft;
+  /** Not to be continued when it is cut, and held back until it is verified. */
+  readonly isWhole: boolean;
+}
+
+type BodyHead = FillHead & { readonly kind: "body" };
+
+/** One answer's body on its way from an origin to staging and to the fill's readers, until it is verified. Use once. */
+export class Arrival {
+  readonly head: BodyHead;
+  readonly #deps: ArrivalDependencies;
+  readonly #answer: Answer;
+  readonly #continuations: Continuations;
+  readonly #coding: string | undefined;
+  readonly #verifier: Verifier;
+
+  constructor(answer: Answer, dependencies: ArrivalDependencies) {
+    const { draft, response, source } = answer;
+    const { order, send } = dependencies;
+    const { declared, sources } = order;
+    this.#answer = answer;
+    this.#deps = dependencies;
+    this.#coding = codingInDoubt(response.head, declared);
+    this.#verifier = new Verifier(declared, this.#coding !== undefined);
+    this.head = { kind: "body", draft, bytes: declared?.bytes ?? contentLength(response.head) };
+    this.#continuations = new Continuations({
+      sources,
+      begunBy: source,
+      send: (place, continuation) => send(place, [...place.fieldsToOrigin(false), ...continuation]),
+    });
+  }
+
+  /** Whether the body is made of several answers. */
+  get isSpliced(): boolean {
+    return this.#continuations.hasSpliced;
+  }
+
+  /** @throws LarderError as {@link download} and {@link Verifier.check} */
+  async bring(): Promise<StagedBody> {
+    const { store, body, announce, order } = this.#deps;
+    const { response, draft } = this.#answer;
+    const announced = contentLength(response.head);
+    if (announced !== undefined && !this.#verifier.mayBeLong(announced)) {
+      response.discard();
+      throw this.#verifier.sizeMismatch(announced);
+    }
+    const { bytes } = this.head;
+    const staging = await store.stage(bytes === undefined ? {} : { expectedBytes: bytes });
+    const hold = this.#hold();
+    await body.begin(staging, hold);
+    // A held body may yet be thrown away for another source's: its head goes out with its first byte.
+    if (hold.kind === "nothing") announce(this.head);
+    await this.#download(staging, order.declared);
+    return await this.#verified({ staging, sealed: await staging.seal(), fields: draft.fields });
+  }
+
+  #hold(): Hold {
+    const { declared, admit } = this.#deps.order;
+    const { draft, isWhole } = this.#answer;
+    const mustBeAdmitted = admit !== undefined && draft.status < 400;
+    if (mustBeAdmitted || isWhole || this.#coding !== undefined) return { kind: "all" };
+    return declared === undefined ? { kind: "nothing" } : { kind: "tail", totalBytes: this.head.bytes };
+  }
+
+  #download(staging: StagedBody["staging"], declared: FillOrder["declared"]): Promise<void> {
+    const { source, response, isWhole } = this.#answer;
+    return download(response, {
+      staging,
+      verifier: this.#verifier,
+      declared,
+      authority: source.target.authority,
+      signal: this.#deps.signal,
+      askForRest: async (cut) => (isWhole ? undefined : await this.#continuations.ask(cut)),
+      onBytes: () => this.#noteBytes(staging),
+    });
+  }
+
+  async #noteBytes({ fault }: StagedBody["staging"]): Promise<void> {
+    const { body, order, announce, isHeadKnown, onUnstorable } = this.#deps;
+    if (body.releasedBytes > 0) {
+      if (order.declared !== undefined && !isHeadKnown()) order.onUnproven?.();
+      announce(this.head);
+    }
+    body.wake();
+    if (fault === undefined) return;
+    onUnstorable();
+    // Before the head is known nobody can read, and what is held back until then is little.
+    if (isHeadKnown()) await body.waitForReaders();
+  }
+
+  /** The body as it was sent, or else without a coding that nobody asked for. */
+  async #verified(sent: StagedBody): Promise<StagedBody> {
+    const { order, store, body, signal } = this.#deps;
+    try {
+      this.#verifier.check(sent.sealed);
+      return sent;
+    } catch (fault) {
+      if (this.#coding === undefined || order.declared === undefined) throw fault;
+      const decoded = await decodeAsDeclared(sent, this.#coding, { store, declared: order.declared, signal });
+      if (decoded === undefined) throw fault;
+      await body.begin(decoded.staging, { kind: "all" });
+      return decoded;
+    }
+  }
+}

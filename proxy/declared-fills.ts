@@ -1,0 +1,136 @@
+import type { Clock } from "../core/clock.ts";
+import { type Entry, PUBLIC_REALM } from "../core/entry.ts";
+import { LarderError } from "../core/errors.ts";
+import { parseTarget } from "../core/target.ts";
+import type { DeclarationIndex, DeclaredResource } from "../storage/declarations.ts";
+import type { Errand } from "./errand.ts";
+import type { Fill } from "./fill.ts";
+import type { FillOrder, FillSource } from "./fill-order.ts";
+import { type Fills, placeOf } from "./fills.ts";
+import type { Generations } from "./generations.ts";
+import type { Mismatches } from "./mismatches.ts";
+import { sourceElsewhere, sourceOf } from "./questions.ts";
+
+export interface DeclaredFillsDependencies {
+  readonly index: DeclarationIndex;
+  readonly fills: Fills;
+  readonly generations: Generations;
+  readonly mismatches: Mismatches;
+  readonly clock: Clock;
+}
+
+/** Places that are asked for one file, the one that the client named first, and how many may be other names of it there. */
+const MAX_SOURCES = 5;
+const MAX_NAMES = 2;
+/** How long a client may come back for the rest of what was never verified: partial downloads lie in caches for days. */
+const UNPROVEN_FOR_MS = 7 * 24 * 60 * 60 * 1000;
+
+/** Has declared files fetched, from wherever they can be had, and keeps account of what went out before it was verified. */
+export class DeclaredFills {
+  readonly #deps: DeclaredFillsDependencies;
+
+  constructor(dependencies: DeclaredFillsDependencies) {
+    this.#deps = dependencies;
+  }
+
+  /** Whether bytes went out for the key that have not proved right: their rest is nobody's to have. */
+  isUnproven(key: string): boolean {
+    const { index, clock } = this.#deps;
+    return index.unproven.has(key, clock());
+  }
+
+  /**
+   * The fill of the resource that is under way, or a new one.
+   * @param held what the store has of it for others only
+   * @throws LarderError `DIGEST_MISMATCH` when no place can be asked
+   */
+  joinOrLead(
+    errand: Errand,
+    resource: DeclaredResource,
+    held: Entry | undefined,
+  ): { readonly fill: Fill; readonly isLeader: boolean } {
+    const running = this.#deps.fills.find(placeFor(errand, resource));
+    if (running !== undefined) return { fill: running, isLeader: false };
+    return { fill: this.#lead(errand, resource, { held }), isLeader: true };
+  }
+
+  #lead(errand: Errand, resource: DeclaredResource, special: Pick<FillOrder, "held" | "isWhole">): Fill {
+    const { fills, generations } = this.#deps;
+    let isSpliced = false;
+    const onSpliced = (): void => {
+      isSpliced = true;
+    };
+    const order = this.#order(errand, resource);
+    // Only the place that the requester named can say what the requester may have.
+    const held = order.sources[0]?.target === errand.view.target ? special.held : undefined;
+    const fill = fills.lead(placeFor(errand, resource), { ...order, ...special, held, onSpliced });
+    if (resource.isIndex)
+      generations.expectIndex(
+        resource,
+        fill.settled.then(() => fill.stored),
+      );
+    void fill.settled.then(() => (isSpliced ? this.#fetchWhole(errand, resource) : undefined));
+    return fill;
+  }
+
+  /** Who was at fault that pieces were wrong together is found out behind the answer; who comes back waits for that. */
+  #fetchWhole(errand: Errand, resource: DeclaredResource): void {
+    if (this.#deps.fills.find(placeFor(errand, resource)) !== undefined) return;
+    this.#lead(errand, resource, { isWhole: true });
+  }
+
+  #order(errand: Errand, resource: DeclaredResource): FillOrder {
+    const { index, mismatches } = this.#deps;
+    const { declaration } = resource;
+    return {
+      request: errand.view,
+      context: errand.context,
+      key: errand.key,
+      sources: this.#sources(errand, resource),
+      entry: undefined,
+      declared: declaration,
+      onFault: (source, fault) => mismatches.note(source, fault, resource),
+      ...this.#account(errand, resource),
+      onStored: (entry, source) => {
+        mismatches.clear(source, resource);
+        if (declaration.algorithm !== "sha256")
+          index.noteAlias(declaration.algorithm, declaration.digest, entry.digest);
+        return Promise.resolve();
+      },
+    };
+  }
+
+  /** The note is written before the first unverified byte goes out, and stands unless this very fill proves right. */
+  #account(errand: Errand, resource: DeclaredResource): Pick<FillOrder, "onUnproven" | "onProven"> {
+    const { unproven } = this.#deps.index;
+    const place = placeFor(errand, resource);
+    let isOurs = false;
+    return {
+      onUnproven: () => {
+        const nowMs = this.#deps.clock();
+        isOurs = unproven.note(errand.key, place, { nowMs, untilMs: nowMs + UNPROVEN_FOR_MS });
+      },
+      onProven: () => {
+        if (isOurs) unproven.clear(errand.key, place);
+      },
+    };
+  }
+
+  /** The place that was asked for, the member's other names, the mirrors; none that lied about this file a moment ago. */
+  #sources(errand: Errand, resource: DeclaredResource): readonly FillSource[] {
+    const { index, clock, mismatches } = this.#deps;
+    const isPublic = errand.view.realm === PUBLIC_REALM;
+    const names = isPublic ? index.otherNames(resource).slice(0, MAX_NAMES) : [];
+    const mirrors = isPublic ? index.alternateUris(resource, clock()) : [];
+    const elsewhere = [...names, ...mirrors].map((uri) => sourceElsewhere(errand, parseTarget(uri)));
+    const trusted = [sourceOf(errand), ...elsewhere].filter((source) => mismatches.trusts(source, resource));
+    if (trusted.length > 0) return trusted.slice(0, MAX_SOURCES);
+    throw new LarderError("DIGEST_MISMATCH", "every place that has this file gave wrong bytes for it a moment ago", {
+      details: { declared: resource.declaration.digest, root: resource.root.uri },
+    });
+  }
+}
+
+function placeFor({ key, view }: Errand, { declaration }: DeclaredResource): string {
+  return placeOf(key, view.realm, declaration.digest);
+}
