@@ -18,3 +18,13 @@ export async function automaticMaxBytes(rootDir: string, heldBytes: number): Pro
 function nearestExisting(path: string): string {
   return existsSync(path) ? path : nearestExisting(dirname(path));
 }
+
+/** Enough for what a build machine writes between two looks. */
+const MOST_FREE_BYTES = 2 ** 30;
+const FREE_SHARE = 0.05;
+
+/** What the store leaves free on its disk when its user has not said: the smaller of 1 GiB and a twentieth of the disk. */
+export async function automaticMinFreeBytes(rootDir: string): Promise<number> {
+  const { blocks, bsize } = await statfs(nearestExisting(rootDir));
+  return Math.min(MOST_FREE_BYTES, Math.floor(blocks * bsize * FREE_SHARE));
+}

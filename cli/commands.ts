@@ -31,7 +31,8 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: "run the proxy until it is told to stop",
     description:
       "Runs the proxy. Prints one line for each address it listens on; logs as JSON lines on stderr.\n" +
-      "SIGTERM lets running downloads finish for ten seconds, a second signal ends at once.",
+      "SIGTERM lets running downloads finish within --drain-timeout, a second signal ends at once. Sockets that systemd hands\n" +
+      "over (LISTEN_FDS) are listened on in place of --listen.",
     settings: SETTING_KEYS,
     options: [],
     examples: [

@@ -6,6 +6,7 @@ import { LarderError, systemCode } from "../core/errors.ts";
 import type { ConfiguredRepository } from "../learn/tasks.ts";
 import { type Directories, type Environment, readDirectories } from "./directories.ts";
 import { nearestOf } from "./nearest.ts";
+import { ORIGIN_KEY, type OriginFiles, readOriginTables } from "./origin-access.ts";
 import { REPOSITORY_KEY, readRepositories } from "./repositories.ts";
 import { KINDS, type KindTypes, type PathContext } from "./setting-kinds.ts";
 import {
@@ -41,6 +42,8 @@ export interface Config {
   readonly written: Readonly<Record<SettingKey, readonly string[]>>;
   /** Bases that are one repository; only the file can say so. */
   readonly repositories: readonly ConfiguredRepository[];
+  /** Origins that are spoken to in a way of their own; only the file can say so. */
+  readonly originFiles: readonly OriginFiles[];
 }
 
 /** What the user said and where it is to be looked up. */
@@ -80,13 +83,14 @@ export function loadConfig(input: ConfigInput): Config {
   refuseUnknownKeys(file, fileName);
   refuseUnknownVariables(input.env);
   const repositories = readRepositories(file[REPOSITORY_KEY], fileName);
-  const config = { ...readAll({ ...withoutFile, file, fileName }), repositories };
+  const originFiles = readOriginTables(file[ORIGIN_KEY], { fileName, directories });
+  const config = { ...readAll({ ...withoutFile, file, fileName }), repositories, originFiles };
   refuseHalfAuthority(config.origins);
   refuseDemandWithoutKeys(config.settings);
   return config;
 }
 
-function readAll(sources: Sources): Omit<Config, "repositories"> {
+function readAll(sources: Sources): Omit<Config, "repositories" | "originFiles"> {
   const settings: Record<string, unknown> = {};
   const origins: Record<string, Origin> = {};
   const written: Record<string, readonly string[]> = {};
@@ -98,7 +102,7 @@ function readAll(sources: Sources): Omit<Config, "repositories"> {
     written[key] = SETTINGS[key].kind === "path" ? values.map(String) : found.raw.map(String);
   }
   // The loop above has set every key to a value of its kind; the type checker cannot follow that.
-  return { settings, origins, written } as unknown as Omit<Config, "repositories">;
+  return { settings, origins, written } as unknown as ReturnType<typeof readAll>;
 }
 
 function find(key: SettingKey, sources: Sources): Found {
@@ -156,7 +160,7 @@ function readFile(fileName: string, isNamed: boolean): Readonly<Record<string, u
 
 function refuseUnknownKeys(file: Readonly<Record<string, unknown>>, fileName: string): void {
   // A file cannot say where it is itself.
-  const known: readonly string[] = [...SETTING_KEYS.filter((key) => key !== "config"), REPOSITORY_KEY];
+  const known: readonly string[] = [...SETTING_KEYS.filter((key) => key !== "config"), REPOSITORY_KEY, ORIGIN_KEY];
   const unknown = Object.keys(file).find((name) => !known.includes(name));
   if (unknown === undefined) return;
   const nearest = nearestOf(unknown, known);

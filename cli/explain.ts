@@ -1,12 +1,14 @@
 import type { Clock } from "../core/clock.ts";
 import type { Declaration } from "../core/declaration.ts";
-import { type Entry, entryKeyOf, PUBLIC_REALM } from "../core/entry.ts";
+import { type Entry, entryKeyOf, type Realm } from "../core/entry.ts";
 import { parseTarget, type TargetUri } from "../core/target.ts";
 import { classify } from "../ecosystems/classify.ts";
 import type { Classification } from "../ecosystems/ecosystem.ts";
 import { canonicalUri } from "../ecosystems/repository-path.ts";
 import { decide } from "../policy/decide.ts";
+import { certificateShownTo, type OriginAccess } from "../policy/origin-access.ts";
 import type { Plan } from "../policy/plan.ts";
+import { sharedRealmOf } from "../policy/realm.ts";
 import { mayIntercept } from "../policy/tunnels.ts";
 import type { DeclarationIndex } from "../storage/declarations.ts";
 import type { Store } from "../storage/store.ts";
@@ -17,7 +19,7 @@ import { tunnelPatterns } from "./proxy-settings.ts";
 export interface Explanation {
   readonly uri: string;
   readonly classification: Classification;
-  /** Stored answers that anybody may have, newest first. Those of a realm are told to nobody: RFC 9211 §6. */
+  /** Stored answers that anybody may have who may come in, newest first. Those of others' realms are told to nobody: RFC 9211 §6. */
   readonly entries: readonly Pick<Entry, "variant" | "status" | "digest" | "bytes" | "responseMs" | "storedMs">[];
   /** What its repository declares about it, by the newest generation. */
   readonly declaration?: DeclarationSummary;
@@ -49,23 +51,26 @@ interface ExplainDependencies {
   readonly declarations: Pick<DeclarationIndex, "find" | "findBlob">;
   readonly clock: Clock;
   readonly settings: Pick<Settings, "rootFreshFor" | "intercept" | "tunnel">;
+  readonly originAccess: readonly OriginAccess[];
 }
 
 /** @throws LarderError `BAD_TARGET`, `UNKNOWN_SCHEME` or `USERINFO_IN_TARGET` */
-export function explain(uri: string, { store, declarations, clock, settings }: ExplainDependencies): Explanation {
+export function explain(uri: string, dependencies: ExplainDependencies): Explanation {
+  const { store, clock, settings, originAccess } = dependencies;
   const target = parseTarget(uri);
+  const realm = sharedRealmOf(target, certificateShownTo(target, originAccess));
   const classification = classify(target, undefined);
-  const found = store.find(entryKeyOf("GET", target.uri)).filter(({ realm }) => realm === PUBLIC_REALM);
+  const found = store.find(entryKeyOf("GET", target.uri)).filter((entry) => entry.realm === realm);
   const facts = { uri: target.uri, classification, entries: found.map(summaryOf) };
-  if (target.scheme === "https" && !mayIntercept(target.host, tunnelPatterns(settings)))
+  if (target.scheme === "https" && !mayIntercept(target.host, tunnelPatterns(settings, originAccess)))
     return {
       ...facts,
       plan: { action: "tunnel" },
       because: "passed through unopened: a tunnel pattern covers the host",
     };
-  const declaration = classification.class === "root" ? undefined : declarationOf(target, declarations, clock());
+  const declaration = classification.class === "root" ? undefined : declarationOf(target, realm, dependencies);
   if (declaration !== undefined) return { ...facts, declaration, ...planForDeclared(declaration) };
-  const plan = decide({ method: "GET", target, fields: [], record: {}, realm: PUBLIC_REALM }, found, {
+  const plan = decide({ method: "GET", target, fields: [], record: {}, realm, sharedRealm: realm }, found, {
     nowMs: clock(),
     class: classification.class,
     rootFreshForMs: settings.rootFreshFor,
@@ -79,11 +84,11 @@ export function explain(uri: string, { store, declarations, clock, settings }: E
 
 function declarationOf(
   target: TargetUri,
-  declarations: ExplainDependencies["declarations"],
-  nowMs: number,
+  realm: Realm,
+  { declarations, clock }: Pick<ExplainDependencies, "declarations" | "clock">,
 ): DeclarationSummary | undefined {
   const uri = canonicalUri(target);
-  const found = uri === undefined ? undefined : declarations.find(uri, { realm: PUBLIC_REALM, nowMs });
+  const found = uri === undefined ? undefined : declarations.find(uri, { realm, nowMs: clock() });
   if (found === undefined) return undefined;
   const { kind, base, declaredBy, root, declaration } = found;
   return {
@@ -92,7 +97,7 @@ function declarationOf(
     base,
     declaredBy,
     root,
-    blob: declarations.findBlob(declaration, PUBLIC_REALM)?.digest,
+    blob: declarations.findBlob(declaration, realm)?.digest,
   };
 }
 

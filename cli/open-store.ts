@@ -5,17 +5,19 @@ import { mayDelegate } from "../policy/delegation.ts";
 import { type DeclarationReader, openDeclarationsForReading } from "../storage/local-declarations.ts";
 import { openStore, openStoreForReading, type StoreReader } from "../storage/open-store.ts";
 import type { Store } from "../storage/store.ts";
-import { automaticMaxBytes } from "./capacity.ts";
+import { automaticMaxBytes, automaticMinFreeBytes } from "./capacity.ts";
 import type { Settings } from "./config.ts";
 
 type StoreSettings = Pick<Settings, "root" | "maxBytes">;
 
 /** Opens the store as its one writer. @throws LarderError `STORE_…` */
 export async function openOwnStore(
-  settings: StoreSettings,
+  settings: StoreSettings & Pick<Settings, "minFreeSpace">,
   { clock, log }: { readonly clock: Clock; readonly log: Log },
 ): Promise<Store> {
-  return openStore({ rootDir: settings.root, maxBytes: await maxBytesOf(settings), clock, log });
+  const { root: rootDir, minFreeSpace } = settings;
+  const minFreeBytes = minFreeSpace === "auto" ? await automaticMinFreeBytes(rootDir) : minFreeSpace;
+  return openStore({ rootDir, maxBytes: await maxBytesOf(settings), minFreeBytes, clock, log });
 }
 
 /** Looks into the store while no larder runs. @throws LarderError `STORE_UNREADABLE` when there is none */

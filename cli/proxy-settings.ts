@@ -1,3 +1,4 @@
+import type { OriginAccess } from "../policy/origin-access.ts";
 import { DEFAULT_TUNNELS, type TunnelPatterns } from "../policy/tunnels.ts";
 import type { ParentProxies, ProxySettings } from "../proxy/settings.ts";
 import type { Settings } from "./config.ts";
@@ -5,6 +6,7 @@ import type { Environment } from "./directories.ts";
 
 interface Instance {
   readonly originRoots: string;
+  readonly originAccess: readonly OriginAccess[];
   readonly pseudonym: string;
 }
 
@@ -15,7 +17,7 @@ export function proxySettings(settings: Settings, env: Environment, instance: In
     allowClients: settings.allow,
     allowDestinations: settings.allowDestination,
     isLoopbackOnly: settings.listen.every(({ host }) => isLoopback(host)),
-    ...tunnelPatterns(settings),
+    ...tunnelPatterns(settings, instance.originAccess),
     serverNames: settings.serverName,
     connectTimeoutMs: settings.connectTimeout,
     headersTimeoutMs: settings.headersTimeout,
@@ -33,10 +35,18 @@ function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127\./.test(host);
 }
 
-/** The user's tunnels are added to the built-in ones; an `intercept` that is as exact or more takes one of those away. */
-export function tunnelPatterns({ intercept, tunnel }: Pick<Settings, "intercept" | "tunnel">): TunnelPatterns {
-  const builtIn = DEFAULT_TUNNELS.filter((pattern) => !intercept.includes(pattern));
-  return { intercept, tunnel: [...builtIn, ...tunnel] };
+/**
+ * The user's tunnels are added to the built-in ones; an `intercept` that is as exact or more takes one of those away. So does a
+ * certificate for a host: without opening its tunnels there would be nobody to show it to.
+ */
+export function tunnelPatterns(
+  { intercept, tunnel }: Pick<Settings, "intercept" | "tunnel">,
+  originAccess: readonly OriginAccess[],
+): TunnelPatterns {
+  const certified = originAccess.filter(({ clientCertificate }) => clientCertificate !== undefined);
+  const opened = [...intercept, ...certified.map(({ host }) => host)];
+  const builtIn = DEFAULT_TUNNELS.filter((pattern) => !opened.includes(pattern));
+  return { intercept: opened, tunnel: [...builtIn, ...tunnel] };
 }
 
 /** The lower-case names first: upper-case HTTP_PROXY is ignored by most clients, because CGI gives it another meaning. */

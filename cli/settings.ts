@@ -165,6 +165,13 @@ export const SETTINGS = {
     help: "limit of the store, such as 50GiB or 500M; auto: the smaller of 50 GiB and half of the disk's free space",
     reason: "a cache must never be what fills the disk",
   },
+  minFreeSpace: {
+    kind: "sizeOrAuto",
+    isList: false,
+    fallback: "auto",
+    help: "what the store leaves free on its disk, whoever fills it, such as 2GiB; auto: the smaller of 1 GiB and a twentieth of the disk",
+    reason: "other programs write to that disk, too, and most fail worse than a cache when it is full",
+  },
   connectTimeout: {
     kind: "timeout",
     isList: false,
@@ -214,6 +221,14 @@ export const SETTINGS = {
     fallback: "16MiB",
     help: "length up to which a part of a declared file waits until the whole is verified",
     reason: "a second or two of download on most lines, well below any client's patience",
+  },
+  drainTimeout: {
+    kind: "duration",
+    isList: false,
+    fallback: "10s",
+    help: "how long running downloads may take to finish when larder is told to stop; then they are cut",
+    reason:
+      "a service manager's patience is longer; a download that needs more is resumed by its client, and by larder",
   },
   fillsPerOrigin: {
     kind: "count",

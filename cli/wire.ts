@@ -5,12 +5,12 @@ import type { TrustFiles } from "../clients/environment.ts";
 import { renderEnvPage } from "../clients/fragments.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
-import { formatAuthority, type HostPort } from "../core/target.ts";
+import { formatAuthority } from "../core/target.ts";
 import { createLearner } from "../learn/learner.ts";
 import { openSignatures } from "../learn/signatures.ts";
 import { mayDelegate } from "../policy/delegation.ts";
 import { createProxy } from "../proxy/proxy.ts";
-import type { LocalPages, SignatureDemand } from "../proxy/settings.ts";
+import type { ListenOptions, LocalPages, SignatureDemand } from "../proxy/settings.ts";
 import { openLedger } from "../storage/ledger.ts";
 import { openDeclarations } from "../storage/local-declarations.ts";
 import type { Store } from "../storage/store.ts";
@@ -20,6 +20,7 @@ import type { Environment } from "./directories.ts";
 import { explain } from "./explain.ts";
 import { keepYoungGenerationSmall } from "./memory.ts";
 import { openOwnStore } from "./open-store.ts";
+import { loadOriginAccess } from "./origin-access.ts";
 import { proxySettings } from "./proxy-settings.ts";
 import { Sessions } from "./sessions.ts";
 import { describeStatus, type StatusReport } from "./status-report.ts";
@@ -41,7 +42,7 @@ export interface Larder extends ControlService {
   readonly sessions: Sessions;
   readonly trust: TrustFiles;
   /** @returns the address as a URL. @throws LarderError `LISTEN_FAILED` */
-  listen(address: HostPort): Promise<string>;
+  listen(address: Omit<ListenOptions, "session">): Promise<string>;
   /** Lets exchanges under way finish for so long, then ends everything and releases the store. */
   close(options: { readonly drainMs: number }): Promise<void>;
 }
@@ -66,6 +67,7 @@ export async function wire({ config, env, log, clock }: WireOptions): Promise<La
 async function assemble({ config, env, log, clock }: WireOptions, store: Store, trust: Trust): Promise<Larder> {
   const { settings } = config;
   const { authority, files, originRoots } = trust;
+  const originAccess = loadOriginAccess(config.originFiles);
   const signatures = await signatureDemand(settings);
   const ledger = await openLedger({ stateDir: settings.state, clock, log });
   const listening: string[] = [];
@@ -89,7 +91,7 @@ async function assemble({ config, env, log, clock }: WireOptions, store: Store, 
   if (repositories.length > 0 || declarations.hasConfigured()) await learner.configure(repositories);
   const proxy = createProxy(
     { store, declarations, learner, signatures, ledger, contexts, log, clock, pages },
-    proxySettings(settings, env, { originRoots, pseudonym }),
+    proxySettings(settings, env, { originRoots, originAccess, pseudonym }),
   );
   const sessions = new Sessions(proxy, ledger);
   const report = (): StatusReport => ({
@@ -107,7 +109,7 @@ async function assemble({ config, env, log, clock }: WireOptions, store: Store, 
     status: report,
     usage: () => store.usage(),
     list: (containing, limit) => store.list({ limit, ...(containing === undefined ? {} : { containing }) }),
-    why: (uri) => explain(uri, { store, declarations, clock, settings }),
+    why: (uri) => explain(uri, { store, declarations, clock, settings, originAccess }),
     async listen(address) {
       const url = `http://${formatAuthority(await proxy.listen(address))}`;
       listening.push(url);

@@ -30,12 +30,12 @@ export function hasContent(record: FieldRecord): boolean {
 }
 
 /**
- * Only what is public or the requester's own. An error that the public was given is not shown to one with credentials:
+ * Only what is public or the requester's own. An error that all without credentials were given is not shown to one with credentials:
  * origins hide private things behind 404.
  */
 function mayBeShown(entry: Entry, request: RequestView): boolean {
   if (entry.realm === request.realm) return true;
-  return entry.realm === PUBLIC_REALM && entry.status < 400;
+  return (entry.realm === PUBLIC_REALM || entry.realm === request.sharedRealm) && entry.status < 400;
 }
 
 /** The newest response of the requester's realm, else of the public one, that Vary selects (RFC 9111 §4.1). */

@@ -29,6 +29,14 @@ const NARROWING: ReadonlySet<string> = new Set([
   "range",
 ]);
 
+/**
+ * What servers behind a reverse proxy believe about the request although it stands in no cache key: an answer made for one
+ * client's words would be stored for all. A client of a forward proxy has no business with these; where nothing is stored
+ * (other methods), they go on.
+ */
+const UNKEYED =
+  /^(?:forwarded|x-forwarded(?:-.*)?|x-original-(?:host|url|uri)|x-rewrite-url|x-(?:http-)?method(?:-override)?|x-host|x-real-ip|(?:x|true)-client-ip)$/;
+
 export interface ToOrigin {
   /** The name of this proxy in Via. */
   readonly pseudonym: string;
@@ -46,11 +54,12 @@ export interface ToOrigin {
 export function fieldsToOrigin(request: RequestView, options: ToOrigin): string[] {
   const sent = ["Host", request.target.authority];
   const named = fieldsNamedByConnection(request.fields);
+  const isRead = request.method === "GET" || request.method === "HEAD";
   const isWhole = options.whole === true || options.conditional !== undefined;
   eachField(request.fields, (name, value, line) => {
     if (name === "host" || isLocal(name, named)) return;
     // An expectation is for content that a GET or HEAD does not have (RFC 9110 §10.1.1).
-    if (name === "expect" && (request.method === "GET" || request.method === "HEAD")) return;
+    if (isRead && (name === "expect" || UNKEYED.test(name))) return;
     if (isWhole && NARROWING.has(name)) return;
     if (name === "accept-encoding" && options.coding !== "asked") return;
     sent.push(line, value);

@@ -1,4 +1,4 @@
-import { type Entry, PUBLIC_REALM } from "../core/entry.ts";
+import type { Entry } from "../core/entry.ts";
 import { fieldLines, fieldValue, type RawFields } from "../core/fields.ts";
 import {
   type Directives,
@@ -155,8 +155,8 @@ export function mayServeStale(
   context: PlanContext,
 ): boolean {
   if (failure.kind === "status" && failure.status < 500) return false;
-  const isPublic = entry.realm === PUBLIC_REALM && request.realm === PUBLIC_REALM;
-  if (context.class !== "other" && entry.status < 400 && isPublic) return true;
+  const isShared = entry.realm === request.sharedRealm && request.realm === request.sharedRealm;
+  if (context.class !== "other" && entry.status < 400 && isShared) return true;
 
   const directives = readDirectives(fieldValue(entry.fields, "cache-control"));
   const wishes = readWishes(request.record);

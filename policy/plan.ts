@@ -10,6 +10,8 @@ export interface RequestView {
   readonly fields: RawFields;
   readonly record: FieldRecord;
   readonly realm: Realm;
+  /** The realm of whoever brings no credentials: `public`, or that of the certificate which larder shows to this origin. */
+  readonly sharedRealm: Realm;
 }
 
 /** What the decisions know beside the request and the stored entries. */

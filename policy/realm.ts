@@ -24,14 +24,19 @@ const CREDENTIAL_FIELDS = [
 
 /**
  * Whose answer a request gets: `public`, or a hash of the origin and of the credentials sent to it, in fields or in a signed query.
- * Client certificates are none of it: larder has none to show, and hosts that ask for them are tunnelled.
+ * @param certificate fingerprint of the certificate that larder itself shows to that origin, on behalf of everyone
  */
-export function realmOf(target: TargetUri, record: FieldRecord): Realm {
-  let credentials = "";
+export function realmOf(target: TargetUri, record: FieldRecord, certificate?: string): Realm {
+  let credentials = certificate === undefined ? "" : `client-certificate: ${certificate}\n`;
   for (const name of CREDENTIAL_FIELDS) {
     const value = record[name];
     if (typeof value === "string") credentials += `${name}: ${value}\n`;
   }
   for (const parameter of signingParameters(target.path)) credentials += `?${parameter}\n`;
   return credentials === "" ? PUBLIC_REALM : digestOf(`${target.scheme}://${target.authority}\n${credentials}`);
+}
+
+/** Whose answer a request without credentials of its own gets. */
+export function sharedRealmOf(target: TargetUri, certificate: string | undefined): Realm {
+  return realmOf(target, {}, certificate);
 }

@@ -1,4 +1,4 @@
-import { PUBLIC_REALM, type Realm } from "../core/entry.ts";
+import type { Realm } from "../core/entry.ts";
 import { fieldValue, type RawFields } from "../core/fields.ts";
 import { type Directives, readDirectives, readWishes, secondsOf } from "./cache-control.ts";
 import { explicitLifetimeSeconds, HEURISTICALLY_CACHEABLE } from "./freshness.ts";
@@ -81,10 +81,11 @@ function whyForbidden(request: RequestView, status: number, directives: Directiv
 
 /** Whose the answer is; `undefined` when it may not be stored for anyone. */
 function realmOfAnswer(request: RequestView, isPackageFile: boolean, directives: Directives): Realm | undefined {
-  if (request.realm === PUBLIC_REALM) return PUBLIC_REALM;
+  const { realm, sharedRealm } = request;
+  if (realm === sharedRealm) return realm;
   // Departure "package-realm". Frameworks add must-revalidate by themselves: for a private registry it opens nothing.
-  if (isPackageFile) return directives.has("public") ? PUBLIC_REALM : request.realm;
-  return SHARE_AUTHORIZED.some((name) => directives.has(name)) ? PUBLIC_REALM : undefined;
+  if (isPackageFile) return directives.has("public") ? sharedRealm : realm;
+  return SHARE_AUTHORIZED.some((name) => directives.has(name)) ? sharedRealm : undefined;
 }
 
 /** What could never be served again, or not without doubt whose it is. */

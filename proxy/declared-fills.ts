@@ -2,6 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import { type Entry, PUBLIC_REALM } from "../core/entry.ts";
 import { LarderError } from "../core/errors.ts";
 import { parseTarget } from "../core/target.ts";
+import { certificateShownTo } from "../policy/origin-access.ts";
 import type { DeclarationIndex, DeclaredResource } from "../storage/declarations.ts";
 import type { Errand } from "./errand.ts";
 import type { Fill } from "./fill.ts";
@@ -10,6 +11,7 @@ import { type Fills, placeOf } from "./fills.ts";
 import type { Generations } from "./generations.ts";
 import type { Mismatches } from "./mismatches.ts";
 import { sourceElsewhere, sourceOf } from "./questions.ts";
+import type { ProxySettings } from "./settings.ts";
 
 export interface DeclaredFillsDependencies {
   readonly index: DeclarationIndex;
@@ -17,6 +19,7 @@ export interface DeclaredFillsDependencies {
   readonly generations: Generations;
   readonly mismatches: Mismatches;
   readonly clock: Clock;
+  readonly settings: Pick<ProxySettings, "originAccess">;
 }
 
 /** Places that are asked for one file, the one that the client named first, and how many may be other names of it there. */
@@ -118,11 +121,15 @@ export class DeclaredFills {
 
   /** The place that was asked for, the member's other names, the mirrors; none that lied about this file a moment ago. */
   #sources(errand: Errand, resource: DeclaredResource): readonly FillSource[] {
-    const { index, clock, mismatches } = this.#deps;
+    const { index, clock, mismatches, settings } = this.#deps;
     const isPublic = errand.view.realm === PUBLIC_REALM;
     const names = isPublic ? index.otherNames(resource).slice(0, MAX_NAMES) : [];
     const mirrors = isPublic ? index.alternateUris(resource, clock()) : [];
-    const elsewhere = [...names, ...mirrors].map((uri) => sourceElsewhere(errand, parseTarget(uri)));
+    // What larder gets by a certificate of its own is not what everyone may have.
+    const open = [...names, ...mirrors]
+      .map((uri) => parseTarget(uri))
+      .filter((target) => certificateShownTo(target, settings.originAccess) === undefined);
+    const elsewhere = open.map((target) => sourceElsewhere(errand, target));
     const trusted = [sourceOf(errand), ...elsewhere].filter((source) => mismatches.trusts(source, resource));
     if (trusted.length > 0) return trusted.slice(0, MAX_SOURCES);
     throw new LarderError("DIGEST_MISMATCH", "every place that has this file gave wrong bytes for it a moment ago", {

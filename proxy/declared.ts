@@ -86,7 +86,7 @@ export class DeclaredFiles {
     const own = index.find(uri, { ...options, realm });
     // A signature is of one question, and says nothing about the repository that the file is of.
     const isSigned = own === undefined && signingParameters(target.path).length > 0;
-    return isSigned ? index.find(uri, { ...options, realm: PUBLIC_REALM }) : own;
+    return isSigned ? index.find(uri, { ...options, realm: errand.view.sharedRealm }) : own;
   }
 
   /** The entry of this URI with the declared digest, else any blob that has it and that the requester may have. */
@@ -173,7 +173,7 @@ export class DeclaredFiles {
     if (head.kind === "freshened") return await this.#serveGranted(errand, head.entry, resource);
     if (head.kind === "stale") throw new LarderError("INTERNAL", "a declared file is never stale");
     reply.record.cacheStatus = { ...reply.record.cacheStatus, fwdStatus: head.draft.status, stored: true };
-    await serveFill(reply, fill, head, { declared: resource.declaration });
+    await serveFill(reply, fill, head, { ...this.#deps, declared: resource.declaration });
   }
 
   /** The origin has published another root: what it does not have is gone with the one before. */

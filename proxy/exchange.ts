@@ -8,8 +8,9 @@ import { locateMetadata } from "../ecosystems/readers.ts";
 import { rootSignedBy } from "../ecosystems/signatures.ts";
 import type { AddressRules } from "../policy/access.ts";
 import { decide, hasContent } from "../policy/decide.ts";
+import { certificateShownTo } from "../policy/origin-access.ts";
 import type { Plan, RequestView } from "../policy/plan.ts";
-import { realmOf } from "../policy/realm.ts";
+import { realmOf, sharedRealmOf } from "../policy/realm.ts";
 import type { Store } from "../storage/store.ts";
 import { asUndeclared, type DeclaredFiles } from "./declared.ts";
 import type { Errand } from "./errand.ts";
@@ -17,6 +18,7 @@ import type { Filling } from "./filling.ts";
 import { type Fills, placeOf } from "./fills.ts";
 import { type Generations, uriOf } from "./generations.ts";
 import type { LocalSite } from "./local.ts";
+import { openMirror } from "./mirror.ts";
 import type { Forwarder } from "./origin-forward.ts";
 import { readTarget } from "./read-target.ts";
 import { ExchangeRecord, type RecordDependencies } from "./record.ts";
@@ -69,9 +71,15 @@ export class Exchanges {
     }
   }
 
-  #aim({ request, record, pseudonym }: Reply): TargetUri | "local" {
+  #aim(reply: Reply): TargetUri | "local" {
+    const { request, record, pseudonym } = reply;
     if (record.way.refusal !== undefined) throw record.way.refusal;
-    return readTarget(request, record.way, pseudonym);
+    const target = readTarget(request, record.way, pseudonym);
+    if (target !== "local") return target;
+    const mirror = openMirror(request, this.#deps.settings.serverNames);
+    if (mirror === undefined) return "local";
+    reply.mirror = mirror;
+    return mirror.target;
   }
 
   async #route(reply: Reply, target: TargetUri | "local"): Promise<void> {
@@ -84,7 +92,10 @@ export class Exchanges {
     record.classification = classification;
     const { rawHeaders: fields, headers } = request;
     const method = request.method ?? "GET";
-    const view: RequestView = { method, target, fields, record: headers, realm: realmOf(target, headers) };
+    const certificate = certificateShownTo(target, settings.originAccess);
+    const realm = realmOf(target, headers, certificate);
+    const sharedRealm = sharedRealmOf(target, certificate);
+    const view: RequestView = { method, target, fields, record: headers, realm, sharedRealm };
     if (method !== "GET" && method !== "HEAD") return await forwarder.forward(reply, view, "method");
     if (hasContent(headers)) return await forwarder.forward(reply, view, "bypass");
     const { class: resourceClass, coding, isImmutable, signature } = classification;

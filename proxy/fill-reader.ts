@@ -33,6 +33,11 @@ export class FillReader {
     return bytes;
   }
 
+  /** All that is left. @throws as {@link FillReader.next} */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
+    for (let chunk = await this.next(); chunk !== undefined; chunk = await this.next()) yield chunk;
+  }
+
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;

@@ -156,12 +156,12 @@ export class Filling {
     if (variant !== undefined && variant !== head.draft.variant) return await this.answer(errand, { reason, variant });
     if (isFarAhead(reply.request.headers.range, fill)) return await this.pass(errand, { detail: "unverified-range" });
     reply.record.cacheStatus = { ...reply.record.cacheStatus, fwdStatus: head.draft.status, stored: true };
-    if (place === undefined) return void (await serveFill(reply, fill, head));
+    if (place === undefined) return void (await serveFill(reply, fill, head, this.#deps));
     // A root goes out when what it declares is known: the client asks for its members at once. Meanwhile the reader keeps
     // its bytes from being dropped, should the store be at fault.
     const reader = fill.openReader();
     const entry = await fill.kept;
-    const sent = entry === undefined ? serveFill(reply, fill, head) : this.#serveStored(errand, entry);
+    const sent = entry === undefined ? serveFill(reply, fill, head, this.#deps) : this.#serveStored(errand, entry);
     reader.close();
     await sent;
   }
@@ -198,7 +198,7 @@ export class Filling {
 
   /** The fill's head; a root with a stale copy in hand is not waited for longer than {@link STALE_PATIENCE_MS}. */
   async #headOf(fill: Fill, { context, view }: Errand, entry: Entry | undefined): Promise<FillHead> {
-    if (entry === undefined || context.class !== "root" || view.realm !== "public") return await fill.head;
+    if (entry === undefined || context.class !== "root" || view.realm !== view.sharedRealm) return await fill.head;
     let timer: NodeJS.Timeout | undefined;
     const patience = new Promise<FillHead>((resolve) => {
       timer = setTimeout(() => resolve({ kind: "stale", entry, detail: "slow-origin" }), STALE_PATIENCE_MS);

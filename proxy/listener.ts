@@ -6,6 +6,7 @@ import { formatAuthority } from "../core/target.ts";
 import type { AddressRules } from "../policy/access.ts";
 import type { Tunnels } from "./connect.ts";
 import type { Exchanges } from "./exchange.ts";
+import { OpenConnections } from "./open-connections.ts";
 import { pipelineOf } from "./pipeline.ts";
 import { refuseRaw } from "./raw-answer.ts";
 import type { ListenOptions } from "./settings.ts";
@@ -31,10 +32,7 @@ export class BoundListener {
   readonly #server: http.Server;
   readonly #dependencies: ListenerDependencies;
   readonly #session: string | undefined;
-  /** Every open connection, with how many exchanges and blind tunnels are under way on it. */
-  readonly #connections = new Map<net.Socket, number>();
-  #onConnectionEnd: () => void = () => undefined;
-  #isClosing = false;
+  readonly #connections = new OpenConnections();
   readonly host: string;
   #port = 0;
 
@@ -54,6 +52,8 @@ export class BoundListener {
       // read-target.ts checks the Host field itself, to answer with a code.
       requireHostHeader: false,
     });
+    // node:http would leave out the fields beyond 2000, among them the one that says how long the request is.
+    this.#server.maxHeadersCount = 0;
     this.#attach();
   }
 
@@ -69,29 +69,23 @@ export class BoundListener {
   }
 
   get openConnections(): number {
-    return this.#connections.size;
+    return this.#connections.count;
   }
 
   /**
-   * Stops accepting and ends connections as they fall idle, those at once that are; resolves when the last exchange and
-   * blind tunnel have ended, which {@link BoundListener.destroyAll} hastens.
+   * Stops accepting and ends connections as they fall idle; resolves when the last exchange and blind tunnel have ended,
+   * which {@link BoundListener.cutAll} hastens.
    */
   async close(): Promise<void> {
-    this.#isClosing = true;
+    // Node would destroy those whose answer has been ended, before the last of it is on its way.
+    this.#server.closeIdleConnections = () => undefined;
     const isClosed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const [connection, underWay] of this.#connections) if (underWay === 0) connection.destroy();
-    const areEnded = new Promise<void>((resolve) => {
-      this.#onConnectionEnd = () => {
-        if (this.#connections.size === 0) resolve();
-      };
-      this.#onConnectionEnd();
-    });
-    await Promise.all([isClosed, areEnded]);
+    await Promise.all([isClosed, this.#connections.close()]);
   }
 
   /** Ends every connection now. */
-  destroyAll(): void {
-    for (const connection of this.#connections.keys()) connection.destroy();
+  cutAll(): void {
+    this.#connections.cutAll();
   }
 
   #attach(): void {
@@ -102,15 +96,17 @@ export class BoundListener {
       noteRequest(socket);
       pipelineOf(socket).take(request, response, () => {
         const { connection } = wayOf(socket);
-        this.#begin(connection);
-        response.once("close", () => this.#end(connection));
+        this.#connections.begin(connection, "request");
+        if (this.#connections.isClosing) response.shouldKeepAlive = false;
+        response.once("close", () => this.#connections.end(connection, socket));
         void exchanges.answer(request, response);
       });
     });
     this.#server.on("connect", (request: IncomingMessage, socket: net.Socket, head: Buffer) => {
       const { connection } = wayOf(socket);
-      this.#begin(connection);
-      void tunnels.open(request, socket, head, this.#server).finally(() => this.#end(connection));
+      this.#connections.begin(connection, "tunnel");
+      const opened = tunnels.open(request, socket, head, this.#server);
+      void opened.finally(() => this.#connections.end(connection, socket));
     });
     this.#server.on("clientError", (error, socket) => this.#refuse(error, socket as net.Socket));
     // A connection that could not be accepted, for want of file descriptors mostly: the others go on.
@@ -130,27 +126,7 @@ export class BoundListener {
       tunnel: undefined,
       refusal: this.#refusalFor(clientAddress),
     });
-    this.#connections.set(socket, 0);
-    socket.once("close", () => {
-      this.#connections.delete(socket);
-      this.#onConnectionEnd();
-    });
-    if (this.#isClosing) socket.destroy();
-  }
-
-  #begin(connection: net.Socket): void {
-    this.#count(connection, +1);
-  }
-
-  #end(connection: net.Socket): void {
-    if (this.#count(connection, -1) === 0 && this.#isClosing) connection.destroy();
-  }
-
-  /** Counts only while the connection is open: it may have gone before its exchange. */
-  #count(connection: net.Socket, step: number): number | undefined {
-    const underWay = this.#connections.get(connection);
-    if (underWay !== undefined) this.#connections.set(connection, underWay + step);
-    return underWay === undefined ? undefined : underWay + step;
+    this.#connections.add(socket);
   }
 
   #refusalFor(clientAddress: string): LarderError | undefined {
@@ -172,7 +148,7 @@ export class BoundListener {
     pipeline.condemn();
   }
 
-  #listen({ host, port }: ListenOptions): Promise<void> {
+  #listen({ host, port, fd }: ListenOptions): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#server.once("error", (error) => {
         const at = formatAuthority({ host, port });
@@ -183,7 +159,7 @@ export class BoundListener {
           }),
         );
       });
-      this.#server.listen({ host, port, ipv6Only: host.includes(":") }, () => {
+      this.#server.listen(fd === undefined ? { host, port, ipv6Only: host.includes(":") } : { fd }, () => {
         const address = this.#server.address();
         this.#port = typeof address === "object" && address !== null ? address.port : port;
         resolve();

@@ -52,7 +52,10 @@ export function createLocalSite(pages: LocalPages, { serverNames }: ProxySetting
             pages.env(host ?? `${request.socket.localAddress}:${request.socket.localPort}`),
           );
         default:
-          throw new LarderError("NOT_FOUND", "larder has no such page; it answers /, /healthz, /ca.pem and /env");
+          throw new LarderError(
+            "NOT_FOUND",
+            "larder has no such page; it answers /, /healthz, /ca.pem, /env, and mirrors /https/HOST/… and /http/HOST/…",
+          );
       }
     },
   };

@@ -4,6 +4,7 @@ import tls from "node:tls";
 import type { buildConnector } from "undici";
 import { LarderError } from "../core/errors.ts";
 import { formatAuthority, type HostPort } from "../core/target.ts";
+import { accessOf } from "../policy/origin-access.ts";
 import type { Dialer } from "./dial.ts";
 import { originFault } from "./origin-faults.ts";
 import { type ParentProxy, tunnelThrough } from "./origin-parents.ts";
@@ -22,6 +23,8 @@ export interface ConnectOptions {
   /** The parent proxy that stands before an https origin, if any. */
   readonly findParent: (to: HostPort) => ParentProxy | undefined;
 }
+
+type TlsSettings = Pick<ProxySettings, "originRoots" | "originAccess" | "connectTimeoutMs">;
 
 /** Connections to origins: through the dialer's access rules, or a parent's tunnel. */
 export function connectToOrigins({ dialer, secure, settings, findParent }: ConnectOptions): Connect {
@@ -54,10 +57,23 @@ export function asUndiciConnector(connect: Connect): buildConnector.connector {
   };
 }
 
-/** One secure context for all origins: reading some 140 roots for every connection would cost milliseconds each. */
-export function createTlsClient(settings: ProxySettings): Secure {
-  const secureContext = tls.createSecureContext({ ca: settings.originRoots, minVersion: "TLSv1.2" });
+/**
+ * One secure context for all origins, and one for each that is special: reading some 140 roots for every connection would
+ * cost milliseconds each.
+ */
+export function createTlsClient({ originRoots, originAccess, connectTimeoutMs }: TlsSettings): Secure {
+  const minVersion = "TLSv1.2";
+  const common = tls.createSecureContext({ ca: originRoots, minVersion });
+  const special = new Map(
+    originAccess.map((access) => {
+      const { roots, clientCertificate: shown } = access;
+      const identity = shown === undefined ? {} : { cert: shown.certificatePem, key: shown.keyPem };
+      return [access, tls.createSecureContext({ ca: roots ?? originRoots, minVersion, ...identity })];
+    }),
+  );
   return async (transport, to) => {
+    const access = accessOf(to.host, originAccess);
+    const secureContext = (access === undefined ? undefined : special.get(access)) ?? common;
     const isAddress = net.isIP(to.host) !== 0;
     const socket = tls.connect({
       socket: transport,
@@ -68,7 +84,7 @@ export function createTlsClient(settings: ProxySettings): Secure {
       ...(isAddress ? {} : { servername: to.host }),
       ALPNProtocols: ["http/1.1"],
     });
-    return await settled(socket, "secureConnect", to, settings.connectTimeoutMs);
+    return await settled(socket, "secureConnect", to, connectTimeoutMs);
   };
 }
 

@@ -12,6 +12,7 @@ import { originFault } from "./origin-faults.ts";
 import type { ParentProxy } from "./origin-parents.ts";
 import { type Reply, sendInterim } from "./reply.ts";
 import { servePass } from "./respond.ts";
+import { checkResponseHead } from "./response-head.ts";
 import type { ProxySettings } from "./settings.ts";
 
 /** Hands requests with content, and those of other methods than GET and HEAD, to their origin; bodies stream both ways, nothing is stored. */
@@ -55,6 +56,7 @@ export function createForwarder(dependencies: ForwarderDependencies, settings: P
       const hooks: ForwardHooks = {
         onResponse: resolve,
         onRequest: (outgoing) => {
+          outgoing.maxHeadersCount = 0;
           outgoing.path = parent === undefined ? target.path : target.uri;
           setFields(outgoing, view, reply, parent);
           outgoing.on("information", ({ statusCode, rawHeaders }) =>
@@ -63,6 +65,11 @@ export function createForwarder(dependencies: ForwarderDependencies, settings: P
           response.once("close", () => outgoing.destroy());
           outgoing.setTimeout(settings.bodyTimeoutMs, () => outgoing.destroy(silence(target, settings.bodyTimeoutMs)));
           outgoing.once("close", () => request.unpipe(gate).resume());
+          // Nobody asked for another protocol; without a listener node:http would drop the connection and say nothing.
+          outgoing.once("upgrade", (_answer, socket: Duplex) => {
+            socket.destroy();
+            reject(new LarderError("ORIGIN_PROTOCOL", `${target.authority}: it switches protocols unasked`));
+          });
           request.pipe(gate);
         },
       };
@@ -81,6 +88,7 @@ export function createForwarder(dependencies: ForwarderDependencies, settings: P
       reply.record.cacheStatus = { fwd: reason };
       const incoming = await send(reply, view);
       const head = { status: incoming.statusCode ?? 502, fields: incoming.rawHeaders };
+      checkAnswer(incoming, head, view);
       reply.record.cacheStatus = { fwd: reason, fwdStatus: head.status };
       invalidate(dependencies.invalidate, view, head);
       await servePass(reply, { head, body: incoming });
@@ -100,6 +108,15 @@ async function startProxy(waiting: WeakMap<IncomingMessage, ForwardHooks>): Prom
   // Errors reach the callback of `web`; without a listener http-proxy would throw those that come later.
   proxy.on("error", () => undefined);
   return proxy;
+}
+
+function checkAnswer(incoming: IncomingMessage, head: ResponseHead, { target }: RequestView): void {
+  try {
+    checkResponseHead(head, target.authority);
+  } catch (error) {
+    incoming.destroy();
+    throw error;
+  }
 }
 
 function silence({ authority }: TargetUri, afterMs: number): LarderError {

@@ -3,10 +3,12 @@ import { Agent, type Dispatcher } from "undici";
 import { LarderError, systemCode } from "../core/errors.ts";
 import { fieldValue, type RawFields, withField } from "../core/fields.ts";
 import type { TargetUri } from "../core/target.ts";
+import { certificateShownTo } from "../policy/origin-access.ts";
 import type { ResponseHead } from "../policy/plan.ts";
 import { asUndiciConnector, type Connect } from "./origin-connect.ts";
 import { originFault } from "./origin-faults.ts";
 import type { ParentProxy } from "./origin-parents.ts";
+import { checkResponseHead } from "./response-head.ts";
 import type { ProxySettings } from "./settings.ts";
 
 /** An origin's answer: the head as it came, the body still to be read, destroyed or discarded by the caller. */
@@ -32,6 +34,8 @@ export interface Question {
 export interface Origin {
   /** @throws LarderError of source `origin`, an access code of proxy/dial.ts, or `CLIENT_GONE` when `signal` aborts. */
   ask(question: Question): Promise<OriginResponse>;
+  /** Names the certificate of larder's own that it is asked with; `undefined` when none is shown. */
+  certificateFor(target: TargetUri): string | undefined;
   close(): Promise<void>;
 }
 
@@ -82,6 +86,12 @@ export function createOrigin(
       response.body.destroy();
       throw new LarderError("PARENT_PROXY", `proxy ${parent.origin} wants other credentials: put them into http_proxy`);
     }
+    try {
+      checkResponseHead(head, target.authority);
+    } catch (error) {
+      response.body.destroy();
+      throw error;
+    }
     const discard = (): void => void response.body.dump({ limit: DISCARD_BYTES }).catch(() => undefined);
     return { head, body: response.body, discard };
   };
@@ -100,6 +110,7 @@ export function createOrigin(
         throw originFault(error, target.authority);
       }
     },
+    certificateFor: (target) => certificateShownTo(target, settings.originAccess),
     close: async () => {
       await Promise.all([direct.destroy(), throughParent.destroy()]);
     },

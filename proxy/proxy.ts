@@ -50,7 +50,7 @@ export function createProxy(dependencies: ProxyDependencies, settings: ProxySett
   const generations = new Generations({ index, learner, fills, origin, mismatches, clock });
   const signedRoots = new SignedRoots({ store, origin, clock, log, demand: dependencies.signatures });
   const filling = new Filling({ store, fills, origin, generations, signedRoots, clock });
-  const declaredFills = new DeclaredFills({ index, fills, generations, mismatches, clock });
+  const declaredFills = new DeclaredFills({ index, fills, generations, mismatches, clock, settings });
   const declaring = { index, store, fills, filling, declaredFills, generations, clock, settings };
   const declaredFiles = new DeclaredFiles(declaring);
   const answering = { store, fills, filling, declaredFiles, generations, signedRoots, forwarder, local };
@@ -78,7 +78,7 @@ export function createProxy(dependencies: ProxyDependencies, settings: ProxySett
     async close({ drainMs }) {
       const drained = Promise.all([...[...listeners].map((listener) => listener.close()), fills.idle()]);
       await Promise.race([drained, sleep(drainMs)]);
-      for (const listener of listeners) listener.destroyAll();
+      for (const listener of listeners) listener.cutAll();
       fills.cancelAll();
       await drained;
       forwarder.close();

@@ -19,7 +19,10 @@ export async function askThroughRedirects(origin: Origin, question: Question): P
   for (let hops = 0; ; hops += 1) {
     const response = await origin.ask({ ...question, target, fields });
     const next = REDIRECTS.has(response.head.status) ? locationOf(response, target) : undefined;
-    if (next === undefined) return response;
+    // Larder's own certificate is for those who ask that origin themselves: whoever was led there may follow.
+    const certificate = next === undefined ? undefined : origin.certificateFor(next);
+    if (next === undefined || (certificate !== undefined && certificate !== origin.certificateFor(question.target)))
+      return response;
     response.discard();
     if (hops === MAX_REDIRECTS) {
       throw new LarderError(

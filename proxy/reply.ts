@@ -1,10 +1,16 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
-import type { LarderError } from "../core/errors.ts";
-import { eachField, type RawFields } from "../core/fields.ts";
+import { Readable } from "node:stream";
+import { LarderError } from "../core/errors.ts";
+import { eachField, type RawFields, withoutFields } from "../core/fields.ts";
 import { endToEndFields } from "../policy/forwarding.ts";
 import type { ResponseHead } from "../policy/plan.ts";
+import type { Mirror } from "./mirror.ts";
 import { pipelineOf } from "./pipeline.ts";
+import { readAtMost } from "./read-at-most.ts";
 import type { ExchangeRecord } from "./record.ts";
+
+/** A page of this length, unpacked, is a mistake or an attack. */
+const MAX_PAGE_BYTES = 128 * 1024 * 1024;
 
 /** One exchange on its way out: the request, where its answer goes, and what is told about it. */
 export interface Reply {
@@ -14,24 +20,52 @@ export interface Reply {
   readonly pseudonym: string;
   /** The client gets the whole, whatever part it asks for. */
   ignoresRange?: boolean;
+  /** Asked for by a mirror URL: the answer is sent under larder's own name. */
+  mirror?: Mirror;
+  /** The head of an answer whose body is rewritten before either goes out. */
+  held?: RawFields;
   /** Whether the client still listens. */
   isOpen(): boolean;
 }
 
 /** Sends the head: the given fields, which must be fit for the client, and Cache-Status. */
 export function sendHead(reply: Reply, status: number, fields: RawFields): void {
-  reply.response.writeHead(status, [...fields, "Cache-Status", reply.record.formatStatus()]);
+  const { mirror, request } = reply;
+  if (mirror === undefined) {
+    writeHead(reply, status, fields);
+    return;
+  }
+  const derives = mirror.derives(status, fields);
+  if (derives && request.method === "GET") reply.held = fields;
+  else writeHead(reply, status, mirror.dress(derives ? withoutFields(fields, LENGTH) : fields));
+}
+
+/** The length of a page that is not made for a HEAD is not known. */
+const LENGTH: ReadonlySet<string> = new Set(["content-length"]);
+
+function writeHead({ response, record }: Reply, status: number, fields: RawFields): void {
+  response.writeHead(status, [...fields, "Cache-Status", record.formatStatus()]);
+}
+
+/** Sends the page that is made of the origin's. */
+function sendDerived(reply: Reply, original: RawFields, page: Buffer): void {
+  const { mirror, record, response } = reply;
+  if (mirror === undefined) return;
+  const { status, fields, body } = mirror.derive(original, page);
+  writeHead(reply, status, mirror.dress(fields));
+  record.sentBytes += body.length;
+  response.end(body);
 }
 
 /**
  * Hands an interim answer on (RFC 9110 §15.2) while nothing of the final one has gone out. HTTP/1.0 knows none; 100 and 101 are
  * between the origin and larder.
  */
-export function sendInterim({ request, response, isOpen }: Reply, { status, fields }: ResponseHead): void {
+export function sendInterim({ request, response, mirror, isOpen }: Reply, { status, fields }: ResponseHead): void {
   // An answer behind others on its connection has no socket yet: there is nowhere to send this to.
   const { socket } = response;
-  if (socket === null || response.headersSent || !isOpen()) return;
-  if (request.httpVersion === "1.0" || status === 100 || status === 101) return;
+  if (socket === null || response.headersSent || !isOpen() || mirror !== undefined) return;
+  if (request.httpVersion === "1.0" || status < 102 || status > 199) return;
   let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`;
   eachField(endToEndFields(fields), (_name, value, line) => {
     head += `${line}: ${value}\r\n`;
@@ -42,6 +76,10 @@ export function sendInterim({ request, response, isOpen }: Reply, { status, fiel
 /** Sends a whole answer whose body is in memory. HEAD, 204 and 304 send none of it. */
 export function sendWhole(reply: Reply, status: number, fields: RawFields, body: Buffer): void {
   sendHead(reply, status, fields);
+  if (reply.held !== undefined) {
+    sendDerived(reply, reply.held, body);
+    return;
+  }
   if (reply.request.method === "HEAD" || status === 304) {
     reply.response.end();
     return;
@@ -56,6 +94,13 @@ export function sendWhole(reply: Reply, status: number, fields: RawFields, body:
  */
 export async function sendBody(reply: Reply, chunks: AsyncIterable<Buffer>): Promise<boolean> {
   const { response, record } = reply;
+  if (reply.held !== undefined) {
+    const page = await readAtMost(Readable.from(chunks), MAX_PAGE_BYTES);
+    if (page === undefined)
+      throw new LarderError("METADATA_BROKEN", `a page of more than ${MAX_PAGE_BYTES} bytes is not rewritten`);
+    if (reply.isOpen()) sendDerived(reply, reply.held, page);
+    return reply.isOpen();
+  }
   for await (const chunk of chunks) {
     if (!reply.isOpen()) return false;
     record.sentBytes += chunk.length;
@@ -91,7 +136,7 @@ export function sendError(reply: Reply, error: LarderError): void {
   record.error = error;
   if (!reply.isOpen()) return;
   if (response.headersSent) {
-    request.socket.destroy();
+    cut(reply);
     return;
   }
   const isOurs = error.source !== "origin";
@@ -116,6 +161,15 @@ export function sendError(reply: Reply, error: LarderError): void {
 /** The request was no clear one (400), or meant somebody else (421). */
 function isInDoubt({ source, status }: LarderError): boolean {
   return source === "client" && (status === 400 || status === 421);
+}
+
+/**
+ * Ends the connection in the middle of a body. HTTP/1.0 knows a body's end by the connection's (RFC 9112 §6.3): that one is
+ * reset, for an orderly end would make the part look like the whole.
+ */
+function cut({ request, record }: Reply): void {
+  if (request.httpVersion === "1.0") record.way.connection.resetAndDestroy();
+  else request.socket.destroy();
 }
 
 export function sendText(reply: Reply, status: number, fields: RawFields, text: string): void {

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { ByteRange } from "../core/entry.ts";
 import { fieldValue, type RawFields, withoutFields } from "../core/fields.ts";
 import {
@@ -6,6 +7,7 @@ import {
   type Representation as Validators,
 } from "../policy/preconditions.ts";
 import { contentRange, readRange } from "../policy/ranges.ts";
+import { layOutParts, type Multipart } from "./multipart.ts";
 import type { Reply } from "./reply.ts";
 
 /** A response that larder holds, or is receiving, and can answer from. */
@@ -25,8 +27,8 @@ export interface Representation {
 export interface Selection {
   readonly status: number;
   readonly fields: readonly string[];
-  /** The bytes to send: a range, all, or none. */
-  readonly part: ByteRange | "whole" | "none";
+  /** The bytes to send: a range, several, all, or none. */
+  readonly part: ByteRange | Multipart | "whole" | "none";
 }
 
 /** The fields that a 304 must carry (RFC 9110 §15.4.5), and those that tell how it came. */
@@ -46,6 +48,8 @@ const CONTENT_FIELDS: ReadonlySet<string> = new Set([
   "content-type",
   "content-encoding",
 ]);
+
+const CONTENT_TYPE: ReadonlySet<string> = new Set(["content-type"]);
 
 /** Applies the client's preconditions and range to a representation: RFC 9110 §13.2.2, §14.2. */
 export function select({ request, ignoresRange }: Reply, representation: Representation): Selection {
@@ -80,6 +84,7 @@ export function select({ request, ignoresRange }: Reply, representation: Represe
     const rest = withoutFields(fields, CONTENT_FIELDS);
     return { status: 416, fields: [...rest, "Content-Range", `bytes */${bytes}`, "Content-Length", "0"], part: "none" };
   }
+  if (wanted.kind === "parts") return parts(representation, wanted.ranges);
   const { range } = wanted;
   const length = range.last - range.first + 1;
   const partFields = [
@@ -90,6 +95,18 @@ export function select({ request, ignoresRange }: Reply, representation: Represe
     String(length),
   ];
   return { status: 206, fields: partFields, part: range };
+}
+
+/** Several ranges: RFC 9110 §15.3.7.2. */
+function parts({ fields, bytes = 0 }: Representation, ranges: readonly ByteRange[]): Selection {
+  const boundary = randomUUID();
+  const part = layOutParts(ranges, { contentType: fieldValue(fields, "content-type"), bytes, boundary });
+  const rest = withoutFields(fields, CONTENT_TYPE);
+  return {
+    status: 206,
+    fields: [...rest, "Content-Type", part.contentType, "Content-Length", String(part.bytes)],
+    part,
+  };
 }
 
 function whole({ status, fields, bytes }: Representation): Selection {

@@ -10,7 +10,7 @@ import { ageSeconds } from "../policy/freshness.ts";
 import type { Store } from "../storage/store.ts";
 import type { Fill } from "./fill.ts";
 import type { FillHead } from "./fill-order.ts";
-import type { FillReader } from "./fill-reader.ts";
+import { cut, isMultipart, writeParts } from "./multipart.ts";
 import type { OriginResponse } from "./origin.ts";
 import { bodyFault } from "./origin-faults.ts";
 import { type Reply, sendBody, sendHead, sendWhole } from "./reply.ts";
@@ -56,8 +56,15 @@ export async function serveEntry(
   if (entry.bytes <= SMALL_BODY_BYTES && !decodes) {
     const read = store.readWhole(entry.digest);
     const body = Buffer.isBuffer(read) ? read : await read;
-    sendWhole(reply, status, head, part === "whole" ? body : body.subarray(part.first, part.last + 1));
+    sendWhole(reply, status, head, cut(body, part));
     return true;
+  }
+  if (isMultipart(part)) {
+    const chunks = writeParts(part, (range) => store.openBlob(entry.digest, range));
+    // The first range is open, or the entry is gone, before anything goes out.
+    const first = await chunks.next();
+    sendHead(reply, status, head);
+    return await sendBody(reply, startingWith(first.value, chunks));
   }
   const stream = await store.openBlob(entry.digest, part === "whole" ? undefined : part);
   try {
@@ -73,8 +80,9 @@ export async function serveFill(
   reply: Reply,
   fill: Fill,
   head: FillHead & { kind: "body" },
-  { declared }: Pick<ServeOptions, "declared"> = {},
+  options: ServeOptions,
 ): Promise<boolean> {
+  const { declared } = options;
   const { draft } = head;
   // What a cache before this one says of its age is true of what comes through now (RFC 9111 §5.1).
   const received = withoutFields(fieldsToClient(draft.fields, reply.pseudonym), LENGTH);
@@ -87,6 +95,7 @@ export async function serveFill(
     reply.response.end();
     return true;
   }
+  if (isMultipart(part)) return await serveOnceKept(reply, fill, head, options);
   const last = head.bytes === undefined ? undefined : head.bytes - 1;
   const reader = part === "whole" ? fill.openReader(0, last) : fill.openReader(part.first, part.last);
   const leave = (): void => reader.close();
@@ -97,12 +106,28 @@ export async function serveFill(
     const first = await reader.next();
     if (!reply.isOpen()) return false;
     sendHead(reply, status, fields);
-    const chunks = chunksOf(first, reader);
+    const chunks = startingWith(first, reader);
     return await sendBody(reply, decodes ? gunzipped(Readable.from(chunks)) : chunks);
   } finally {
     reply.response.removeListener("close", leave);
     reader.close();
   }
+}
+
+/** Several ranges come from the store when all of it is there; where the store cannot keep it, the whole goes out (RFC 9110 §14.2). */
+async function serveOnceKept(
+  reply: Reply,
+  fill: Fill,
+  head: FillHead & { kind: "body" },
+  options: ServeOptions,
+): Promise<boolean> {
+  // Holds the bytes that a store at fault would drop.
+  const reader = fill.openReader();
+  const entry = await fill.kept;
+  if (entry === undefined) reply.ignoresRange = true;
+  const sent = entry === undefined ? serveFill(reply, fill, head, options) : serveEntry(reply, entry, options);
+  reader.close();
+  return await sent;
 }
 
 /** Hands an origin's answer on as it comes, unstored. @throws LarderError of source `origin` when it breaks off. */
@@ -132,8 +157,10 @@ async function* counted(body: AsyncIterable<Buffer>, { record }: Reply): AsyncGe
   }
 }
 
-async function* chunksOf(first: Buffer | undefined, reader: FillReader): AsyncGenerator<Buffer> {
-  for (let chunk = first; chunk !== undefined; chunk = await reader.next()) yield chunk;
+/** A chunk that was read ahead, and then the rest. */
+async function* startingWith(first: Buffer | undefined, rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  if (first !== undefined) yield first;
+  yield* rest;
 }
 
 function fieldsOf(entry: Entry, pseudonym: string): RawFields {

@@ -3,6 +3,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import type { Learner } from "../learn/learner.ts";
 import type { SignatureChecker } from "../learn/signatures.ts";
+import type { OriginAccess } from "../policy/origin-access.ts";
 import type { DeclarationIndex } from "../storage/declarations.ts";
 import type { Ledger, Store } from "../storage/store.ts";
 
@@ -47,6 +48,8 @@ export interface ProxySettings {
   readonly parentProxies: ParentProxies;
   /** PEM of every root that an origin's certificate may chain to. */
   readonly originRoots: string;
+  /** Origins that want a certificate of larder, or have roots of their own. */
+  readonly originAccess: readonly OriginAccess[];
   /** Name of this proxy in `Via` and `Cache-Status`; a loop is seen by it, so it differs from instance to instance. */
   readonly pseudonym: string;
 }
@@ -85,6 +88,8 @@ export interface ListenOptions {
   /** A name or IP literal; port 0 picks a free one. */
   readonly host: string;
   readonly port: number;
+  /** A listening socket of this process, bound to that address already: a service manager has handed it over. */
+  readonly fd?: number;
   /** Every exchange that comes in here belongs to this session of the ledger. */
   readonly session?: string;
 }
@@ -115,6 +120,6 @@ export interface Proxy {
   /** @throws LarderError `LISTEN_FAILED` with the address and the system's reason. */
   listen(options: ListenOptions): Promise<Listener>;
   counters(): ProxyCounters;
-  /** Stops accepting, lets exchanges under way finish for `drainMs`, then destroys what is left. */
+  /** Stops accepting, lets exchanges under way finish for `drainMs`, then cuts what is left. */
   close(options: { readonly drainMs: number }): Promise<void>;
 }

@@ -4,6 +4,8 @@ import { type Digest, digestOf, Hasher } from "../core/digest.ts";
 import type { ByteRange } from "../core/entry.ts";
 import { LarderError, systemCode } from "../core/errors.ts";
 import { type Layout, shardOf } from "./layout.ts";
+import { QuickDisk } from "./quick-disk.ts";
+import type { SealedBody } from "./staging.ts";
 
 /**
  * How much of a blob is read at once. Measured on Node 20: 64 KiB costs 620–930 ms of CPU per GB, 256 KiB 200–380, 1 MiB 145;
@@ -16,6 +18,7 @@ const VERIFY_BYTES = 1024 * 1024;
 /** The blobs as files: never changed, replaced or removed only as a whole. */
 export class BlobFiles {
   readonly #layout: Layout;
+  readonly #quickDisk = new QuickDisk();
 
   constructor(layout: Layout) {
     this.#layout = layout;
@@ -31,8 +34,20 @@ export class BlobFiles {
     }
   }
 
-  /** Moves a sealed staging file to where its digest names it, over whatever lies there. Atomic. */
-  async publish(stagingFile: string, digest: Digest): Promise<void> {
+  /**
+   * Puts a sealed body where its digest names it, over whatever lies there. Atomic.
+   * @param durability `first` has the bytes survive a power cut before anything names them
+   */
+  async publish({ file, digest, inMemory }: SealedBody, durability: "first" | "later"): Promise<void> {
+    const path = this.#layout.blobFile(digest);
+    if (inMemory !== undefined && file.bytes === 0 && durability === "later" && !this.#quickDisk.isResting)
+      return this.#quickDisk.write(inMemory, { draftPath: file.path, path });
+    if (inMemory !== undefined) await file.complete(inMemory);
+    if (durability === "first") await file.sync();
+    await this.#rename(file.path, digest);
+  }
+
+  async #rename(stagingFile: string, digest: Digest): Promise<void> {
     const blobFile = this.#layout.blobFile(digest);
     try {
       await rename(stagingFile, blobFile);

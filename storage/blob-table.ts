@@ -17,6 +17,13 @@ interface BlobRow {
   readonly synced: number;
 }
 
+export interface BlobTotals {
+  readonly blobs: number;
+  readonly bytes: number;
+  /** When any of them was last used. */
+  readonly lastUsedMs: number;
+}
+
 /** Use of a blob: when it was last read. */
 export type LastUsed = readonly [digest: Digest, atMs: number];
 
@@ -71,8 +78,8 @@ export class BlobTable {
     for (const [digest, atMs] of uses) this.#statements.noteUse.run(atMs, toRaw(digest), atMs);
   }
 
-  totals(): { readonly blobs: number; readonly bytes: number } {
-    return this.#statements.totals.get() ?? { blobs: 0, bytes: 0 };
+  totals(): BlobTotals {
+    return this.#statements.totals.get() ?? { blobs: 0, bytes: 0, lastUsedMs: 0 };
   }
 }
 
@@ -97,8 +104,8 @@ function prepare(db: Database) {
     noteUse: db.prepare<[number, Buffer, number]>(
       "UPDATE blob SET last_used_ms = ? WHERE sha256 = ? AND last_used_ms < ?",
     ),
-    totals: db.prepare<[], { readonly blobs: number; readonly bytes: number }>(
-      "SELECT count(*) AS blobs, coalesce(sum(bytes), 0) AS bytes FROM blob",
+    totals: db.prepare<[], BlobTotals>(
+      `SELECT count(*) AS blobs, coalesce(sum(bytes), 0) AS bytes, coalesce(max(last_used_ms), 0) AS lastUsedMs FROM blob`,
     ),
   };
 }

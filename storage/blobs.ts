@@ -3,7 +3,7 @@ import { LRUCache } from "lru-cache";
 import type { Clock } from "../core/clock.ts";
 import type { Digest } from "../core/digest.ts";
 import { type ByteRange, SMALL_BODY_BYTES } from "../core/entry.ts";
-import { LarderError } from "../core/errors.ts";
+import { LarderError, systemCode } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { BlobFiles } from "./blob-files.ts";
 import type { BlobFacts, BlobTable, LastUsed } from "./blob-table.ts";
@@ -53,7 +53,7 @@ export class Blobs {
    * Puts the sealed body where its digest names it, then has `writeRows` write the rows, all or none of them; when that
    * fails the file goes again. @param writeRows returns whether the blob is new to the index
    */
-  publish(body: SealedBody, writeRows: () => boolean): Promise<void> {
+  publish(body: SealedBody, writeRows: () => Promise<boolean>): Promise<void> {
     return this.#turns.take(body.digest, async () => {
       const known = this.#dependencies.table.get(body.digest);
       await this.#place(body, known);
@@ -89,9 +89,21 @@ export class Blobs {
 
   /** Deletes the blobs and every entry that names them; open readers finish. Resolves when the files are gone too. */
   async drop(digests: readonly Digest[]): Promise<void> {
-    const gone = this.#dependencies.deleteRows(digests);
+    const gone = await this.#deleteRows(digests);
     for (const blob of gone) this.#forget(blob);
     for (const { digest } of gone) await this.removeIfUnknown(digest);
+  }
+
+  /** On a disk so full that not even the index can be written, the files go first: that makes room for the end of the rows. */
+  async #deleteRows(digests: readonly Digest[]): Promise<readonly BlobFacts[]> {
+    const { deleteRows, files } = this.#dependencies;
+    try {
+      return deleteRows(digests);
+    } catch (error) {
+      if (systemCode(error) !== "SQLITE_FULL") throw error;
+      for (const digest of digests) await this.#turns.take(digest, () => files.remove(digest));
+      return deleteRows(digests);
+    }
   }
 
   /** Accounts for a blob whose row is gone, and removes its file unless it has been published again meanwhile. */
@@ -130,15 +142,14 @@ export class Blobs {
    */
   async #place(body: SealedBody, known: BlobFacts | undefined): Promise<void> {
     const { files } = this.#dependencies;
-    if (known === undefined) return files.publish(body.file.path, body.digest);
+    if (known === undefined) return files.publish(body, "later");
     if (!this.#suspects.has(body.digest) && (await files.isWhole(body.digest, body.bytes))) return body.file.unlink();
-    await body.file.sync();
-    await files.publish(body.file.path, body.digest);
+    await files.publish(body, "first");
   }
 
-  async #rowsOrNothing(digest: Digest, writeRows: () => boolean): Promise<boolean> {
+  async #rowsOrNothing(digest: Digest, writeRows: () => Promise<boolean>): Promise<boolean> {
     try {
-      return writeRows();
+      return await writeRows();
     } catch (error) {
       if (this.#dependencies.table.get(digest) === undefined) await this.#dependencies.files.remove(digest);
       throw error;

@@ -16,15 +16,22 @@ export interface EvictorDependencies {
   candidates(limit: number): readonly BlobFacts[];
   /** Resolves when the files are gone too. */
   drop(digests: readonly Digest[]): Promise<void>;
+  /** Looks again what the disk has room for. */
+  look(): Promise<void>;
   onFault(error: unknown): void;
+}
+
+/** Why eviction stopped above the limit: there is no sense in trying again before something has changed. */
+interface Impasse {
+  readonly blobBytes: number;
+  readonly limitBytes: number;
 }
 
 /** Keeps the store under its limit, in small batches off the hot path. */
 export class Evictor {
   readonly #dependencies: EvictorDependencies;
   #running: Promise<void> | undefined;
-  /** What the blobs held when nothing more could be evicted; there is no sense in trying before that changes. */
-  #stuckAtBytes: number | undefined;
+  #impasse: Impasse | undefined;
 
   constructor(dependencies: EvictorDependencies) {
     this.#dependencies = dependencies;
@@ -33,8 +40,7 @@ export class Evictor {
   /** Begins to evict when the store is over its limit. Cheap: call it whenever something has grown. */
   poke(): void {
     const { quota } = this.#dependencies;
-    if (quota.usedBytes <= quota.maxBytes || this.#running !== undefined) return;
-    if (quota.blobBytes === this.#stuckAtBytes) return;
+    if (quota.usedBytes <= quota.limitBytes || this.#running !== undefined || this.#isStuck()) return;
     this.#running = this.#evict()
       .catch(this.#dependencies.onFault)
       .finally(() => {
@@ -47,33 +53,56 @@ export class Evictor {
     while (this.#running !== undefined) await this.#running;
   }
 
-  async #evict(): Promise<void> {
-    const { quota, log } = this.#dependencies;
-    while (quota.usedBytes > quota.maxBytes * LOW_WATER) {
-      await nextTurn();
-      if ((await this.#evictBatch()) > 0) continue;
-      if (this.#stuckAtBytes === undefined && quota.usedBytes > quota.maxBytes)
-        log.warn(
-          { usedBytes: quota.usedBytes, maxBytes: quota.maxBytes },
-          "the store is full and nothing may be evicted",
-        );
-      this.#stuckAtBytes = quota.blobBytes;
-      return;
-    }
-    this.#stuckAtBytes = undefined;
+  #isStuck(): boolean {
+    const { blobBytes, limitBytes } = this.#dependencies.quota;
+    return this.#impasse?.blobBytes === blobBytes && limitBytes <= this.#impasse.limitBytes;
   }
 
-  /** @returns how many went */
+  async #evict(): Promise<void> {
+    const { quota } = this.#dependencies;
+    while (quota.usedBytes > quota.limitBytes * LOW_WATER) {
+      await nextTurn();
+      const evictedBytes = await this.#evictBatch();
+      if (evictedBytes === 0) return this.#stop("the store is full and nothing may be evicted");
+      if (quota.isBoundByDisk && !(await this.#hasFreed(evictedBytes)))
+        return this.#stop("the disk is full, and evicting frees nothing of it");
+    }
+    this.#impasse = undefined;
+    quota.isExhausted = false;
+  }
+
+  /** Says so once, until eviction works again. Below the limit there is nothing to say: only the low water was not reached. */
+  #stop(why: string): void {
+    const { quota, log } = this.#dependencies;
+    const { usedBytes, blobBytes, limitBytes } = quota;
+    if (this.#impasse === undefined && usedBytes > limitBytes) log.warn({ usedBytes, maxBytes: limitBytes }, why);
+    this.#impasse = { blobBytes, limitBytes };
+    quota.isExhausted = true;
+  }
+
+  /** @returns how many bytes went */
   async #evictBatch(): Promise<number> {
     const { quota, candidates, drop } = this.#dependencies;
-    let excessBytes = quota.usedBytes - quota.maxBytes * LOW_WATER;
+    const excessBytes = quota.usedBytes - quota.limitBytes * LOW_WATER;
     const batch: Digest[] = [];
+    let batchBytes = 0;
     for (const { digest, bytes } of candidates(BATCH_BLOBS)) {
-      if (excessBytes <= 0) break;
+      if (batchBytes >= excessBytes) break;
       batch.push(digest);
-      excessBytes -= bytes;
+      batchBytes += bytes;
     }
     await drop(batch);
-    return batch.length;
+    return batchBytes;
+  }
+
+  /**
+   * Whether the disk has got what was evicted: a snapshot, a hard link or an open reader may still hold it, and to go on would
+   * empty the store for nothing. What the disk has room for stays the same when it has, whatever is being filled meanwhile.
+   */
+  async #hasFreed(evictedBytes: number): Promise<boolean> {
+    const { quota, look } = this.#dependencies;
+    const before = quota.limitBytes;
+    await look();
+    return quota.limitBytes > before - evictedBytes / 2;
   }
 }

@@ -8,6 +8,7 @@ import { BlobFiles } from "./blob-files.ts";
 import { type BlobFacts, BlobTable } from "./blob-table.ts";
 import { Blobs } from "./blobs.ts";
 import { type Database, transact } from "./database.ts";
+import { DiskRoom } from "./disk-room.ts";
 import { EntryTable } from "./entries.ts";
 import { Evictor } from "./evict.ts";
 import { FaultLog } from "./faults.ts";
@@ -15,11 +16,13 @@ import type { Layout } from "./layout.ts";
 import { listEntries } from "./listing.ts";
 import type { WriterLock } from "./lock.ts";
 import { Quota } from "./quota.ts";
+import { RowGroups } from "./row-groups.ts";
 import { DiskStaging, type SealedBody } from "./staging.ts";
 import type { EntryDraft, EntryFreshening, StageOptions, Staging, Store, StoreListing, StoreUsage } from "./store.ts";
 import { blobsOnDisk } from "./sweep.ts";
 import { Syncer } from "./sync.ts";
 import { Upkeep } from "./upkeep.ts";
+import { useClock } from "./use-clock.ts";
 
 export interface LocalStoreDependencies {
   readonly db: Database;
@@ -28,6 +31,7 @@ export interface LocalStoreDependencies {
   /** Whether blobs may lie on disk that a crash kept out of the index. */
   readonly mayHoldUnnamed: boolean;
   readonly maxBytes: number;
+  readonly minFreeBytes: number;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -44,13 +48,16 @@ export class LocalStore implements Store {
   readonly #db: Database;
   readonly #layout: Layout;
   readonly #clock: Clock;
+  readonly #useClock: Clock;
   readonly #faults: FaultLog;
   readonly #entries: EntryTable;
   readonly #table: BlobTable;
   readonly #quota: Quota;
   readonly #evictor: Evictor;
+  readonly #diskRoom: DiskRoom;
   readonly #syncer: Syncer;
   readonly #blobs: Blobs;
+  readonly #rowGroups: RowGroups;
   readonly #upkeep = new Upkeep(() => this.#keepUp());
   readonly #stagings = new Set<Staging>();
   /** Staging files of this run are told apart by it from any that an earlier run left. */
@@ -63,7 +70,7 @@ export class LocalStore implements Store {
   /** Blobs that an entry ceased to name; those that none names any more go with the next upkeep. */
   readonly #orphaned = new Set<Digest>();
 
-  constructor({ db, layout, lock, mayHoldUnnamed, maxBytes, clock, log }: LocalStoreDependencies) {
+  constructor({ db, layout, lock, mayHoldUnnamed, maxBytes, minFreeBytes, clock, log }: LocalStoreDependencies) {
     this.#db = db;
     this.#lock = lock;
     this.#layout = layout;
@@ -72,6 +79,7 @@ export class LocalStore implements Store {
     this.#faults = new FaultLog(log);
     this.#entries = new EntryTable(db, HOT_ROW_BYTES);
     this.#table = new BlobTable(db);
+    this.#rowGroups = new RowGroups(db);
     this.#syncer = new Syncer(db, this.#table, layout);
     this.#quota = new Quota(maxBytes, () => this.#evictor.poke());
     this.#evictor = new Evictor({
@@ -82,13 +90,19 @@ export class LocalStore implements Store {
         return this.#table.leastRecentlyUsed(limit);
       },
       drop: (digests) => this.#blobs.drop(digests),
+      look: () => this.#diskRoom.look(),
       onFault: (error) => this.#faults.report("blob", error),
     });
+    this.#diskRoom = new DiskRoom(layout.rootDir, minFreeBytes, this.#quota, (error) =>
+      this.#faults.report("blob", error),
+    );
+    const { blobs, bytes, lastUsedMs } = this.#table.totals();
+    this.#useClock = useClock(clock, lastUsedMs);
     this.#blobs = new Blobs({
       table: this.#table,
       files: new BlobFiles(layout),
       quota: this.#quota,
-      clock,
+      clock: this.#useClock,
       log,
       faults: this.#faults,
       hotBytes: HOT_BODY_BYTES,
@@ -98,8 +112,8 @@ export class LocalStore implements Store {
         this.#upkeep.request();
       },
     });
-    const { blobs, bytes } = this.#table.totals();
     this.#quota.addBlobs(blobs, bytes);
+    this.#diskRoom.watch();
     this.#sweeping = mayHoldUnnamed ? this.#sweep() : Promise.resolve();
   }
 
@@ -164,6 +178,7 @@ export class LocalStore implements Store {
   /** Waits until what runs behind is done: sweeping after a crash, eviction, removal, making durable. */
   async settled(): Promise<void> {
     await this.#sweeping;
+    await this.#diskRoom.look();
     await this.#evictor.idle();
     await this.#upkeep.run();
     await this.#blobs.idle();
@@ -177,6 +192,7 @@ export class LocalStore implements Store {
   async #close(): Promise<void> {
     await Promise.all([...this.#stagings].map((staging) => staging.close()));
     await this.settled();
+    this.#diskRoom.close();
     this.#db.close();
     this.#lock.release(this.#isTidy);
   }
@@ -188,14 +204,15 @@ export class LocalStore implements Store {
   async #publish(body: SealedBody, draft: EntryDraft): Promise<Entry> {
     const nowMs = this.#clock();
     const entry: Entry = Object.freeze({ ...draft, digest: body.digest, bytes: body.bytes, storedMs: nowMs });
-    await this.#blobs.publish(body, () => {
-      const { isNew, replaced } = this.#inTransaction(() => ({
-        isNew: this.#table.put(entry, nowMs),
+    await this.#blobs.publish(body, async () => {
+      const { isNew, replaced } = await this.#rowGroups.add(() => ({
+        isNew: this.#table.put(entry, this.#useClock()),
         replaced: this.#entries.put(entry),
       }));
       this.#mayBeOrphaned(replaced);
       return isNew;
     });
+    this.#faults.recovered("index");
     this.#faults.recovered("staging");
     return entry;
   }

@@ -18,6 +18,8 @@ export interface StoreOptions {
   readonly rootDir: string;
   /** What the blobs and the bodies under way may take together, in bytes. */
   readonly maxBytes: number;
+  /** What is to stay free on the disk for others, in bytes; nothing unless given. */
+  readonly minFreeBytes?: number;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -29,7 +31,13 @@ export type StoreReader = Pick<Store, "find" | "usage" | "list"> & { close(): vo
  * Opens the store as its one writer, making it if there is none.
  * @throws LarderError `STORE_LOCKED`, `STORE_NEWER`, `STORE_UNREADABLE` or `STORE_UNWRITABLE`; nothing has been changed then.
  */
-export async function openStore({ rootDir, maxBytes, clock, log }: StoreOptions): Promise<LocalStore> {
+export async function openStore({
+  rootDir,
+  maxBytes,
+  minFreeBytes = 0,
+  clock,
+  log,
+}: StoreOptions): Promise<LocalStore> {
   const layout = layoutOf(rootDir);
   await makePrivateDir(rootDir);
   const lock = takeWriterLock(layout, { pid: process.pid, sinceMs: clock() });
@@ -40,7 +48,8 @@ export async function openStore({ rootDir, maxBytes, clock, log }: StoreOptions)
     db = openDatabase(file);
     await makeFolders(layout);
     await emptyStaging(layout);
-    return new LocalStore({ db, layout, lock, mayHoldUnnamed: lock.isAfterCrash && !isNew, maxBytes, clock, log });
+    const mayHoldUnnamed = lock.isAfterCrash && !isNew;
+    return new LocalStore({ db, layout, lock, mayHoldUnnamed, maxBytes, minFreeBytes, clock, log });
   } catch (error) {
     db?.close();
     lock.release(!lock.isAfterCrash);

@@ -22,6 +22,7 @@ interface Share {
 
 /** Exact account of what a store holds: blobs committed, and bodies on their way in. */
 export class Quota {
+  /** What its user allows the store; {@link limitBytes} may be less. */
   readonly maxBytes: number;
   readonly #onGrowth: () => void;
   #blobs = 0;
@@ -31,6 +32,9 @@ export class Quota {
   #reservedBytes = 0;
   /** What bodies under way will need at their end, as far as it is known. */
   #neededBytes = 0;
+  #diskBytes = Number.POSITIVE_INFINITY;
+  /** Nothing more may be evicted: bodies that would go beyond the limit are refused. */
+  isExhausted = false;
 
   /** @param onGrowth called whenever more is used than before */
   constructor(maxBytes: number, onGrowth: () => void) {
@@ -54,6 +58,21 @@ export class Quota {
   /** Blobs, and the room that bodies under way take or take next. */
   get usedBytes(): number {
     return this.#blobBytes + this.#reservedBytes;
+  }
+
+  /** What blobs and bodies under way may take together: what the user allows, and the disk. */
+  get limitBytes(): number {
+    return Math.min(this.maxBytes, this.#diskBytes);
+  }
+
+  get isBoundByDisk(): boolean {
+    return this.#diskBytes < this.maxBytes;
+  }
+
+  /** @param bytes what may still be taken of the disk, as was seen just now; below 0 when too much was */
+  noteSpare(bytes: number): void {
+    this.#diskBytes = Math.max(0, this.#blobBytes + this.#stagingBytes + bytes);
+    this.#onGrowth();
   }
 
   addBlobs(blobs: number, bytes: number): void {
@@ -100,12 +119,15 @@ export class Quota {
   }
 
   #refuseBeyondLimit(moreBytes: number): void {
-    const neededBytes = this.#neededBytes + moreBytes;
-    if (neededBytes <= this.maxBytes) return;
+    const neededBytes = this.#neededBytes + moreBytes + (this.isExhausted ? this.#blobBytes : 0);
+    const { limitBytes } = this;
+    if (neededBytes <= limitBytes) return;
+    const whose = this.isExhausted ? "bodies under way and what must be kept" : "bodies under way";
+    const cure = this.isBoundByDisk ? "free space on the disk, or lower --min-free-space" : "raise --max-bytes";
     throw new LarderError(
       "STORE_UNWRITABLE",
-      `bodies under way need ${neededBytes} bytes, more than the whole store may hold (${this.maxBytes}); raise --max-bytes`,
-      { details: { reason: "limit", neededBytes, maxBytes: this.maxBytes } },
+      `${whose} need ${neededBytes} bytes, more than the whole store may hold (${limitBytes}); ${cure}`,
+      { details: { reason: this.isBoundByDisk ? "disk" : "limit", neededBytes, maxBytes: limitBytes } },
     );
   }
 }

@@ -32,6 +32,12 @@ export class StagingFile {
     this.#bytes += bytesWritten;
   }
 
+  /** Makes the file, if there is none yet, and sees that all of the body is in it. */
+  async complete(body: Buffer): Promise<void> {
+    await this.create();
+    while (this.#bytes < body.length) await this.append([body.subarray(this.#bytes)]);
+  }
+
   /** At least one and at most `maxBytes` bytes from `position`. Rejects when the file does not reach so far. */
   async read(position: number, maxBytes: number): Promise<Buffer> {
     const length = Math.min(maxBytes, this.#bytes - position);

@@ -35,7 +35,7 @@ export interface StagingDependencies {
   onClose(): void;
 }
 
-/** A body under way, written behind in batches and hashed as it comes; small ones meet the disk only when sealed. */
+/** A body under way, written behind in batches and hashed as it comes; small ones meet the disk only when committed. */
 export class DiskStaging implements Staging {
   readonly #dependencies: StagingDependencies;
   readonly #file: StagingFile;
@@ -92,7 +92,7 @@ export class DiskStaging implements Staging {
 
   async seal(): Promise<Sealed> {
     await this.#writing;
-    if (this.#fault === undefined && this.#state === "open") this.#writing = this.#write(1);
+    if (this.#fault === undefined && this.#state === "open" && !this.#isAllInMemory) this.#writing = this.#write(1);
     await this.#writing;
     this.#sealed = { digest: this.#hasher.digest(), bytes: this.appendedBytes };
     return this.#sealed;
@@ -130,6 +130,11 @@ export class DiskStaging implements Staging {
     this.#window.dropBefore(this.#window.end);
     this.#reservation?.release();
     this.#dependencies.onClose();
+  }
+
+  /** A small body needs no file before it is published: most of those that are dropped never meet the disk. */
+  get #isAllInMemory(): boolean {
+    return this.#file.bytes === 0 && this.appendedBytes <= SMALL_BODY_BYTES;
   }
 
   get #unwrittenBytes(): number {

@@ -1,10 +1,12 @@
-import { open } from "node:fs/promises";
+import { closeSync, fdatasync, openSync } from "node:fs";
+import { promisify } from "node:util";
 import type { Digest } from "../core/digest.ts";
 import { systemCode } from "../core/errors.ts";
 import type { BlobTable } from "./blob-table.ts";
 import { type Database, transact } from "./database.ts";
 import { type Layout, shardOf } from "./layout.ts";
 
+const datasync = promisify(fdatasync);
 /** fsyncs at the same time: two share the file system's journal writes, and leave half of libuv's threads to downloads. */
 const PARALLEL_SYNCS = 2;
 /** Blobs between two checkpoints: a write-ahead log of about 20 MiB. */
@@ -83,12 +85,18 @@ async function syncAll(paths: readonly string[]): Promise<void> {
   await Promise.all(Array.from({ length: PARALLEL_SYNCS }, lane));
 }
 
-/** What is gone by now (evicted) needs no syncing. */
+/**
+ * What is gone by now (evicted) needs no syncing. Opening and closing a file that was written a second ago waits for nothing:
+ * only the fsync is worth a thread of its own.
+ */
 async function syncPath(path: string): Promise<void> {
+  let fd: number | undefined;
   try {
-    const handle = await open(path, "r");
-    await handle.datasync().finally(() => handle.close());
+    fd = openSync(path, "r");
+    await datasync(fd);
   } catch (error) {
     if (systemCode(error) !== "ENOENT") throw error;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
   }
 }

@@ -6,15 +6,19 @@ import { EXIT } from "../usage.ts";
 
 /** `larder config`: every setting, its value and where it came from. */
 export async function showConfig(invocation: Invocation): Promise<number> {
-  const { settings, origins, written, repositories } = loadConfig(invocation);
+  const { settings, origins, written, repositories, originFiles } = loadConfig(invocation);
   if (invocation.flags["json"] === true) {
     const values = SETTING_KEYS.map((key) => [key, { value: settings[key], ...origins[key] }]);
-    printJson({ ...Object.fromEntries(values), repositories });
+    printJson({ ...Object.fromEntries(values), repositories, originFiles });
     return EXIT.ok;
   }
   for (const line of tabulate(SETTING_KEYS.map((key) => [key, written[key].join(", "), describeOrigin(origins[key])])))
     print(line);
   for (const { name, ecosystem, bases } of repositories) print(`${name}: ${ecosystem} at ${bases.join(", ")}`);
+  for (const { host, client, caFile } of originFiles)
+    print(
+      `origin ${host}: ${[client?.certFile, client?.keyFile, caFile].filter((file) => file !== undefined).join(", ")}`,
+    );
   return EXIT.ok;
 }
 

@@ -5,19 +5,18 @@ import type { Log } from "../../core/log.ts";
 import { formatAuthority } from "../../core/target.ts";
 import { type Config, loadConfig } from "../config.ts";
 import { startControlServer } from "../control-server.ts";
+import type { Environment } from "../directories.ts";
 import { loopbackFor, removeFragments, writeEnvironment } from "../env-files.ts";
 import type { Invocation } from "../invocation.ts";
 import { createLog } from "../log.ts";
 import { print } from "../output.ts";
+import { inheritedSockets, notifyServiceManager } from "../service-manager.ts";
 import { EXIT, SIGNAL_EXIT_BASE } from "../usage.ts";
 import { type Larder, wire } from "../wire.ts";
 
-/** A service manager's patience is longer; a download that needs more is resumed by its client. */
-const DRAIN_MS = 10_000;
-
 /** `larder serve`: runs until the first signal, which lets running downloads finish; the second ends at once. */
 export async function serve(invocation: Invocation): Promise<number> {
-  const config = loadConfig(invocation);
+  const config = withInheritedSockets(loadConfig(invocation), invocation.env);
   const log = createLog(config.settings.logLevel);
   endOnUncaught(log);
   const stopped = firstSignal();
@@ -25,7 +24,7 @@ export async function serve(invocation: Invocation): Promise<number> {
   try {
     await serveUntil(stopped, { invocation, config, larder, log });
   } finally {
-    await larder.close({ drainMs: DRAIN_MS });
+    await larder.close({ drainMs: config.settings.drainTimeout });
   }
   log.info({}, "stopped");
   return EXIT.ok;
@@ -51,11 +50,19 @@ async function serveUntil(
     writeEnvironment(root, { proxyUrl: loopbackFor(urls[0]), baseImage });
     // In one write: a reader that has seen the first line and leaves must not end the proxy by a closed pipe.
     print(urls.map((url) => `larder listening on ${url}`).join("\n"));
-    log.info({ signal: await stopped, drainMs: DRAIN_MS }, "stopping");
+    notifyServiceManager("READY=1", invocation.env, log);
+    log.info({ signal: await stopped, drainMs: config.settings.drainTimeout }, "stopping");
+    notifyServiceManager("STOPPING=1", invocation.env, log);
   } finally {
     forget();
     await control.close();
   }
+}
+
+/** Sockets that a service manager has bound take the place of the addresses to listen on. */
+function withInheritedSockets(config: Config, env: Environment): Config {
+  const listen = inheritedSockets(env, process.pid);
+  return listen.length === 0 ? config : { ...config, settings: { ...config.settings, listen } };
 }
 
 /** A machine without IPv6 has no `[::1]`; that is a fault only for those who asked for it. */

@@ -6,17 +6,18 @@ import { findRunning } from "../control-client.ts";
 import { type DeclarationSummary, type Explanation, explain } from "../explain.ts";
 import type { Invocation } from "../invocation.ts";
 import { withDeclarationsOnDisk } from "../open-store.ts";
+import { loadOriginAccess } from "../origin-access.ts";
 import { formatBytes, print, printJson, tabulate } from "../output.ts";
 import { EXIT } from "../usage.ts";
 
 /** `larder why URL`: asks the running larder, which knows its own settings, else looks into the store itself. */
 export async function why(invocation: Invocation): Promise<number> {
-  const { settings } = loadConfig(invocation);
+  const { settings, originFiles } = loadConfig(invocation);
   const { uri } = parseTarget(invocation.operands[0] ?? "");
   const running = await findRunning(settings.root, invocation.env);
   const explanation = await (running?.why(uri) ??
     withDeclarationsOnDisk(settings, (store, declarations) =>
-      explain(uri, { store, declarations, clock: systemClock, settings }),
+      explain(uri, { store, declarations, clock: systemClock, settings, originAccess: loadOriginAccess(originFiles) }),
     ));
   if (invocation.flags["json"] === true) printJson(explanation);
   else for (const line of describe(explanation, settings.root)) print(line);

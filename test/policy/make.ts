@@ -19,7 +19,8 @@ export function makeContext(changes: Partial<PlanContext> = {}): PlanContext {
 }
 
 export function makeRequest(fields: RawFields = [], changes: Partial<RequestView> = {}): RequestView {
-  return { method: "GET", target: TARGET, fields, record: toRecord(fields), realm: PUBLIC_REALM, ...changes };
+  const realms = { realm: PUBLIC_REALM, sharedRealm: PUBLIC_REALM };
+  return { method: "GET", target: TARGET, fields, record: toRecord(fields), ...realms, ...changes };
 }
 
 /** A response that came `agoSeconds` ago, in no time, with a Date of that moment unless the fields have one. */

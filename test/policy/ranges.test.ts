@@ -46,10 +46,34 @@ describe("Range (RFC 9110 §14.1.2, §14.2)", () => {
     "bytes=1.0-2",
     "items=0-1",
     "bytes 0-1",
-    "bytes=0-1, 3-4",
+    "bytes=0-1, x",
+    "bytes=,",
+    `bytes=${Array.from({ length: 33 }, (_, i) => `${2 * i}-${2 * i}`).join(",")}`,
     "bytes=0 - 1",
   ])("gives the whole for %s", (value) => {
     expect(readRange(value, 10)).toEqual({ kind: "whole" });
+  });
+
+  const several = (...ranges: [number, number][]) => ({
+    kind: "parts",
+    ranges: ranges.map(([first, last]) => ({ first, last })),
+  });
+
+  it.each([
+    ["bytes=0-1, 3-4", several([0, 1], [3, 4])],
+    ["bytes=7-,0-1", several([7, 9], [0, 1])],
+    ["bytes=0-0,-1", several([0, 0], [9, 9])],
+    ["bytes=0-1,,3-4,", several([0, 1], [3, 4])],
+    ["bytes=5-6,0-1,6-8", several([0, 1], [5, 8])],
+    ["bytes=0-1,2-3", part(0, 3)],
+    ["bytes=0-,1-2", part(0, 9)],
+    ["bytes=0-1,20-30", part(0, 1)],
+  ])("reads several ranges, made one where they touch: %s (§15.3.7.2)", (value, expected) => {
+    expect(readRange(value, 10)).toEqual(expected);
+  });
+
+  it("cannot satisfy several ranges of which none is there", () => {
+    expect(readRange("bytes=10-11,12-", 10)).toEqual({ kind: "unsatisfiable" });
   });
 
   it("reads any text without failing, and no range that lies outside", () => {
@@ -57,9 +81,8 @@ describe("Range (RFC 9110 §14.1.2, §14.2)", () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), near), fc.nat(1000), (value, bytes) => {
         const reading = readRange(value, bytes);
-        if (reading.kind !== "part") return true;
-        const { first, last } = reading.range;
-        return first >= 0 && first <= last && last < bytes;
+        const ranges = reading.kind === "part" ? [reading.range] : reading.kind === "parts" ? reading.ranges : [];
+        return ranges.every(({ first, last }) => first >= 0 && first <= last && last < bytes);
       }),
     );
   });

@@ -44,6 +44,7 @@ const settings: ProxySettings = {
   rangeWaitBytes: 16 * 1024 * 1024,
   parentProxies: { http: undefined, https: undefined, noProxy: "" },
   originRoots: "",
+  originAccess: [],
   pseudonym: "larder-test",
 };
 
@@ -91,7 +92,7 @@ const declare = (body: Buffer, over: Partial<Declaration> = {}): Declaration => 
 
 function lead(path: string, declared?: Declaration, { elsewhere = [], ...more }: LeadOptions = {}) {
   const target = parseTarget(`${origin.url}${path}`);
-  const request = { method: "GET", target, fields: [], record: {}, realm: PUBLIC_REALM };
+  const request = { method: "GET", target, fields: [], record: {}, realm: PUBLIC_REALM, sharedRealm: PUBLIC_REALM };
   const key = `GET ${target.uri}`;
   const fields = { pseudonym: "larder-test", coding: "identity", whole: true } as const;
   const places = [target, ...elsewhere.map((other) => parseTarget(`${origin.url}${other}`))];

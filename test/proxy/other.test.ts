@@ -2,6 +2,7 @@ import { once } from "node:events";
 import http, { type IncomingMessage, type InformationEvent } from "node:http";
 import { describe, expect } from "vitest";
 import { get } from "../support/client.ts";
+import { noise } from "../support/noise.ts";
 import type { Handler } from "../support/origin.ts";
 import { test } from "./workbench.ts";
 
@@ -140,5 +141,55 @@ describe("interim answers (RFC 9110 §15.2)", () => {
     expect((await send(larder.port, method, `${origin.url}/page`, interims)).statusCode).toBe(200);
     expect(interims.map(({ statusCode }) => statusCode)).toEqual([102, 103]);
     expect(interims[1]?.headers).toMatchObject({ link: "</style.css>; rel=preload", "x-hint": "one" });
+  });
+});
+
+describe("several ranges (RFC 9110 §15.3.7.2)", () => {
+  const partsOf = (answer: { readonly headers: http.IncomingHttpHeaders; readonly body: Buffer }) => {
+    const boundary = /^multipart\/byteranges; boundary=(.+)$/.exec(answer.headers["content-type"] ?? "")?.[1];
+    expect(answer.headers["content-length"]).toBe(String(answer.body.length));
+    const [before, ...pieces] = answer.body.toString("latin1").split(`--${boundary}`);
+    expect([before, pieces.pop()]).toEqual(["", "--\r\n"]);
+    return pieces.map((piece) => {
+      const [head = "", body] = piece.slice(2, -2).split("\r\n\r\n");
+      return { head: head.split("\r\n"), body };
+    });
+  };
+
+  test.for([
+    ["small", 1000],
+    ["large", 300_000],
+  ] as const)("of a %s stored body come as one answer", async ([, bytes], { origin, startLarder }) => {
+    const larder = await startLarder();
+    const body = noise("ranges", bytes);
+    origin.serve("/page", (_, response) => {
+      response.writeHead(200, { ...FRESH, "Content-Type": "text/plain", ETag: '"1"' }).end(body);
+    });
+    await get(larder, `${origin.url}/page`);
+    const answer = await get(larder, `${origin.url}/page`, { Range: "bytes=0-9, -5", "If-Range": '"1"' });
+    expect(answer.status).toBe(206);
+    expect(answer.headers["content-range"]).toBeUndefined();
+    expect(partsOf(answer)).toEqual([
+      { head: ["Content-Type: text/plain", `Content-Range: bytes 0-9/${bytes}`], body: body.toString("latin1", 0, 10) },
+      {
+        head: ["Content-Type: text/plain", `Content-Range: bytes ${bytes - 5}-${bytes - 1}/${bytes}`],
+        body: body.toString("latin1", bytes - 5),
+      },
+    ]);
+  });
+
+  test("of a payload that is not there yet come when it is", async ({ origin, startLarder }) => {
+    const larder = await startLarder();
+    const body = noise("payload", 200_000);
+    origin.serve("/a.rpm", (_, response) => {
+      response.writeHead(200, { "Content-Length": body.length, ETag: '"1"' }).write(body.subarray(0, 1000));
+      setImmediate(() => response.end(body.subarray(1000)));
+    });
+    const answer = await get(larder, `${origin.url}/a.rpm`, { Range: "bytes=199999-, 0-0" });
+    expect(answer.status).toBe(206);
+    expect(partsOf(answer).map((part) => part.body)).toEqual([
+      body.toString("latin1", 199_999),
+      body.toString("latin1", 0, 1),
+    ]);
   });
 });

@@ -34,6 +34,7 @@ const SETTINGS: ProxySettings = {
   rangeWaitBytes: 16 * 1024 * 1024,
   parentProxies: { http: undefined, https: undefined, noProxy: "" },
   originRoots: "",
+  originAccess: [],
   pseudonym: "larder-test",
 };
 

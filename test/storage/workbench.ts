@@ -34,6 +34,7 @@ class RecordingLog implements Log {
 interface OpenOptions {
   readonly rootDir: string;
   readonly maxBytes: number;
+  readonly minFreeBytes: number;
 }
 
 /** A folder with a clock, a log and the stores opened in it. */

@@ -21,6 +21,8 @@ export interface OriginRequest {
 export interface OriginOptions {
   /** With a certificate it speaks https, else http. */
   readonly tls?: KeyPair | undefined;
+  /** PEM of the authority whose certificate every client must show. */
+  readonly clientAuthority?: string;
   /** The name its `url` carries; it listens on the loopback address. */
   readonly name?: string;
 }
@@ -35,14 +37,17 @@ export class Origin {
   #requests: OriginRequest[] = [];
   #port = 0;
 
-  private constructor({ tls, name = "127.0.0.1" }: OriginOptions) {
+  private constructor({ tls, clientAuthority, name = "127.0.0.1" }: OriginOptions) {
     this.scheme = tls === undefined ? "http" : "https";
     this.#name = name;
     const answer = (request: IncomingMessage, response: CountedResponse) => this.#answer(request, response);
 
     const options = { ServerResponse: CountedResponse, keepAlive: true };
+    const demand = { ca: clientAuthority, requestCert: clientAuthority !== undefined, rejectUnauthorized: true };
     this.#server =
-      tls === undefined ? http.createServer(options, answer) : https.createServer({ ...options, ...tls }, answer);
+      tls === undefined
+        ? http.createServer(options, answer)
+        : https.createServer({ ...options, ...tls, ...demand }, answer);
   }
 
   static async start(options: OriginOptions = {}): Promise<Origin> {
