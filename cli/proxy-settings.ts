@@ -24,6 +24,7 @@ export function proxySettings(settings: Settings, env: Environment, instance: In
     bodyTimeoutMs: settings.bodyTimeout,
     tunnelIdleMs: settings.tunnelIdleTimeout,
     rootFreshForMs: settings.rootFreshFor,
+    targetedFields: settings.targetedField,
     fillsPerOrigin: settings.fillsPerOrigin,
     verifyRanges: settings.verifyRanges,
     rangeWaitBytes: settings.rangeWait,

@@ -28,6 +28,7 @@ export interface KindTypes {
   readonly count: number;
   readonly demand: (typeof DEMANDS)[number];
   readonly image: string;
+  readonly fieldName: string;
   readonly rangePolicy: (typeof RANGE_POLICIES)[number];
   readonly logLevel: LogLevel;
 }
@@ -101,6 +102,10 @@ export const KINDS: { readonly [K in Kind]: KindReader<KindTypes[K]> } = {
   image: {
     schema: () => v.pipe(text, v.regex(/^[^\s\p{Cc}]+$/u)),
     allowed: "a name such as docker.io/library/debian:12, without spaces",
+  },
+  fieldName: {
+    schema: () => v.pipe(text, v.regex(/^[!#$%&'*+.^_`|~0-9a-z-]+$/i), v.toLowerCase()),
+    allowed: "the name of a field, such as CDN-Cache-Control",
   },
   rangePolicy: { schema: () => v.picklist(RANGE_POLICIES), allowed: RANGE_POLICIES.join(", ") },
   logLevel: { schema: () => v.picklist(LOG_LEVELS), allowed: LOG_LEVELS.join(", ") },

@@ -13,6 +13,7 @@ export type Kind =
   | "demand"
   | "image"
   | "rangePolicy"
+  | "fieldName"
   | "logLevel";
 
 /** What `--help` shows in place of a value. */
@@ -30,6 +31,7 @@ export const PLACEHOLDERS: Readonly<Record<Kind, string>> = {
   demand: "demand",
   image: "image",
   rangePolicy: "policy",
+  fieldName: "name",
   logLevel: "level",
 };
 
@@ -206,6 +208,13 @@ export const SETTINGS = {
     fallback: "5m",
     help: "upper bound of the freshness of metadata that names everything else; 0 asks the origin each time",
     reason: "a build of many steps sees one state; a fix published now is seen within minutes",
+  },
+  targetedField: {
+    kind: "fieldName",
+    isList: true,
+    fallback: [],
+    help: "response field that stands in for Cache-Control and Expires where an origin sends it, such as CDN-Cache-Control; the first given goes first",
+    reason: "such a field is meant for a site's own content network, and larder is nobody's until its user says so",
   },
   verifyRanges: {
     kind: "rangePolicy",

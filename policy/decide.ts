@@ -1,11 +1,19 @@
 import { type Entry, PUBLIC_REALM } from "../core/entry.ts";
 import { type FieldRecord, fieldValue, type RawFields } from "../core/fields.ts";
-import { isTooOld, type RequestWishes, readDirectives, readWishes, secondsOf } from "./cache-control.ts";
+import {
+  type Directives,
+  isTooOld,
+  type RequestWishes,
+  readDirectives,
+  readWishes,
+  secondsOf,
+} from "./cache-control.ts";
 import { ageSeconds, forbidsStale, freshForSeconds } from "./freshness.ts";
 import { parseHttpDate } from "./http-date.ts";
 import type { ForwardReason, Plan, PlanContext, RequestView } from "./plan.ts";
 import { isWholeRange } from "./ranges.ts";
 import { variantOf } from "./selecting.ts";
+import { heardFields } from "./targeted.ts";
 
 /**
  * Decides what is to be done with a GET or HEAD (RFC 9111 §4), given every stored response of `GET <target URI>`, newest
@@ -57,7 +65,7 @@ function planStored(
   const isFresh = ttlSeconds > 0;
   const isWanted = !wishes.noCache && !isTooOld(age, wishes) && (isFresh ? ttlSeconds >= wishes.minFreshSeconds : true);
   if (isWanted && isFresh) return { action: "serve", entry, freshness: "fresh", ttlSeconds };
-  if (isWanted && maySatisfyStale(entry, wishes, -ttlSeconds))
+  if (isWanted && maySatisfyStale(wishes, { ...context, ttlSeconds }))
     return { action: "serve", entry, freshness: "stale", ttlSeconds };
   if (wishes.onlyIfCached) return { action: "refuse", code: "ONLY_IF_CACHED" };
 
@@ -73,22 +81,25 @@ function planStored(
   return { action: "revalidate", entry, conditional, reason };
 }
 
+type StaleContext = PlanContext & { readonly entry: Entry; readonly ttlSeconds: number };
+
 /** The response allows to be served stale for a while, if it is revalidated meanwhile (RFC 5861 §3). Package metadata is not. */
-function mayRevalidateBehind(
-  request: RequestView,
-  wishes: RequestWishes,
-  { entry, class: resourceClass, ttlSeconds }: PlanContext & { readonly entry: Entry; readonly ttlSeconds: number },
-): boolean {
+function mayRevalidateBehind(request: RequestView, wishes: RequestWishes, context: StaleContext): boolean {
+  const { class: resourceClass, ttlSeconds } = context;
   if (request.method !== "GET" || wishes.noStore || wishes.minFreshSeconds > 0) return false;
   if (ttlSeconds > 0 || resourceClass === "root" || resourceClass === "member") return false;
-  const directives = readDirectives(fieldValue(entry.fields, "cache-control"));
+  const directives = directivesOf(context);
   return !forbidsStale(directives) && -ttlSeconds <= (secondsOf(directives, "stale-while-revalidate") ?? -1);
 }
 
 /** The client takes stale responses (RFC 9111 §5.2.1.2) and the response does not forbid it (§4.2.4). */
-function maySatisfyStale(entry: Entry, { maxStaleSeconds }: RequestWishes, staleForSeconds: number): boolean {
-  if (maxStaleSeconds === undefined || staleForSeconds > maxStaleSeconds) return false;
-  return !forbidsStale(readDirectives(fieldValue(entry.fields, "cache-control")));
+function maySatisfyStale({ maxStaleSeconds }: RequestWishes, context: StaleContext): boolean {
+  if (maxStaleSeconds === undefined || -context.ttlSeconds > maxStaleSeconds) return false;
+  return !forbidsStale(directivesOf(context));
+}
+
+function directivesOf({ entry, targets }: StaleContext): Directives {
+  return readDirectives(fieldValue(heardFields(entry.fields, targets), "cache-control"));
 }
 
 /** The conditions of a revalidation (RFC 9111 §4.3.1); empty when the response has no validator. */

@@ -12,6 +12,7 @@ import { isStrongMatch, isWeak, isWeakMatch } from "./entity-tag.ts";
 import { parseHttpDate } from "./http-date.ts";
 import type { ExchangeTimes, PlanContext, RequestView, ResponseHead } from "./plan.ts";
 import { type StoringContext, storedFields, updatedFields } from "./stored-fields.ts";
+import { heardFields } from "./targeted.ts";
 
 /** The share of the time since the last modification for which a response is taken to be fresh (RFC 9111 §4.2.2). */
 const HEURISTIC_SHARE = 0.1;
@@ -49,9 +50,11 @@ function correctedInitialAgeMs({ fields, requestMs, responseMs }: Entry): number
  * older than the root that declares it is a hash sum mismatch.
  */
 export function freshForSeconds(
-  entry: FreshnessSource,
-  context: Pick<PlanContext, "class" | "rootFreshForMs" | "isImmutable">,
+  stored: FreshnessSource,
+  context: Pick<PlanContext, "class" | "rootFreshForMs" | "isImmutable" | "targets">,
 ): number {
+  const fields = heardFields(stored.fields, context.targets);
+  const entry = fields === stored.fields ? stored : { ...stored, fields };
   const directives = readDirectives(fieldValue(entry.fields, "cache-control"));
   if (directives.get("no-cache") === true) return 0;
   const explicit = explicitLifetimeSeconds(entry, directives);
@@ -100,7 +103,7 @@ export function freshenFields(
 }
 
 function freshened(entry: Entry, { fields: received }: ResponseHead, context: StoringContext) {
-  const directives = readDirectives(fieldValue(received, "cache-control"));
+  const directives = readDirectives(fieldValue(heardFields(received, context.targets), "cache-control"));
   const fields = updatedFields(entry.fields, storedFields(received, directives, context));
   return { fields, requestMs: context.requestMs, responseMs: context.responseMs };
 }
@@ -158,7 +161,7 @@ export function mayServeStale(
   const isShared = entry.realm === request.sharedRealm && request.realm === request.sharedRealm;
   if (context.class !== "other" && entry.status < 400 && isShared) return true;
 
-  const directives = readDirectives(fieldValue(entry.fields, "cache-control"));
+  const directives = readDirectives(fieldValue(heardFields(entry.fields, context.targets), "cache-control"));
   const wishes = readWishes(request.record);
   const age = ageSeconds(entry, context.nowMs);
   const isUnwanted = wishes.noCache || wishes.minFreshSeconds > 0 || isTooOld(age, wishes);

@@ -21,6 +21,8 @@ export interface PlanContext {
   /** Upper bound of a root's freshness; 0 = always revalidate. */
   readonly rootFreshForMs: number;
   readonly coding: Coding;
+  /** Targeted fields that stand in for Cache-Control, the first most: RFC 9213. */
+  readonly targets?: readonly string[] | undefined;
   /** The format never gives the name to other bytes: heuristics may trust it. */
   readonly isImmutable?: boolean | undefined;
 }

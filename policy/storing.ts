@@ -5,6 +5,7 @@ import { explicitLifetimeSeconds, HEURISTICALLY_CACHEABLE } from "./freshness.ts
 import type { RequestView, ResponseHead } from "./plan.ts";
 import { type Selection, variantOf } from "./selecting.ts";
 import { type StoringContext, storedFields } from "./stored-fields.ts";
+import { heardFields } from "./targeted.ts";
 
 /** Why a response is not stored, as logs and `detail` of Cache-Status say it. */
 type StoringRefusal =
@@ -35,12 +36,13 @@ const SHARE_AUTHORIZED = ["public", "s-maxage", "must-revalidate"];
  * 200 even without freshness information: it is then revalidated. Partial answers and 304s are stored by nobody.
  */
 export function judge(request: RequestView, head: ResponseHead, context: StoringContext): Judgement {
-  const directives = readDirectives(fieldValue(head.fields, "cache-control"));
+  const heard = { ...head, fields: heardFields(head.fields, context.targets) };
+  const directives = readDirectives(fieldValue(heard.fields, "cache-control"));
   const forbidden = whyForbidden(request, head.status, directives);
   if (forbidden !== undefined) return refuse(forbidden);
   const realm = realmOfAnswer(request, isPackage(head, context), directives);
   if (realm === undefined) return refuse("authorization");
-  const worthless = whyWorthless(request, head, { ...context, directives });
+  const worthless = whyWorthless(request, heard, { ...context, directives });
   if (worthless !== undefined) return refuse(worthless);
   const selection = variantOf(head.fields, request, context.coding);
   if (selection === undefined) return refuse("vary-any");
@@ -54,7 +56,7 @@ export function judge(request: RequestView, head: ResponseHead, context: Storing
  */
 export function judgeDeclared(request: RequestView, head: ResponseHead, context: StoringContext): Judgement {
   if (head.status !== 200) return refuse("status");
-  const directives = readDirectives(fieldValue(head.fields, "cache-control"));
+  const directives = readDirectives(fieldValue(heardFields(head.fields, context.targets), "cache-control"));
   const realm = realmOfAnswer(request, true, directives) ?? request.realm;
   return { store: true, realm, fields: storedFields(head.fields, new Map(), context), variant: "", selecting: [] };
 }

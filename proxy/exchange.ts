@@ -105,7 +105,8 @@ export class Exchanges {
     const rootFreshForMs = isOutdated ? 0 : settings.rootFreshForMs;
     const signedUri = rootSignedBy(target);
     if (signedUri !== undefined) generations.noteSignature(signedUri, target);
-    const context = { class: resourceClass, coding, isImmutable, rootFreshForMs };
+    const { targetedFields: targets } = settings;
+    const context = { class: resourceClass, coding, isImmutable, rootFreshForMs, targets };
     await this.#get({ reply, view, context, key: entryKeyOf("GET", target.uri), place, signature });
   }
 

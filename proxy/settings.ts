@@ -41,6 +41,8 @@ export interface ProxySettings {
   readonly tunnelIdleMs: number;
   /** Upper bound of a root's freshness; 0 = always revalidate. */
   readonly rootFreshForMs: number;
+  /** Targeted fields that stand in for Cache-Control (RFC 9213), in lower case, the first most. */
+  readonly targetedFields: readonly string[];
   readonly fillsPerOrigin: number;
   readonly verifyRanges: RangePolicy;
   /** Length up to which a part of a declared file waits until the whole is verified. */

@@ -139,6 +139,7 @@ describe("what a value may be", () => {
     ["logLevel", "debug", "debug"],
     ["verifyRanges", "refuse", "refuse"],
     ["rangeWait", "4MiB", 4 * 2 ** 20],
+    ["targetedField", ["CDN-Cache-Control"], ["cdn-cache-control"]],
     [
       "listen",
       ["[::1]:0", "LOCALHOST:80"],
@@ -168,6 +169,7 @@ describe("what a value may be", () => {
     ["logLevel", "loud"],
     ["verifyRanges", "never"],
     ["rangeWait", "auto"],
+    ["targetedField", ["CDN Cache Control"]],
     ["rangeWait", "0"],
     ["root", ""],
     ["listen", ["3142"]],

@@ -39,6 +39,7 @@ const settings: ProxySettings = {
   bodyTimeoutMs: 5_000,
   tunnelIdleMs: 5_000,
   rootFreshForMs: 0,
+  targetedFields: [],
   fillsPerOrigin: 4,
   verifyRanges: "wait",
   rangeWaitBytes: 16 * 1024 * 1024,

@@ -144,6 +144,17 @@ describe("interim answers (RFC 9110 §15.2)", () => {
   });
 });
 
+describe("CDN-Cache-Control (RFC 9213)", () => {
+  test("stands in for Cache-Control when the user says so, and is passed on", async ({ origin, startLarder }) => {
+    const larder = await startLarder({ settings: { targetedFields: ["cdn-cache-control"] } });
+    origin.serve("/page", saying({ "Cache-Control": "no-store", "CDN-Cache-Control": "max-age=1000" }, "page"));
+    await get(larder, `${origin.url}/page`);
+    const { headers } = await get(larder, `${origin.url}/page`);
+    expect(headers["cache-status"]).toContain("hit");
+    expect(headers).toMatchObject({ "cache-control": "no-store", "cdn-cache-control": "max-age=1000" });
+  });
+});
+
 describe("several ranges (RFC 9110 §15.3.7.2)", () => {
   const partsOf = (answer: { readonly headers: http.IncomingHttpHeaders; readonly body: Buffer }) => {
     const boundary = /^multipart\/byteranges; boundary=(.+)$/.exec(answer.headers["content-type"] ?? "")?.[1];

@@ -29,6 +29,7 @@ const SETTINGS: ProxySettings = {
   bodyTimeoutMs: 5_000,
   tunnelIdleMs: 60_000,
   rootFreshForMs: 300_000,
+  targetedFields: [],
   fillsPerOrigin: 16,
   verifyRanges: "wait",
   rangeWaitBytes: 16 * 1024 * 1024,
