@@ -9,6 +9,7 @@ const ROOMS = {
   storage: [],
   certs: [],
   clients: [],
+  reach: [],
   learn: ["ecosystems", "storage"],
   proxy: ["policy", "ecosystems"],
 };

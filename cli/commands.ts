@@ -87,6 +87,26 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: async () => (await import("./commands/proxy-env.ts")).proxyEnv,
   },
   {
+    usage: "gateway",
+    summary: "forward connections to the proxy, wherever it is",
+    description:
+      "Listens on a port of this machine's loopback, for guests that know no other address, and hands each connection to the proxy of\n" +
+      "this store, or to the first of --to that answers within a second. Names are looked up for each connection. It ends with\n" +
+      "the process that started it.",
+    settings: PLACE_KEYS,
+    options: [
+      ["--to <places>", "host:port of the proxy, or several, separated by commas: the first that answers is taken"],
+      ["--override-file <path>", "file of places that go before --to, read anew for each connection"],
+      ["--listen <host:port>", "address to listen on (default: 127.0.0.1:3142); port 0 picks a free one"],
+      ["--stdio", "forward stdin and stdout instead, as one connection, for QEMU's guestfwd=…-cmd:"],
+    ],
+    examples: [
+      ["larder gateway --to cache.example:3142,10.0.0.2:3142", "QEMU guests reach it at 10.0.2.2:3142"],
+      ["larder gateway --stdio", "one connection over stdin and stdout"],
+    ],
+    load: async () => (await import("./commands/gateway.ts")).gateway,
+  },
+  {
     usage: "env",
     summary: "the fragments that proxy-env prints",
     commands: [

@@ -111,7 +111,8 @@ export const KINDS: { readonly [K in Kind]: KindReader<KindTypes[K]> } = {
   logLevel: { schema: () => v.picklist(LOG_LEVELS), allowed: LOG_LEVELS.join(", ") },
 };
 
-function readListen(written: string): HostPort | undefined {
+/** An address to listen on; port 0 picks a free one. @returns `undefined` when it is none. */
+export function readListen(written: string): HostPort | undefined {
   const match = /^(.+):([0-9]{1,5})$/.exec(written);
   const host = match === null ? undefined : readHost(match[1] as string);
   const port = Number(match?.[2]);

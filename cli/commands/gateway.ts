@@ -1,0 +1,79 @@
+import { Duplex } from "node:stream";
+import { LarderError } from "../../core/errors.ts";
+import { formatAuthority, type HostPort } from "../../core/target.ts";
+import { dialFirst, lookUpBySystem } from "../../reach/dial-first.ts";
+import { type DialProxy, forward, openGateway } from "../../reach/gateway.ts";
+import { readOverride } from "../../reach/override.ts";
+import { parsePlace, parsePlaces, USUAL_PORT } from "../../reach/place.ts";
+import { loadConfig } from "../config.ts";
+import { findRunning } from "../control-client.ts";
+import type { Invocation } from "../invocation.ts";
+import { createLog } from "../log.ts";
+import { print } from "../output.ts";
+import { readListen } from "../setting-kinds.ts";
+import { EXIT } from "../usage.ts";
+
+/** How long one place may take to answer before the next is tried. */
+const PATIENCE_MS = 1_000;
+/** How often a gateway looks whether the process that started it is still there. */
+const PARENT_CHECK_MS = 500;
+const USUAL_PLACE: HostPort = { host: "127.0.0.1", port: USUAL_PORT };
+
+/** `larder gateway`: forwards connections to wherever the proxy is, until a signal comes or its parent has gone. */
+export async function gateway(invocation: Invocation): Promise<number> {
+  const { stdio, listen } = invocation.flags;
+  const dialProxy = dialerOf(invocation);
+  if (stdio === true) {
+    if (listen !== undefined) throw new LarderError("USAGE", "--stdio has no address to listen on; leave out --listen");
+    await forwardStdio(dialProxy);
+    return EXIT.ok;
+  }
+  const log = createLog("info");
+  const place = listen === undefined ? USUAL_PLACE : readListen(String(listen));
+  if (place === undefined)
+    throw new LarderError("USAGE", `--listen ${listen} is no address; write one such as 127.0.0.1:3142 or [::1]:0`);
+  const opened = await openGateway(place, dialProxy, log);
+  print(`larder gateway listening on ${formatAuthority({ ...place, port: opened.port })}`);
+  log.info({ because: await ended() }, "stopping");
+  await opened.close();
+  return EXIT.ok;
+}
+
+async function forwardStdio(dialProxy: DialProxy): Promise<void> {
+  const client = Duplex.from({ readable: process.stdin, writable: process.stdout });
+  try {
+    await forward(client, dialProxy);
+  } finally {
+    // An open stdin would keep the process.
+    client.destroy();
+  }
+}
+
+/** Asked anew for each connection: the file may have changed, the proxy moved, a name another address. */
+function dialerOf(invocation: Invocation): DialProxy {
+  const { to, overrideFile } = invocation.flags;
+  const named = typeof to === "string" ? parsePlaces(to) : undefined;
+  return async () => {
+    const first = typeof overrideFile === "string" ? await readOverride(overrideFile) : [];
+    const rest = named ?? (await placesOfOwn(invocation));
+    return dialFirst([...first, ...rest], { timeoutMs: PATIENCE_MS, lookup: lookUpBySystem });
+  };
+}
+
+/** Where the larder of this store listens now. */
+async function placesOfOwn(invocation: Invocation): Promise<readonly HostPort[]> {
+  const { root } = loadConfig(invocation).settings;
+  const report = await (await findRunning(root, invocation.env))?.status();
+  return report?.listening.map(parsePlace) ?? [];
+}
+
+/** Resolves when it is time to end. */
+function ended(): Promise<string> {
+  const parent = process.ppid;
+  return new Promise((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.once(signal, () => resolve(signal));
+    setInterval(() => {
+      if (process.ppid !== parent) resolve("the process that started it has gone");
+    }, PARENT_CHECK_MS).unref();
+  });
+}
