@@ -20,12 +20,14 @@ import { type Generations, uriOf } from "./generations.ts";
 import type { LocalSite } from "./local.ts";
 import { openMirror } from "./mirror.ts";
 import type { Forwarder } from "./origin-forward.ts";
+import type { Upgrader } from "./origin-upgrade.ts";
 import { readTarget } from "./read-target.ts";
 import { ExchangeRecord, type RecordDependencies } from "./record.ts";
 import { type Reply, sendError } from "./reply.ts";
 import { serveEntry } from "./respond.ts";
 import type { ProxySettings } from "./settings.ts";
 import type { SignedRoots } from "./signed-roots.ts";
+import { answerOn } from "./upgrade.ts";
 import { wayOf } from "./way.ts";
 
 export interface ExchangeDependencies {
@@ -36,6 +38,7 @@ export interface ExchangeDependencies {
   readonly generations: Generations;
   readonly signedRoots: SignedRoots;
   readonly forwarder: Forwarder;
+  readonly upgrader: Upgrader;
   readonly local: LocalSite;
   readonly addresses: AddressRules;
   readonly clock: Clock;
@@ -71,6 +74,32 @@ export class Exchanges {
     }
   }
 
+  /**
+   * Carries out a request to switch protocols on a connection that nobody reads any more.
+   * @param head what the client sent behind it
+   * @returns when the connection has ended. Never rejects.
+   */
+  async upgrade(request: IncomingMessage, head: Buffer): Promise<void> {
+    const { records, settings, addresses, upgrader } = this.#deps;
+    const response = answerOn(request);
+    const record = new ExchangeRecord(request.method ?? "", wayOf(request.socket), records);
+    const isOpen = (): boolean => !request.socket.destroyed;
+    const reply: Reply = { request, response, record, pseudonym: settings.pseudonym, isOpen };
+    response.on("error", () => undefined);
+    try {
+      if (record.way.refusal !== undefined) throw record.way.refusal;
+      const target = readTarget(request, record.way, reply.pseudonym);
+      if (target === "local") throw new LarderError("NOT_FOUND", "larder's own pages switch to no other protocol");
+      record.target = target;
+      addresses.checkPort(target.port);
+      await upgrader.upgrade(reply, { ...viewOf(request, target, settings), method: "GET" }, head);
+    } catch (error) {
+      sendError(reply, toLarderError(error));
+    }
+    const isSwitched = record.cacheStatus.fwdStatus === 101;
+    record.finish(isSwitched ? 101 : response.headersSent ? response.statusCode : undefined, true);
+  }
+
   #aim(reply: Reply): TargetUri | "local" {
     const { request, record, pseudonym } = reply;
     if (record.way.refusal !== undefined) throw record.way.refusal;
@@ -90,12 +119,9 @@ export class Exchanges {
     addresses.checkPort(target.port);
     const classification = classify(target, request.headers.accept);
     record.classification = classification;
-    const { rawHeaders: fields, headers } = request;
-    const method = request.method ?? "GET";
-    const certificate = certificateShownTo(target, settings.originAccess);
-    const realm = realmOf(target, headers, certificate);
-    const sharedRealm = sharedRealmOf(target, certificate);
-    const view: RequestView = { method, target, fields, record: headers, realm, sharedRealm };
+    const { headers } = request;
+    const view = viewOf(request, target, settings);
+    const { method } = view;
     if (method !== "GET" && method !== "HEAD") return await forwarder.forward(reply, view, "method");
     if (hasContent(headers)) return await forwarder.forward(reply, view, "bypass");
     const { class: resourceClass, coding, isImmutable, signature } = classification;
@@ -170,4 +196,11 @@ export class Exchanges {
     }
     await serveEntry(errand.reply, entry, this.#deps);
   }
+}
+
+function viewOf(request: IncomingMessage, target: TargetUri, { originAccess }: ProxySettings): RequestView {
+  const { method = "GET", rawHeaders: fields, headers } = request;
+  const certificate = certificateShownTo(target, originAccess);
+  const realm = realmOf(target, headers, certificate);
+  return { method, target, fields, record: headers, realm, sharedRealm: sharedRealmOf(target, certificate) };
 }

@@ -1,5 +1,6 @@
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import type net from "node:net";
+import type { Duplex } from "node:stream";
 import { LarderError, systemCode, toLarderError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { formatAuthority } from "../core/target.ts";
@@ -10,6 +11,7 @@ import { OpenConnections } from "./open-connections.ts";
 import { pipelineOf } from "./pipeline.ts";
 import { refuseRaw } from "./raw-answer.ts";
 import type { ListenOptions } from "./settings.ts";
+import { isHandedOn, readAgain } from "./upgrade.ts";
 import { hasWay, noteRequest, setWay, wayOf } from "./way.ts";
 
 export interface ListenerDependencies {
@@ -102,6 +104,9 @@ export class BoundListener {
         void exchanges.answer(request, response);
       });
     });
+    this.#server.on("upgrade", (request: IncomingMessage, _socket: Duplex, head: Buffer) =>
+      this.#upgrade(request, head),
+    );
     this.#server.on("connect", (request: IncomingMessage, socket: net.Socket, head: Buffer) => {
       const { connection } = wayOf(socket);
       this.#connections.begin(connection, "tunnel");
@@ -113,6 +118,21 @@ export class BoundListener {
     this.#server.on("error", (error) => {
       if (this.#port !== 0) log.error({ reason: error.message }, "cannot accept connections");
     });
+  }
+
+  #upgrade(request: IncomingMessage, head: Buffer): void {
+    const { socket } = request;
+    socket.on("error", () => undefined);
+    const { connection } = wayOf(socket);
+    // Behind other requests, whose answers would be mixed into what is spoken after the switch.
+    if (!pipelineOf(socket).isIdle) socket.destroy();
+    else if (!isHandedOn(request)) readAgain(request, head, this.#server);
+    else {
+      noteRequest(socket);
+      this.#connections.begin(connection, "tunnel");
+      const ended = this.#dependencies.exchanges.upgrade(request, head);
+      void ended.finally(() => this.#connections.end(connection, socket));
+    }
   }
 
   /** Every connection passes here first, before the parser sees it; what comes back out of a tunnel has its way already. */

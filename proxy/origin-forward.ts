@@ -1,12 +1,13 @@
-import http, { type ClientRequest, type IncomingMessage } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import { type Duplex, PassThrough } from "node:stream";
 import type httpProxy from "http-proxy";
 import { entryKeyOf } from "../core/entry.ts";
-import { LarderError, toLarderError } from "../core/errors.ts";
+import { LarderError } from "../core/errors.ts";
 import { eachField, fieldValue, withoutFields } from "../core/fields.ts";
-import { makeTarget, type Scheme, type TargetUri } from "../core/target.ts";
+import { makeTarget, type TargetUri } from "../core/target.ts";
 import { fieldsToOrigin } from "../policy/forwarding.ts";
 import type { RequestView, ResponseHead } from "../policy/plan.ts";
+import { createAgents } from "./origin-agents.ts";
 import type { Connect } from "./origin-connect.ts";
 import { originFault } from "./origin-faults.ts";
 import type { ParentProxy } from "./origin-parents.ts";
@@ -128,41 +129,15 @@ interface ForwardHooks {
   onResponse(incoming: IncomingMessage): void;
 }
 
-function createAgents(connect: Connect): Readonly<Record<Scheme, ConnectingAgent>> {
-  return { http: new ConnectingAgent("http:", connect), https: new ConnectingAgent("https:", connect) };
-}
-
-/** An http.Agent whose connections pass larder's access rules, parent proxies and TLS verification. */
-class ConnectingAgent extends http.Agent {
-  readonly protocol: string;
-  readonly defaultPort: number;
-  readonly #connect: Connect;
-
-  constructor(protocol: "http:" | "https:", connect: Connect) {
-    super({ keepAlive: true });
-    this.protocol = protocol;
-    this.defaultPort = protocol === "https:" ? 443 : 80;
-    this.#connect = connect;
-  }
-
-  /** node:http calls it with a callback and takes `undefined` for "later". */
-  override createConnection(
-    options: http.ClientRequestArgs,
-    done?: (error: Error | null, socket: Duplex) => void,
-  ): undefined {
-    const to = { host: String(options.host), port: Number(options.port) };
-    this.#connect(to, this.protocol === "https:").then(
-      (socket) => done?.(null, socket),
-      // Node reads no socket beside an error, but its types want one.
-      (error: unknown) => done?.(toLarderError(error), undefined as unknown as Duplex),
-    );
-  }
-}
-
 const EXPECT: ReadonlySet<string> = new Set(["expect"]);
 
 /** Replaces what http-proxy made of the fields by ours; the framing stays as the client chose it. */
-function setFields(outgoing: ClientRequest, view: RequestView, reply: Reply, parent: ParentProxy | undefined): void {
+export function setFields(
+  outgoing: ClientRequest,
+  view: RequestView,
+  reply: Reply,
+  parent: ParentProxy | undefined,
+): void {
   for (const name of outgoing.getHeaderNames()) outgoing.removeHeader(name);
   const fields = fieldsToOrigin(view, { pseudonym: reply.pseudonym, coding: "asked", whole: false });
   eachField(withoutFields(fields, EXPECT), (_name, value, line) => outgoing.appendHeader(line, value));

@@ -29,6 +29,11 @@ export class Pipeline {
     this.#waiting.length = 0;
   }
 
+  /** Whether nothing is under way or waiting, and more may come. */
+  get isIdle(): boolean {
+    return !this.#isCondemned && this.#underWay.size + this.#waiting.length === 0;
+  }
+
   get isCondemned(): boolean {
     return this.#isCondemned;
   }

@@ -17,6 +17,7 @@ import { createOrigin } from "./origin.ts";
 import { connectToOrigins, connectToParents, createTlsClient } from "./origin-connect.ts";
 import { createForwarder } from "./origin-forward.ts";
 import { ParentTable, tunnelThrough } from "./origin-parents.ts";
+import { createUpgrader } from "./origin-upgrade.ts";
 import type { Totals } from "./record.ts";
 import type { ListenOptions, Proxy, ProxyDependencies, ProxySettings } from "./settings.ts";
 import { SignedRoots } from "./signed-roots.ts";
@@ -40,6 +41,7 @@ export function createProxy(dependencies: ProxyDependencies, settings: ProxySett
     store.invalidate(key);
   };
   const forwarder = createForwarder({ ...routes, invalidate }, settings);
+  const upgrader = createUpgrader(routes, settings);
   const totals: Totals = { exchanges: 0, hits: 0, originBytes: 0, clientBytes: 0, mismatches: 0 };
   const records = { log, ledger, clock, totals, pseudonym: settings.pseudonym };
   const local = createLocalSite(pages, settings);
@@ -53,7 +55,7 @@ export function createProxy(dependencies: ProxyDependencies, settings: ProxySett
   const declaredFills = new DeclaredFills({ index, fills, generations, mismatches, clock, settings });
   const declaring = { index, store, fills, filling, declaredFills, generations, clock, settings };
   const declaredFiles = new DeclaredFiles(declaring);
-  const answering = { store, fills, filling, declaredFiles, generations, signedRoots, forwarder, local };
+  const answering = { store, fills, filling, declaredFiles, generations, signedRoots, forwarder, upgrader, local };
   const exchanges = new Exchanges({ ...answering, addresses, clock, records, settings });
   const tunnels = new Tunnels({ contexts, addresses, log, settings, openTunnel: routes.openTunnel });
   const startedMs = clock();
@@ -82,6 +84,7 @@ export function createProxy(dependencies: ProxyDependencies, settings: ProxySett
       fills.cancelAll();
       await drained;
       forwarder.close();
+      upgrader.close();
       await origin.close();
     },
   };

@@ -291,15 +291,6 @@ describe("a GET with content", () => {
   });
 });
 
-describe("a request to upgrade", () => {
-  test.for(["GET", "POST"])("with %s is answered as an ordinary one", async (method, { origin, startLarder }) => {
-    const larder = await startLarder();
-    origin.serve("/socket", (request, response) => void response.end(String(request.headers.upgrade)));
-    const headers = { Connection: "Upgrade", Upgrade: "websocket", "Sec-WebSocket-Version": "13" };
-    expect(String((await send(larder.port, method, `${origin.url}/socket`, { headers })).body)).toBe("undefined");
-  });
-});
-
 describe("a parent proxy that speaks TLS", () => {
   test("takes other methods too, with its credentials", async ({ authority, startLarder }) => {
     const seen: string[] = [];
