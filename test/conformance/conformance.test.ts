@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { ROOT, readDocuments } from "../docs/documents.ts";
 import { test } from "../support/fixtures.ts";
-import { count, type Result } from "./results.ts";
+import type { Result } from "./results.ts";
 import { runSuite } from "./run.ts";
 
 /** A row of the table of what does not pass, and why: `| \`id\`, \`id\` | why |`. */
@@ -34,6 +34,5 @@ describe("the cache-tests suite", () => {
     ]);
     expect(failed(plain)).toEqual(documented);
     expect(failed(intercepted)).toEqual(documented);
-    expect(count(plain, "required").passed).toBeGreaterThanOrEqual(143);
   });
 });
