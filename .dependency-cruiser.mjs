@@ -36,6 +36,8 @@ const OWNERS = {
   "node-forge": "certs",
   "lru-cache": "(certs|storage)",
   saxes: "ecosystems",
+  htmlparser2: "ecosystems",
+  "@streamparser/json": "ecosystems",
   fzstd: "learn",
   "xz-decompress": "learn",
   "unbzip2-stream": "learn",

@@ -4,7 +4,7 @@ import { type Entry, entryKeyOf, type Realm } from "../core/entry.ts";
 import { parseTarget, type TargetUri } from "../core/target.ts";
 import { classify } from "../ecosystems/classify.ts";
 import type { Classification } from "../ecosystems/ecosystem.ts";
-import { canonicalUri } from "../ecosystems/repository-path.ts";
+import { declaredNames } from "../ecosystems/repository-path.ts";
 import { decide } from "../policy/decide.ts";
 import { certificateShownTo, type OriginAccess } from "../policy/origin-access.ts";
 import type { Plan } from "../policy/plan.ts";
@@ -59,7 +59,7 @@ export function explain(uri: string, dependencies: ExplainDependencies): Explana
   const { store, clock, settings, originAccess } = dependencies;
   const target = parseTarget(uri);
   const realm = sharedRealmOf(target, certificateShownTo(target, originAccess));
-  const classification = classify(target, undefined);
+  const classification = classify(target);
   const found = store.find(entryKeyOf("GET", target.uri)).filter((entry) => entry.realm === realm);
   const facts = { uri: target.uri, classification, entries: found.map(summaryOf) };
   if (target.scheme === "https" && !mayIntercept(target.host, tunnelPatterns(settings, originAccess)))
@@ -87,8 +87,7 @@ function declarationOf(
   realm: Realm,
   { declarations, clock }: Pick<ExplainDependencies, "declarations" | "clock">,
 ): DeclarationSummary | undefined {
-  const uri = canonicalUri(target);
-  const found = uri === undefined ? undefined : declarations.find(uri, { realm, nowMs: clock() });
+  const [found] = declaredNames(target).flatMap((name) => declarations.find(name, { realm, nowMs: clock() }) ?? []);
   if (found === undefined) return undefined;
   const { kind, base, declaredBy, root, declaration } = found;
   return {

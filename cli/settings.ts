@@ -120,9 +120,9 @@ export const SETTINGS = {
     kind: "hostPattern",
     isList: true,
     fallback: [],
-    help: "host (or *.suffix) whose https mirror lists and metalinks are believed about mirrors at other hosts",
+    help: "host (or *.suffix) whose https mirror lists, metalinks and package indexes are believed about mirrors and file hosts other than itself",
     reason:
-      "beside the built-in list of distributions' mirror services; whoever stands here decides which bytes are right",
+      "beside the built-in list of distributions' mirror services and of PyPI; whoever stands here decides which bytes are right",
   },
   verifySignatures: {
     kind: "demand",

@@ -1,3 +1,4 @@
+import type { FieldRecord } from "../core/fields.ts";
 import type { TargetUri } from "../core/target.ts";
 import { deb } from "./deb.ts";
 import type { Classification, Ecosystem } from "./ecosystem.ts";
@@ -18,11 +19,11 @@ const ECOSYSTEMS: readonly Ecosystem[] = [npm, deb, rpm, nix, pypi];
 /**
  * Says what a URI names, by its shape alone. It may be wrong about a URI that only looks like a package: what it says
  * decides how long larder keeps an answer and how it asks for it, never whether the answer is right.
- * @param accept the request's Accept field.
+ * @param request its fields: formats without paths of their own are told apart by what is asked for.
  */
-export function classify(target: TargetUri, accept: string | undefined): Classification {
+export function classify(target: TargetUri, request: FieldRecord = {}): Classification {
   for (const ecosystem of ECOSYSTEMS) {
-    const classification = ecosystem.classify(target, accept);
+    const classification = ecosystem.classify(target, request);
     if (classification !== undefined) return classification;
   }
   return OTHER;

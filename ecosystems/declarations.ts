@@ -122,5 +122,6 @@ function complete(statement: Statement): Declared {
     name: statement.name,
     version: statement.version,
     arch: statement.arch,
+    publishedMs: statement.publishedMs,
   };
 }

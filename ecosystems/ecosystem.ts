@@ -1,4 +1,5 @@
 import type { ResourceClass } from "../core/entry.ts";
+import type { FieldRecord } from "../core/fields.ts";
 import type { TargetUri } from "../core/target.ts";
 
 export type { ResourceClass } from "../core/entry.ts";
@@ -29,6 +30,6 @@ export type SignatureForm = { readonly kind: "clearsigned" } | { readonly kind: 
 /** One package format: one file in this folder, one row in classify.ts. */
 export interface Ecosystem {
   readonly name: EcosystemName;
-  /** @param accept the request's Accept field. @returns `undefined` when the URI is not of this format. */
-  classify(target: TargetUri, accept: string | undefined): Classification | undefined;
+  /** @param request its fields. @returns `undefined` when the URI is not of this format. */
+  classify(target: TargetUri, request: FieldRecord): Classification | undefined;
 }

@@ -13,7 +13,10 @@ export type DocumentKind =
   | "rpm-primary"
   | "rpm-deltainfo"
   | "rpm-metalink"
-  | "rpm-mirrorlist";
+  | "rpm-mirrorlist"
+  | "pypi-simple"
+  | "nix-narinfo"
+  | "npm-packument";
 
 /** How a document is packed, as its name tells it; the bytes themselves have the last word (learn/decode.ts). */
 export type Compression = "plain" | "gzip" | "xz" | "zstd" | "bzip2" | "zchunk";
@@ -36,7 +39,7 @@ export interface RepositoryPlace {
   readonly path: string;
   /**
    * Which root of the repository a root is: the folder of a Release file (`dists/bookworm/`; empty in a flat repository
-   * and for rpm). A member's URI does not tell how much of it is the suite: its scope is that of the root that declares it.
+   * and for rpm), a narinfo's name, the whole URI of what says different things at different places (a project's page). A member's URI does not tell how much of it is the suite: its scope is that of the root that declares it.
    */
   readonly scope: string | undefined;
 }
@@ -79,6 +82,8 @@ export interface Declared extends DeclaredContent {
   readonly name: string | undefined;
   readonly version: string | undefined;
   readonly arch: string | undefined;
+  /** When it was published, where the index tells it (PEP 700, npm's `time`). */
+  readonly publishedMs: number | undefined;
 }
 
 /** What a root says about itself. */

@@ -20,6 +20,8 @@ const TARBALL = /\/-\/(?:@[^/]+\/)?[^/]+\.tgz$/;
 const REGISTRY_TARBALL = /^\/(?:download\/@.+|.+\.tgz)$/;
 /** What an installer asks for when it wants a packument. */
 const ACCEPTS_PACKUMENT = "application/vnd.npm.install-v1+json";
+/** npm 11 asks for the full one, which is JSON as any other, and says what it is in a field of its own (pacote). */
+const REQUEST_TYPE = "pacote-req-type";
 /** A scoped name as npm clients write it, `@scope%2fname`, last in the path of any registry. */
 const SCOPED = /\/@[^/%]+%2f[^/]+$/i;
 /** `/name` or `/@scope/name`. */
@@ -28,12 +30,12 @@ const PACKUMENT = /^\/(?:@[^/]+\/)?[^/@-][^/]*$/;
 /** npm registries. What lies under `/-/` beside tarballs (audits, search, tags, keys) is *other*. */
 export const npm: Ecosystem = {
   name: "npm",
-  classify(target, accept) {
+  classify(target, request) {
     const path = pathOf(target);
     const isRegistry = REGISTRIES.has(target.host);
     if (TARBALL.test(path) || (isRegistry && REGISTRY_TARBALL.test(path))) return PAYLOAD;
     if (path.includes("/-/")) return undefined;
-    const isAskedFor = accept?.includes(ACCEPTS_PACKUMENT) === true;
+    const isAskedFor = String(request["accept"]).includes(ACCEPTS_PACKUMENT) || request[REQUEST_TYPE] === "packument";
     return isAskedFor || SCOPED.test(path) || (isRegistry && PACKUMENT.test(path)) ? ROOT : undefined;
   },
 };

@@ -20,10 +20,10 @@ const ACCEPTS_INDEX = "application/vnd.pypi.simple.";
 /** Python package indexes and their files. The JSON API (`/pypi/<name>/json`) names files too, but no installer reads it. */
 export const pypi: Ecosystem = {
   name: "pypi",
-  classify(target, accept) {
+  classify(target, { accept }) {
     const path = pathOf(target);
     if (WHEEL.test(path) || (SDIST.test(path) && FILE_FOLDER.test(path))) return PAYLOAD;
     if (METADATA.test(path)) return MEMBER;
-    return SIMPLE.test(path) || accept?.includes(ACCEPTS_INDEX) === true ? ROOT : undefined;
+    return SIMPLE.test(path) || String(accept).includes(ACCEPTS_INDEX) ? ROOT : undefined;
   },
 };

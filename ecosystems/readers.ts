@@ -5,7 +5,14 @@ import { namesRelativeTo } from "./deb-paths.ts";
 import { pdiffIndexReader } from "./deb-pdiff-index.ts";
 import { ReleaseReader } from "./deb-release.ts";
 import { sourcesReader } from "./deb-sources.ts";
+import type { EcosystemName } from "./ecosystem.ts";
 import type { DocumentKind, Emit, MetadataPlace, MetadataReader } from "./metadata.ts";
+import { locateNix } from "./nix-locate.ts";
+import { NarinfoReader } from "./nix-narinfo.ts";
+import { locateNpm } from "./npm-locate.ts";
+import { PackumentReader } from "./npm-packument.ts";
+import { locatePypi } from "./pypi-locate.ts";
+import { SimpleReader } from "./pypi-simple.ts";
 import { DeltainfoReader } from "./rpm-deltainfo.ts";
 import { locateRpm } from "./rpm-locate.ts";
 import { MetalinkReader } from "./rpm-metalink.ts";
@@ -31,14 +38,30 @@ const READERS: Readonly<Record<DocumentKind, (place: DocumentPlace, emit: Emit) 
   "rpm-deltainfo": (_, emit) => new DeltainfoReader(emit),
   "rpm-metalink": () => new MetalinkReader(),
   "rpm-mirrorlist": () => new MirrorlistReader(),
+  "pypi-simple": (place, emit) => new SimpleReader(place, emit),
+  "nix-narinfo": ({ base }, emit) => new NarinfoReader(base, emit),
+  "npm-packument": (place, emit) => new PackumentReader(place, emit),
 };
 
-const LOCATORS = [locateDeb, locateRpm];
+type Locate = (target: TargetUri) => MetadataPlace | undefined;
 
-/** Says which document of metadata a URI names, and about which repository; `undefined` when there is no reader for it. */
-export function locateMetadata(target: TargetUri): MetadataPlace | undefined {
-  for (const locate of LOCATORS) {
-    const place = locate(target);
+const LOCATORS: Readonly<Record<EcosystemName, Locate>> = {
+  deb: locateDeb,
+  rpm: locateRpm,
+  nix: locateNix,
+  npm: locateNpm,
+  pypi: locatePypi,
+};
+/** Those whose documents are known by their URI alone. */
+const PLAIN: readonly EcosystemName[] = ["deb", "rpm", "nix"];
+
+/**
+ * Says which document of metadata a URI names, and about which repository; `undefined` when there is no reader for it.
+ * @param ecosystem where the request tells it: a packument may have any name, and so may the page of an index.
+ */
+export function locateMetadata(target: TargetUri, ecosystem?: EcosystemName): MetadataPlace | undefined {
+  for (const name of ecosystem === undefined ? PLAIN : [ecosystem]) {
+    const place = LOCATORS[name](target);
     if (place !== undefined) return place;
   }
   return undefined;

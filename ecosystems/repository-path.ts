@@ -1,4 +1,5 @@
 import { parseTarget, type TargetUri } from "../core/target.ts";
+import { pathOf } from "./path.ts";
 
 /**
  * One file, one name. Clients write the same path in several ways (apt: `./c%2b%2b`, `%7e`; dnf: `//`, `%5e`), and
@@ -12,6 +13,8 @@ const TO_ENCODE = /[^\w\-.~!$&'()*+,;=:@/]/g;
 /** C0 controls and DEL: no package is called so, and they could split a request line. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is being refused
 const CONTROL = /[\u0000-\u001f\u007f]/;
+/** npm writes the slash of a scoped name so (`@scope%2fname`), and registries take both. */
+const SCOPE = /((?:^|\/)@[^/%]+)%2f/gi;
 /** Linux's PATH_MAX. */
 const MAX_PATH_OCTETS = 4096;
 
@@ -49,6 +52,30 @@ export function canonicalUri(target: TargetUri): string | undefined {
   return path === undefined ? undefined : `${target.scheme}://${target.authority}/${path}`;
 }
 
+/**
+ * As {@link canonicalUri}, of a file that its query tells apart from others: that is part of its name then, byte for byte,
+ * behind an encoded `?`.
+ */
+export function canonicalUriWithQuery(target: TargetUri): string | undefined {
+  const at = target.path.indexOf("?");
+  if (at < 0) return canonicalUri(target);
+  const uri = canonicalUri({ ...target, path: target.path.slice(0, at) });
+  const query = target.path.slice(at);
+  if (uri === undefined || query.length > MAX_PATH_OCTETS) return undefined;
+  return uri + query.replace(/[^\w\-.~!$&'()*+,;=:@]/g, encodeOctet);
+}
+
+/**
+ * The names under which something may be declared about a target: with its query, and without, for what a pre-signed URL has
+ * there differs each time. The most exact comes first.
+ */
+export function declaredNames(target: TargetUri): readonly string[] {
+  const plain = canonicalUri({ ...target, path: pathOf(target) });
+  const exact = canonicalUriWithQuery(target);
+  if (plain === undefined) return [];
+  return exact === undefined || exact === plain ? [plain] : [exact, plain];
+}
+
 /** The base that a document names in full, with or without its last `/`. @returns `undefined` when it is no plain http(s) URL. */
 export function canonicalBase(text: string): string | undefined {
   const target = targetOf(text);
@@ -71,7 +98,8 @@ export function targetOf(text: string): TargetUri | undefined {
 /** @returns `undefined` when a percent sign does not stand before two digits, or hides a slash. */
 function decode(path: string): string | undefined {
   // node:http gives one character for each octet; anything above was never on the wire.
-  const octets = /[\u0100-\uffff]/.test(path) ? utf8Octets(path) : path;
+  const written = /[\u0100-\uffff]/.test(path) ? utf8Octets(path) : path;
+  const octets = written.includes("@") ? written.replace(SCOPE, "$1/") : written;
   if (!octets.includes("%")) return octets;
   if (/%(?![0-9A-Fa-f]{2})|%2f/i.test(octets)) return undefined;
   return octets.replace(/%(..)/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));

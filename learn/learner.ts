@@ -1,8 +1,10 @@
 import type { Clock } from "../core/clock.ts";
+import type { DigestAlgorithm } from "../core/declaration.ts";
 import type { Digest } from "../core/digest.ts";
 import type { Realm } from "../core/entry.ts";
 import type { Log } from "../core/log.ts";
 import type { TargetUri } from "../core/target.ts";
+import type { MetadataPlace } from "../ecosystems/metadata.ts";
 import { locateMetadata } from "../ecosystems/readers.ts";
 import { canonicalUri } from "../ecosystems/repository-path.ts";
 import type { DeclarationIndex } from "../storage/declarations.ts";
@@ -15,6 +17,8 @@ export interface LearnJob {
   readonly target: TargetUri;
   readonly digest: Digest;
   readonly realm: Realm;
+  /** Where it stands, when its request told more than its URI does: a packument, the page of an index. */
+  readonly place?: MetadataPlace | undefined;
 }
 
 /** Reads metadata behind the downloads, in a thread of its own, one document at a time and in the order they came. */
@@ -26,6 +30,8 @@ export interface Learner {
   learn(job: LearnJob): Promise<LearnOutcome>;
   /** Makes the bases of each one repository, and no longer those that were configured before. Never rejects. */
   configure(repositories: readonly ConfiguredRepository[]): Promise<LearnOutcome>;
+  /** Hashes a stored blob by another algorithm. @returns lower-case hex; `undefined` when that is not possible. Never rejects. */
+  hash(blob: Digest, algorithm: DigestAlgorithm): Promise<string | undefined>;
   /**
    * Resolves when every document has been read that was handed in before and may declare something about the URI, or after
    * some seconds; `undefined` when there is none.
@@ -105,6 +111,12 @@ class ThreadedLearner implements Learner {
     return this.#inTurn(() => this.#carryOut({ kind: "configured", repositories, atMs: this.#clock() }));
   }
 
+  async hash(blob: Digest, algorithm: DigestAlgorithm): Promise<string | undefined> {
+    const task = { kind: "hash", file: this.#layout.blobFile(blob), algorithm } as const;
+    const result = await this.#inTurn(() => this.#run(task));
+    return result.kind === "hashed" ? result.digest : undefined;
+  }
+
   pending(uri: string, realm: Realm): Promise<void> | undefined {
     const outcomes = [...this.#lessons.values()]
       .filter((lesson) => lesson.realm === realm && lesson.bases.some((base) => uri.startsWith(base)))
@@ -133,9 +145,8 @@ class ThreadedLearner implements Learner {
   }
 
   /** A member is known as such by what its root declares, wherever it lies; so this is decided when its turn comes. */
-  #taskFor({ target, digest, realm }: LearnJob, atMs: number): LearnTask | undefined {
+  #taskFor({ target, digest, realm, place = locateMetadata(target) }: LearnJob, atMs: number): LearnTask | undefined {
     const stored = { digest, realm, atMs, file: this.#layout.blobFile(digest) };
-    const place = locateMetadata(target);
     if (place?.role === "mirrors") return { ...stored, ...place, kind: "mirrors", uri: target.uri };
     if (place?.role === "root")
       return { ...stored, ...place, kind: "root", uri: place.base + place.path, scope: place.scope ?? "" };
@@ -147,8 +158,7 @@ class ThreadedLearner implements Learner {
   }
 
   /** The base that a document is about, with its mirrors; where that is not known yet, all that its host has. */
-  #basesOf({ target, realm }: LearnJob, nowMs: number): readonly string[] {
-    const place = locateMetadata(target);
+  #basesOf({ target, realm, place = locateMetadata(target) }: LearnJob, nowMs: number): readonly string[] {
     if (place?.role === "mirrors") return place.base === undefined ? [] : [place.base];
     const uri = canonicalUri(target);
     const declared = uri === undefined ? undefined : this.#index.find(uri, { realm, nowMs });
@@ -159,7 +169,7 @@ class ThreadedLearner implements Learner {
   async #carryOut(task: LearnTask): Promise<LearnOutcome> {
     const result = await this.#run(task);
     this.#index.refresh();
-    return result.kind === "collected" ? IGNORED : result;
+    return result.kind === "collected" || result.kind === "hashed" ? IGNORED : result;
   }
 
   /** Removes what nothing leads to any more, while there is nothing to read. */

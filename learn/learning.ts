@@ -57,6 +57,8 @@ export class Learning {
         return this.#noteConfigured(task);
       case "collect":
         return { kind: "collected", isMoreLeft: this.#writer.collect(task.atMs) };
+      case "hash":
+        return hashFile(task.file, task.algorithm).then((digest) => ({ kind: "hashed", digest }));
       default:
         return task satisfies never;
     }

@@ -1,3 +1,4 @@
+import type { DigestAlgorithm } from "../core/declaration.ts";
 import type { Digest } from "../core/digest.ts";
 import type { Realm } from "../core/entry.ts";
 import type { DeclaredContent, MetadataDocument } from "../ecosystems/metadata.ts";
@@ -74,13 +75,24 @@ export interface CollectTask {
   readonly atMs: number;
 }
 
+/** Names a blob by another digest. */
+export interface HashTask {
+  readonly kind: "hash";
+  readonly file: string;
+  readonly algorithm: DigestAlgorithm;
+}
+
 export type LearnTask = RootTask | MemberTask | MirrorsTask | ConfiguredTask;
 
 /** What the main thread asks of the worker, one at a time. */
-export type Task = LearnTask | CollectTask;
+export type Task = LearnTask | CollectTask | HashTask;
 
 /** What the worker answers to any task. */
-export type TaskResult = LearnOutcome | { readonly kind: "collected"; readonly isMoreLeft: boolean };
+export type TaskResult =
+  | LearnOutcome
+  | { readonly kind: "collected"; readonly isMoreLeft: boolean }
+  /** Lower-case hex. */
+  | { readonly kind: "hashed"; readonly digest: string };
 
 /** What it takes to read a member, as the declaration of it keeps it. */
 export interface MemberReading {

@@ -1,7 +1,9 @@
 import type { Clock } from "../core/clock.ts";
+import type { Declaration } from "../core/declaration.ts";
 import { type Entry, PUBLIC_REALM } from "../core/entry.ts";
 import { LarderError } from "../core/errors.ts";
 import { parseTarget } from "../core/target.ts";
+import type { Learner } from "../learn/learner.ts";
 import { certificateShownTo } from "../policy/origin-access.ts";
 import type { DeclarationIndex, DeclaredResource } from "../storage/declarations.ts";
 import type { Errand } from "./errand.ts";
@@ -17,6 +19,7 @@ export interface DeclaredFillsDependencies {
   readonly index: DeclarationIndex;
   readonly fills: Fills;
   readonly generations: Generations;
+  readonly learner: Pick<Learner, "hash">;
   readonly mismatches: Mismatches;
   readonly clock: Clock;
   readonly settings: Pick<ProxySettings, "originAccess">;
@@ -25,6 +28,8 @@ export interface DeclaredFillsDependencies {
 /** Places that are asked for one file, the one that the client named first, and how many may be other names of it there. */
 const MAX_SOURCES = 5;
 const MAX_NAMES = 2;
+/** Formats whose indexes choose among digests; all others declare sha256. */
+const MANY_DIGESTS: ReadonlySet<string> = new Set(["pypi", "npm"]);
 /** How long a client may come back for the rest of what was never verified: partial downloads lie in caches for days. */
 const UNPROVEN_FOR_MS = 7 * 24 * 60 * 60 * 1000;
 
@@ -98,9 +103,19 @@ export class DeclaredFills {
         mismatches.clear(source, resource);
         if (declaration.algorithm !== "sha256")
           index.noteAlias(declaration.algorithm, declaration.digest, entry.digest);
+        if (resource.kind === "payload" && MANY_DIGESTS.has(resource.ecosystem))
+          void this.#noteAlias(entry, declaration);
         return Promise.resolve();
       },
     };
+  }
+
+  /** Another index may declare the same bytes by sha512. */
+  async #noteAlias({ digest: blob }: Entry, { algorithm }: Declaration): Promise<void> {
+    const { index, learner } = this.#deps;
+    if (algorithm === "sha512") return;
+    const digest = await learner.hash(blob, "sha512");
+    if (digest !== undefined) index.noteAlias("sha512", digest, blob);
   }
 
   /** The note is written before the first unverified byte goes out, and stands unless this very fill proves right. */

@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { type Entry, entryKeyOf, PUBLIC_REALM } from "../core/entry.ts";
 import { LarderError } from "../core/errors.ts";
-import { canonicalUri } from "../ecosystems/repository-path.ts";
+import { declaredNames } from "../ecosystems/repository-path.ts";
 import { isWholeRange } from "../policy/ranges.ts";
 import { signingParameters } from "../policy/signed-query.ts";
 import type { DeclarationIndex, DeclaredResource, FoundBlob } from "../storage/declarations.ts";
@@ -18,6 +18,7 @@ import type { Reply } from "./reply.ts";
 import { serveEntry, serveFill, servePass } from "./respond.ts";
 import type { ProxySettings } from "./settings.ts";
 import { isMismatch } from "./verify.ts";
+import { wantedResource } from "./wanted.ts";
 
 export interface DeclaredDependencies {
   readonly index: DeclarationIndex;
@@ -45,14 +46,13 @@ export class DeclaredFiles {
     const { view, context } = errand;
     // A root changes: what a list of mirrors says of its digest was right once.
     if (context.class === "root") return undefined;
-    const uri = canonicalUri(withoutQuery(view.target));
-    if (uri === undefined) return undefined;
-    const found = this.#find(uri, errand);
+    const names = declaredNames(view.target);
+    const [name] = names;
+    if (name === undefined) return undefined;
+    const found = this.#find(names, errand);
     if (found !== undefined || context.class === "other") return found;
-    const learnt = this.#deps.generations.whenLearnt(uri, view.realm);
-    if (learnt === undefined) return undefined;
-    await learnt;
-    return this.#find(uri, errand);
+    await this.#deps.generations.whenLearnt(name, view.realm);
+    return this.#find(names, errand) ?? wantedResource(name, errand, this.#deps.clock());
   }
 
   async answer(asked: Errand, resource: DeclaredResource): Promise<void> {
@@ -79,14 +79,18 @@ export class DeclaredFiles {
     await this.#fetch(errand, resource);
   }
 
-  #find(uri: string, errand: Errand): DeclaredResource | undefined {
+  #find(names: readonly string[], errand: Errand): DeclaredResource | undefined {
     const { index, clock, generations } = this.#deps;
-    const { realm, target } = errand.view;
+    const { realm, sharedRealm, target } = errand.view;
     const options = { nowMs: clock(), prefers: generations.preferenceOf(errand) };
-    const own = index.find(uri, { ...options, realm });
     // A signature is of one question, and says nothing about the repository that the file is of.
-    const isSigned = own === undefined && signingParameters(target.path).length > 0;
-    return isSigned ? index.find(uri, { ...options, realm: errand.view.sharedRealm }) : own;
+    const realms = signingParameters(target.path).length > 0 ? [realm, sharedRealm] : [realm];
+    for (const whose of realms)
+      for (const name of names) {
+        const found = index.find(name, { ...options, realm: whose });
+        if (found !== undefined) return found;
+      }
+    return undefined;
   }
 
   /** The entry of this URI with the declared digest, else any blob that has it and that the requester may have. */
@@ -94,7 +98,8 @@ export class DeclaredFiles {
     const { store, index } = this.#deps;
     const { realm } = errand.view;
     const blob = index.findBlob(declaration, realm);
-    const digest = declaration.algorithm === "sha256" ? declaration.digest : blob?.digest;
+    // What came from this very URI is known again by a weak digest, too.
+    const digest = index.blobSeenWith(declaration);
     const entry = store
       .find(errand.key)
       .find((known) => known.digest === digest && (known.realm === realm || known.realm === PUBLIC_REALM));

@@ -117,15 +117,15 @@ export class Exchanges {
     if (target === "local") return local.answer(reply);
     record.target = target;
     addresses.checkPort(target.port);
-    const classification = classify(target, request.headers.accept);
+    const classification = classify(target, request.headers);
     record.classification = classification;
     const { headers } = request;
     const view = viewOf(request, target, settings);
     const { method } = view;
     if (method !== "GET" && method !== "HEAD") return await forwarder.forward(reply, view, "method");
     if (hasContent(headers)) return await forwarder.forward(reply, view, "bypass");
-    const { class: resourceClass, coding, isImmutable, signature } = classification;
-    const place = resourceClass === "root" ? locateMetadata(target) : undefined;
+    const { class: resourceClass, ecosystem, coding, isImmutable, signature } = classification;
+    const place = resourceClass === "root" ? locateMetadata(target, ecosystem) : undefined;
     // A root whose members are gone was replaced: whatever lifetime it was given, its origin is asked.
     const isOutdated = place?.role === "root" && generations.isOutdated(uriOf(place));
     const rootFreshForMs = isOutdated ? 0 : settings.rootFreshForMs;

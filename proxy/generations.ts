@@ -70,7 +70,7 @@ export class Generations {
     if (place === undefined || entry.status !== 200) return;
     if (place.role === "root") this.#outdated.delete(uriOf(place));
     const isNew = !this.#isKnown(place, entry);
-    await this.#learn(errand.view.target, entry);
+    await this.#learn(errand.view.target, entry, place);
     if (isNew && place.role === "root") await this.#fetchMembers(errand);
   }
 
@@ -179,8 +179,8 @@ export class Generations {
     return this.#deps.index.isKnown({ ecosystem, scope, digest });
   }
 
-  async #learn(target: TargetUri, { digest, realm }: Entry): Promise<void> {
-    await this.#deps.learner.learn({ target, digest, realm });
+  async #learn(target: TargetUri, { digest, realm }: Entry, place?: MetadataPlace): Promise<void> {
+    await this.#deps.learner.learn({ target, digest, realm, place });
   }
 
   /** A repository republished in mid-update must not cause a hash mismatch: the members come in with their root. */

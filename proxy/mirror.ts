@@ -61,7 +61,7 @@ export class Mirror {
     this.target = target;
     const own = formatAuthority({ host: socket.localAddress ?? "localhost", port: socket.localPort ?? 80 });
     this.#base = `http://${headers.host ?? own}`;
-    this.#rewriter = pageRewriterOf(classify(target, headers.accept), headers.accept);
+    this.#rewriter = pageRewriterOf(classify(target, headers), headers.accept);
     this.#ifNoneMatch = headers["if-none-match"];
     takeFields(request, KEPT_HERE);
     if (this.#rewriter !== undefined) takeFields(request, OF_THE_PAGE);

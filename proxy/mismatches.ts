@@ -63,5 +63,6 @@ function quarantinedName({ path, declaration }: DeclaredResource): string {
 
 function baseOf(target: TargetUri, { base, path }: DeclaredResource): string {
   const uri = canonicalUri(withoutQuery(target)) ?? target.uri;
-  return uri.endsWith(path) ? uri.slice(0, uri.length - path.length) : base;
+  if (uri.endsWith(path)) return uri.slice(0, uri.length - path.length);
+  return uri.startsWith(base) ? base : `${target.scheme}://${target.authority}/`;
 }

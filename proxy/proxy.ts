@@ -52,7 +52,7 @@ export function createProxy(dependencies: ProxyDependencies, settings: ProxySett
   const generations = new Generations({ index, learner, fills, origin, mismatches, clock });
   const signedRoots = new SignedRoots({ store, origin, clock, log, demand: dependencies.signatures });
   const filling = new Filling({ store, fills, origin, generations, signedRoots, clock });
-  const declaredFills = new DeclaredFills({ index, fills, generations, mismatches, clock, settings });
+  const declaredFills = new DeclaredFills({ index, fills, generations, learner, mismatches, clock, settings });
   const declaring = { index, store, fills, filling, declaredFills, generations, clock, settings };
   const declaredFiles = new DeclaredFiles(declaring);
   const answering = { store, fills, filling, declaredFiles, generations, signedRoots, forwarder, upgrader, local };

@@ -25,7 +25,7 @@ export interface ServeOptions {
 
 const LENGTH: ReadonlySet<string> = new Set(["content-length"]);
 const LENGTH_AND_AGE: ReadonlySet<string> = new Set(["content-length", "age"]);
-const ETAG: ReadonlySet<string> = new Set(["etag"]);
+const TAG_AND_RANGES: ReadonlySet<string> = new Set(["etag", "accept-ranges"]);
 const DECODED_AWAY: ReadonlySet<string> = new Set(["content-encoding", "accept-ranges", "etag"]);
 
 /** What is sent of an entry to every client alike, made once for as long as the entry is in memory. */
@@ -171,10 +171,14 @@ function fieldsOf(entry: Entry, pseudonym: string): RawFields {
   return fields;
 }
 
-/** A verified body has a validator that holds whatever mirror it came from; the origin's own still counts for If-None-Match. */
+/**
+ * A verified body has a validator that holds whatever mirror it came from, and larder answers parts of it whether its origin
+ * does or not; the origin's own tag still counts for If-None-Match.
+ */
 function withOwnTag(representation: Representation, { algorithm, digest }: Declaration): Representation {
   const isStrong = algorithm !== "md5" && algorithm !== "sha1";
-  const fields = withoutFields(representation.fields, ETAG);
+  const fields = withoutFields(representation.fields, TAG_AND_RANGES);
+  fields.push("Accept-Ranges", "bytes");
   if (isStrong) fields.push("ETag", `"${algorithm}-${digest}"`);
   return { ...representation, fields, isVerified: true, originEtag: fieldValue(representation.fields, "etag") };
 }

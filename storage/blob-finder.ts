@@ -6,7 +6,7 @@ import type { FoundBlob } from "./declarations.ts";
 import { fromRaw, toRaw } from "./keys.ts";
 
 /** Digests for which nobody can make other bytes; the others may detect a mismatch, never make a hit. */
-const STRONG: ReadonlySet<DigestAlgorithm> = new Set<DigestAlgorithm>(["sha256", "sha384", "sha512"]);
+export const STRONG: ReadonlySet<DigestAlgorithm> = new Set<DigestAlgorithm>(["sha256", "sha384", "sha512"]);
 
 /** Blobs by digest alone. A digest is not a key to someone else's bytes: who may have a blob was noted when it was stored. */
 export class BlobFinder {
@@ -17,8 +17,8 @@ export class BlobFinder {
   }
 
   find({ algorithm, digest, bytes }: Declaration, realm: Realm): FoundBlob | undefined {
-    const blob = this.#nameOf(algorithm, digest);
-    const row = blob === undefined ? undefined : this.#statements.find.get(blob, realm);
+    const blob = STRONG.has(algorithm) ? this.seenWith({ algorithm, digest, bytes }) : undefined;
+    const row = blob === undefined ? undefined : this.#statements.find.get(toRaw(blob), realm);
     if (row === undefined || (bytes !== undefined && bytes !== row.bytes)) return undefined;
     return { digest: fromRaw(row.sha256), bytes: row.bytes };
   }
@@ -29,15 +29,14 @@ export class BlobFinder {
   }
 
   noteAlias(algorithm: DigestAlgorithm, digest: string, blob: Digest): void {
-    if (algorithm === "sha256" || !STRONG.has(algorithm)) return;
-    this.#statements.note.run(algorithm, Buffer.from(digest, "hex"), toRaw(blob));
+    if (algorithm !== "sha256") this.#statements.note.run(algorithm, Buffer.from(digest, "hex"), toRaw(blob));
   }
 
-  #nameOf(algorithm: DigestAlgorithm, digest: string): Buffer | undefined {
-    if (!STRONG.has(algorithm)) return undefined;
-    if (algorithm !== "sha256") return this.#statements.alias.get(algorithm, Buffer.from(digest, "hex"))?.sha256;
-    const name = parseDigest(digest);
-    return name === undefined ? undefined : toRaw(name);
+  /** The blob that was last seen to have that digest, whether it can be relied on or not. */
+  seenWith({ algorithm, digest }: Declaration): Digest | undefined {
+    if (algorithm === "sha256") return parseDigest(digest);
+    const alias = this.#statements.alias.get(algorithm, Buffer.from(digest, "hex"));
+    return alias === undefined ? undefined : fromRaw(alias.sha256);
   }
 }
 

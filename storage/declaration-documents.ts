@@ -28,6 +28,8 @@ export interface NewDeclaration extends Declaration {
   readonly name: string | undefined;
   readonly version: string | undefined;
   readonly arch: string | undefined;
+  /** When the file was published, where the index tells it. */
+  readonly publishedMs: number | undefined;
 }
 
 /** A declaration of a member, as some live document makes it. */
@@ -70,6 +72,7 @@ export class DocumentTable {
       declared.name ?? null,
       declared.version ?? null,
       declared.arch ?? null,
+      declared.publishedMs ?? null,
     );
   }
 
@@ -119,6 +122,13 @@ export class DocumentTable {
     return this.#statements.pathsOf.all(documentId, algorithm, Buffer.from(digest, "hex")).map(({ path }) => path);
   }
 
+  /** What a document declares itself about payloads. */
+  payloadsOf(documentId: number): readonly Declaration[] {
+    return this.#statements.payloadsOf
+      .all(documentId)
+      .map(({ alg, digest, bytes }) => ({ algorithm: alg, digest: digest.toString("hex"), bytes: bytes ?? undefined }));
+  }
+
   /** Documents that no base, and no other document, leads to any more. */
   unreachable(): readonly number[] {
     return this.#statements.unreachable.all().map(({ id }) => id);
@@ -148,9 +158,11 @@ function prepare(db: Database) {
     create: db.prepare<[string, string, string, string, Buffer, number]>(
       "INSERT INTO document (ecosystem, kind, scope, path, sha256, declarations, read_ms) VALUES (?, ?, ?, ?, ?, 0, ?)",
     ),
-    declare: db.prepare<[number, string, string, string, Buffer, number | null, string, Text, Text, Text, Text]>(
-      `INSERT OR IGNORE INTO decl (doc_id, base, path, alg, digest, bytes, kind, reading, name, version, arch)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    declare: db.prepare<
+      [number, string, string, string, Buffer, number | null, string, Text, Text, Text, Text, number | null]
+    >(
+      `INSERT OR IGNORE INTO decl (doc_id, base, path, alg, digest, bytes, kind, reading, name, version, arch, published_ms)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     nameBase: db.prepare<[number, string]>("INSERT OR IGNORE INTO named_base (doc_id, url) VALUES (?, ?)"),
     namedBases: db.prepare<[number], { readonly url: string }>("SELECT url FROM named_base WHERE doc_id = ?"),
@@ -175,6 +187,9 @@ function prepare(db: Database) {
     ),
     pathsOf: db.prepare<[number, string, Buffer], { readonly path: string }>(
       "SELECT path FROM decl WHERE doc_id = ? AND base = '' AND alg = ? AND digest = ? ORDER BY id",
+    ),
+    payloadsOf: db.prepare<[number], Pick<MemberRow, "alg" | "digest"> & { readonly bytes: number | null }>(
+      "SELECT alg, digest, bytes FROM decl WHERE doc_id = ? AND kind = 'payload'",
     ),
     unreachable: db.prepare<[], { readonly id: number }>(
       `SELECT id FROM document WHERE CASE kind

@@ -12,6 +12,7 @@ export interface Candidate extends DeclaredAs {
   readonly name: string | undefined;
   readonly version: string | undefined;
   readonly arch: string | undefined;
+  readonly publishedMs: number | undefined;
   /** Whether the root stands at the base itself. */
   readonly isOwn: boolean;
   /** Who must be believed when it does not: the root's own URI, or that of a mirror list. Configuration is believed. */
@@ -28,6 +29,7 @@ interface CandidateRow {
   readonly name: string | null;
   readonly version: string | null;
   readonly arch: string | null;
+  readonly published_ms: number | null;
   readonly ecosystem: string;
   readonly declared_by: Buffer;
   readonly root_sha256: Buffer;
@@ -66,7 +68,7 @@ export function byTrust(prefers: FindOptions["prefers"]): (one: Candidate, other
 
 /** The columns that every lookup gives; `decl`, `document` and `root` are what it joins. */
 const COLUMNS = `decl.alg, decl.digest, decl.bytes, decl.kind, decl.reading IS NOT NULL AS is_index, decl.name, decl.version,
-  decl.arch, document.ecosystem, document.sha256 AS declared_by, root.sha256 AS root_sha256`;
+  decl.arch, decl.published_ms, document.ecosystem, document.sha256 AS declared_by, root.sha256 AS root_sha256`;
 /** From a path to the generations that declare it; CROSS JOIN keeps SQLite from starting at the other end. */
 const GENERATIONS = `decl CROSS JOIN document ON document.id = decl.doc_id CROSS JOIN generation ON generation.doc_id = decl.doc_id
   CROSS JOIN document AS root ON root.id = generation.root_id`;
@@ -123,6 +125,7 @@ function toCandidate(row: CandidateRow): Candidate {
     name: row.name ?? undefined,
     version: row.version ?? undefined,
     arch: row.arch ?? undefined,
+    publishedMs: row.published_ms ?? undefined,
     declaredBy: fromRaw(row.declared_by),
     root: { uri: row.root_uri, digest: fromRaw(row.root_sha256), seenMs: row.seen_ms },
     isOwn: row.is_own === 1,

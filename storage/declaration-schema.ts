@@ -109,6 +109,12 @@ const DECLARATION_MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX declared_root_by_digest ON declared_root (sha256);
   `,
+  `
+  -- When the file was published, where the index tells it.
+  ALTER TABLE decl ADD COLUMN published_ms INTEGER;
+  -- The same project at other indexes.
+  CREATE INDEX document_by_path ON document (path, ecosystem);
+  `,
 ];
 
 export function declarationsFile({ declarationsFile: path }: Layout): DatabaseFile {

@@ -38,9 +38,15 @@ const FOREVER = Number.MAX_SAFE_INTEGER;
 /** The base, standing, repository and mirror rows. Everything that changes belongs inside a transaction of the caller. */
 export class StandingTable {
   readonly #statements: ReturnType<typeof prepare>;
+  /** How often something stopped to lead to a document. */
+  #drops = 0;
 
   constructor(db: Database) {
     this.#statements = prepare(db);
+  }
+
+  get drops(): number {
+    return this.#drops;
   }
 
   /** Notes that the root was seen for the base; older ones than are kept go. */
@@ -71,17 +77,18 @@ export class StandingTable {
     // A millisecond apart, so that the list's own order is the order of age.
     for (const [age, digest] of roots.entries()) this.#statements.declareRoot.run(row.id, toRaw(digest), atMs - age);
     const known = this.#statements.declaredRoots.all(row.id);
-    for (const { sha256 } of outdated(known, atMs)) this.#statements.undeclareRoot.run(row.id, sha256);
+    for (const { sha256 } of outdated(known, atMs))
+      this.#drops += this.#statements.undeclareRoot.run(row.id, sha256).changes;
   }
 
   dropConfigured(): void {
-    this.#statements.dropConfigured.run();
+    this.#drops += this.#statements.dropConfigured.run().changes;
   }
 
   /** Forgets mirror lists that have expired, and bases that nothing is known of any more. */
   sweep(nowMs: number): void {
-    this.#statements.dropExpired.run(nowMs);
-    this.#statements.dropBases.run();
+    this.#drops += this.#statements.dropExpired.run(nowMs).changes;
+    this.#drops += this.#statements.dropBases.run().changes;
   }
 
   #baseId(url: string, realm: Realm): number {
@@ -91,7 +98,8 @@ export class StandingTable {
 
   #prune(baseId: number, own: number, rootUri: string, nowMs: number): void {
     const known = this.#statements.standings.all(baseId, own, rootUri);
-    for (const { root_id } of outdated(known, nowMs)) this.#statements.drop.run(baseId, own, rootUri, root_id);
+    for (const { root_id } of outdated(known, nowMs))
+      this.#drops += this.#statements.drop.run(baseId, own, rootUri, root_id).changes;
   }
 }
 

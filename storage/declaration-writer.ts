@@ -35,6 +35,8 @@ export class DeclarationWriter {
   readonly #db: Database;
   readonly #documents: DocumentTable;
   readonly #standings: StandingTable;
+  /** How much had been dropped when the last document that nothing leads to was removed; there may be some at the start. */
+  #collectedDrops: number | undefined;
 
   constructor(db: Database) {
     this.#db = db;
@@ -96,13 +98,17 @@ export class DeclarationWriter {
   collect(nowMs: number): boolean {
     return transact(this.#db, () => {
       this.#standings.sweep(nowMs);
+      // A cache of a hundred thousand narinfos is not looked through after each of them.
+      if (this.#standings.drops === this.#collectedDrops) return false;
       let removed = 0;
       for (const id of this.#documents.unreachable()) {
         removed += this.#documents.drop(id);
         if (removed >= COLLECTED_AT_ONCE) return true;
       }
       // Roots that went may have been all that led to their members.
-      return this.#documents.unreachable().length > 0;
+      if (this.#documents.unreachable().length > 0) return true;
+      this.#collectedDrops = this.#standings.drops;
+      return false;
     });
   }
 

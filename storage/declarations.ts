@@ -30,8 +30,17 @@ export interface DeclaredResource extends DeclaredAs {
   readonly name: string | undefined;
   readonly version: string | undefined;
   readonly arch: string | undefined;
+  /** When it was published, where an index that declares the same bytes tells it. */
+  readonly publishedMs: number | undefined;
   /** What other live generations declare about the same file where it differs, the next best first. */
   readonly alternatives: readonly DeclaredAs[];
+}
+
+/** A document that was read: its bytes, and the part of its place that what it says depends on. */
+export interface DocumentKey {
+  readonly ecosystem: string;
+  readonly scope: string;
+  readonly digest: Digest;
 }
 
 export interface FindOptions {
@@ -68,8 +77,8 @@ export interface DeclarationIndex {
    */
   find(uri: string, options: FindOptions): DeclaredResource | undefined;
   /**
-   * Where else the file can be had: below the mirrors of its base, best first, then wherever the same root stands. Never by
-   * http what was asked by https.
+   * Where else the file can be had: below the mirrors of its base, best first, then where the project's page at another
+   * index declares the same bytes, then wherever the same root stands. Never by http what was asked by https.
    */
   alternateUris(resource: DeclaredResource, nowMs: number): readonly string[];
   /** The other bases of the same repository, as mirror lists and configuration name them, best first. */
@@ -77,12 +86,19 @@ export interface DeclarationIndex {
   /** Other URIs below the same base for which the same root declares the same bytes: the `by-hash/` names of a member. */
   otherNames(resource: DeclaredResource): readonly string[];
   /** Whether the document was read and is still kept: then there is nothing to learn from it. */
-  isKnown(document: { readonly ecosystem: string; readonly scope: string; readonly digest: Digest }): boolean;
+  isKnown(document: DocumentKey): boolean;
   /**
    * A stored blob with that digest, if anybody or that realm may have it. Only strong digests lead to a blob: sha1 and md5
    * can tell that bytes are wrong, never that they are right.
    */
   findBlob(declaration: Declaration, realm: Realm): FoundBlob | undefined;
+  /**
+   * The blob that was last seen to have that digest, weak ones too: enough to know again what came from the same place, not to
+   * take it from another.
+   */
+  blobSeenWith(declaration: Declaration): Digest | undefined;
+  /** What a root declares itself: the nar of a narinfo. `undefined` when it was not read. */
+  payloadsOf(document: DocumentKey): readonly Declaration[] | undefined;
   /** Notes that the bytes of a blob were seen to have that digest, too. */
   noteAlias(algorithm: DigestAlgorithm, digest: string, blob: Digest): void;
   /** Notes that the realm may have the blob: its origin said so. */

@@ -2,7 +2,7 @@ import type { Declaration, DigestAlgorithm } from "../core/declaration.ts";
 import type { Digest } from "../core/digest.ts";
 import type { Realm } from "../core/entry.ts";
 import type { Log } from "../core/log.ts";
-import { BlobFinder } from "./blob-finder.ts";
+import { BlobFinder, STRONG } from "./blob-finder.ts";
 import { type Database, openDatabase, openDatabaseForReading } from "./database.ts";
 import { type Base, Bases } from "./declaration-bases.ts";
 import { DocumentTable } from "./declaration-documents.ts";
@@ -13,6 +13,7 @@ import type {
   DeclarationIndex,
   DeclaredAs,
   DeclaredResource,
+  DocumentKey,
   FindOptions,
   FoundBlob,
   Quarantine,
@@ -120,13 +121,22 @@ class LocalDeclarations implements DeclarationIndex {
     return [...new Set(mirrors.filter(isBelieved).map(({ url }) => url))];
   }
 
-  alternateUris({ base, path, realm, root }: DeclaredResource, nowMs: number): readonly string[] {
+  alternateUris(resource: DeclaredResource, nowMs: number): readonly string[] {
+    const { base, path, realm, root } = resource;
     // A root that stands at this base says the same of every other base where it stands.
     const isOwn = root.uri.startsWith(base);
     const twins = isOwn ? this.#or([], () => this.#statements.twins.all(toRaw(root.digest), realm)) : [];
-    const bases = new Set([...this.mirrorsOf(base, { realm, nowMs }), ...twins.map(({ url }) => url)]);
-    const isAllowed = (url: string): boolean => url !== base && (url.startsWith("https:") || base.startsWith("http:"));
-    return [...bases].filter(isAllowed).map((url) => url + path);
+    const mirrors = this.mirrorsOf(base, { realm, nowMs }).map((url) => url + path);
+    const uris = new Set([...mirrors, ...this.#namesakesOf(resource), ...twins.map(({ url }) => url + path)]);
+    const isAllowed = (uri: string): boolean => uri.startsWith("https:") || base.startsWith("http:");
+    return [...uris].filter((uri) => uri !== base + path && isAllowed(uri));
+  }
+
+  /** A strong digest names the same bytes whoever says it, so nobody need be believed to be asked for them. */
+  #namesakesOf({ declaration: { algorithm, digest }, declaredBy, realm, kind }: DeclaredResource): readonly string[] {
+    if (kind !== "payload" || !STRONG.has(algorithm)) return [];
+    const place = { document: toRaw(declaredBy), alg: algorithm, digest: Buffer.from(digest, "hex"), realm };
+    return this.#or([], () => this.#statements.namesakes.all(place)).map(({ uri }) => uri);
   }
 
   otherNames({ base, path, kind, declaration, declaredBy }: DeclaredResource): readonly string[] {
@@ -139,12 +149,23 @@ class LocalDeclarations implements DeclarationIndex {
     return names.map((name) => base + name.path);
   }
 
-  isKnown(document: { readonly ecosystem: string; readonly scope: string; readonly digest: Digest }): boolean {
+  isKnown(document: DocumentKey): boolean {
     return this.#or(false, () => this.#documents.idOf(document) !== undefined);
   }
 
   findBlob(declaration: Declaration, realm: Realm): FoundBlob | undefined {
     return this.#or(undefined, () => this.#blobs.find(declaration, realm));
+  }
+
+  blobSeenWith(declaration: Declaration): Digest | undefined {
+    return this.#or(undefined, () => this.#blobs.seenWith(declaration));
+  }
+
+  payloadsOf(document: DocumentKey): readonly Declaration[] | undefined {
+    return this.#or(undefined, () => {
+      const id = this.#documents.idOf(document);
+      return id === undefined ? undefined : this.#documents.payloadsOf(id);
+    });
   }
 
   noteAlias(algorithm: DigestAlgorithm, digest: string, blob: Digest): void {
@@ -181,7 +202,7 @@ class LocalDeclarations implements DeclarationIndex {
     if (best === undefined) return undefined;
     const { kind, isIndex, ecosystem, name, version, arch } = best;
     const file = { kind, isIndex, ecosystem, realm, base: base.url, path, name, version, arch };
-    return { ...file, ...who(best), alternatives: differing(best, others) };
+    return { ...file, publishedMs: publishedMsOf(best, others), ...who(best), alternatives: differing(best, others) };
   }
 
   /** Declarations are believed about their own repository, or along a delegation. */
@@ -241,6 +262,15 @@ function differing(best: DeclaredAs, others: readonly DeclaredAs[]): readonly De
   return others.filter((other) => !seen.has(contentOf(other)) && seen.add(contentOf(other))).map(who);
 }
 
+/** The page in HTML does not tell, the one in JSON may. */
+function publishedMsOf(best: Candidate, others: readonly Candidate[]): number | undefined {
+  const { digest } = best.declaration;
+  const told = [best, ...others].find(
+    ({ declaration, publishedMs }) => publishedMs !== undefined && declaration.digest === digest,
+  );
+  return told?.publishedMs;
+}
+
 function contentOf({ declaration: { algorithm, digest, bytes } }: DeclaredAs): string {
   return `${algorithm} ${digest} ${bytes}`;
 }
@@ -249,6 +279,13 @@ interface MirrorRow {
   readonly url: string;
   readonly via: string;
   readonly uri: string;
+}
+
+interface Namesake {
+  readonly document: Buffer;
+  readonly alg: DigestAlgorithm;
+  readonly digest: Buffer;
+  readonly realm: string;
 }
 
 function prepare(db: Database) {
@@ -263,6 +300,14 @@ function prepare(db: Database) {
     twins: db.prepare<[Buffer, string], { readonly url: string }>(
       `SELECT base.url FROM document JOIN standing ON standing.root_id = document.id JOIN base ON base.id = standing.base_id
        WHERE document.sha256 = ? AND base.realm = ? AND standing.own = 1 ORDER BY standing.seen_ms DESC`,
+    ),
+    namesakes: db.prepare<Namesake, { readonly uri: string }>(
+      `SELECT iif(decl.base = '', base.url, decl.base) || decl.path AS uri
+       FROM document AS this CROSS JOIN document AS other ON other.path = this.path AND other.ecosystem = this.ecosystem
+         CROSS JOIN decl ON decl.doc_id = other.id AND decl.alg = @alg AND decl.digest = @digest
+         CROSS JOIN standing ON standing.root_id = other.id AND standing.own = 1
+         CROSS JOIN base ON base.id = standing.base_id AND base.realm = @realm
+       WHERE this.sha256 = @document AND this.kind = 'root' ORDER BY standing.seen_ms DESC`,
     ),
     names: db.prepare<[Buffer, string, Buffer, string], { readonly path: string }>(
       `SELECT DISTINCT decl.path FROM document JOIN decl ON decl.doc_id = document.id

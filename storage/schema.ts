@@ -47,7 +47,7 @@ export const INDEX_MIGRATIONS: readonly string[] = [
     PRIMARY KEY (sha256, realm)
   ) STRICT, WITHOUT ROWID;
 
-  -- The same bytes under another strong digest.
+  -- The same bytes under another digest; sha1 and md5 only tell what came from the same URI again.
   CREATE TABLE alias (
     alg TEXT NOT NULL,
     digest BLOB NOT NULL,

@@ -7,7 +7,7 @@ import { createAptRepository } from "../support/apt-repository.ts";
 import { folderDigests, folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import { runLarder } from "../support/larder.ts";
-import { createNpmPackage, isolatedNpm, serveNpmPackages } from "../support/npm-registry.ts";
+import { createNpmPackage, isolatedNpm, publishNpmPackages } from "../support/npm-registry.ts";
 import { bodyBytes, type Origin } from "../support/origin.ts";
 import { ParentProxy } from "../support/parent-proxy.ts";
 import { createPythonIndex } from "../support/python-index.ts";
@@ -65,7 +65,7 @@ const withNpm = test
   ])
   .extend("install", ({ parent, secureOrigin, packages }) => {
     const url = parent.publish("npm", secureOrigin);
-    serveNpmPackages(secureOrigin, url, packages);
+    publishNpmPackages(packages, { registry: secureOrigin, filesUrl: url });
     return ["npm", "install", "--registry", url, ...packages.map(({ name }) => name)];
   });
 

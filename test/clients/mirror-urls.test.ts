@@ -6,7 +6,7 @@ import { createAptRepository } from "../support/apt-repository.ts";
 import { Dnf } from "../support/dnf.ts";
 import { bytesHandler, folderDigests, folderHandler } from "../support/files.ts";
 import { test } from "../support/fixtures.ts";
-import { createNpmPackage, isolatedNpm, serveNpmPackages } from "../support/npm-registry.ts";
+import { createNpmPackage, isolatedNpm, publishNpmPackages } from "../support/npm-registry.ts";
 import { bodyBytes, type Origin } from "../support/origin.ts";
 import { mustRun } from "../support/programs.ts";
 import { createPythonIndex } from "../support/python-index.ts";
@@ -55,7 +55,7 @@ describe("by mirror URLs, without a CA", { timeout: 120_000 }, () => {
     secureOrigin,
   }) => {
     const packages = [await createNpmPackage(folder, "larder-left"), await createNpmPackage(folder, "@larder/right")];
-    serveNpmPackages(secureOrigin, secureOrigin.url, packages);
+    publishNpmPackages(packages, { registry: secureOrigin });
     for (const machine of ["first", "second"]) {
       const home = join(folder, machine);
       await mkdir(home);

@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { test as base } from "../support/fixtures.ts";
-import { createNpmPackage, isolatedNpm, serveNpmPackages } from "../support/npm-registry.ts";
+import { createNpmPackage, isolatedNpm, publishNpmPackages } from "../support/npm-registry.ts";
 import { bodyBytes } from "../support/origin.ts";
 import { mustRun } from "../support/programs.ts";
 
@@ -14,7 +14,7 @@ const test = base
     await createNpmPackage(folder, "@larder/right"),
   ])
   .extend("registry", ({ secureOrigin, packages }) => {
-    serveNpmPackages(secureOrigin, secureOrigin.url, packages);
+    publishNpmPackages(packages, { registry: secureOrigin });
     return secureOrigin;
   })
   /** Installs everything on a machine that has never done so: gives the main file of each package. */

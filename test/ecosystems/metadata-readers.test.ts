@@ -132,6 +132,9 @@ const SAMPLES: Readonly<Record<DocumentKind, string>> = {
   "rpm-deltainfo": `<prestodelta><newpackage><delta><filename>a.drpm</filename><size>1</size><checksum type="sha256">${hex(1)}</checksum></delta></newpackage></prestodelta>`,
   "rpm-metalink": `<metalink><files><file name="repomd.xml"><size>1</size><verification><hash type="sha256">${hex(1)}</hash></verification><resources><url preference="1">http://h/repodata/repomd.xml</url></resources></file></files></metalink>`,
   "rpm-mirrorlist": "# a\nhttp://h/a\nhttps://h/b/\n",
+  "pypi-simple": `<!DOCTYPE html><html><body><a href="../../packages/a-1.whl#sha256=${hex(1)}" data-core-metadata="sha256=${hex(2)}">a</a></body></html>`,
+  "nix-narinfo": `StorePath: /nix/store/00bgd045z0d4icpbc2yyz4gx48ak44la-a\nURL: nar/1.nar.xz\nCompression: xz\nFileHash: sha256:${hex(1)}\nFileSize: 10\nNarHash: sha256:${hex(2)}\nNarSize: 20\nReferences: \nSig: a:b\n`,
+  "npm-packument": `{"name":"a","versions":{"1.0.0":{"dist":{"tarball":"https://mirror.example/repository/a/-/a-1.0.0.tgz","shasum":"${hex(1, "sha1")}"}}}}`,
 };
 
 describe.for(KINDS)("the reader of %s", (kind) => {

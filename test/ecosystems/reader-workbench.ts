@@ -23,6 +23,9 @@ const PATHS: Readonly<Record<DocumentKind, string>> = {
   "rpm-deltainfo": "repodata/prestodelta.xml.xz",
   "rpm-metalink": "metalink",
   "rpm-mirrorlist": "mirrorlist",
+  "pypi-simple": "simple/larder/",
+  "nix-narinfo": "00bgd045z0d4icpbc2yyz4gx48ak44la.narinfo",
+  "npm-packument": "larder",
 };
 
 export const KINDS = Object.keys(PATHS) as readonly DocumentKind[];

@@ -87,6 +87,7 @@ export function declares(path: string, content: string, more: Partial<NewDeclara
     name: undefined,
     version: undefined,
     arch: undefined,
+    publishedMs: undefined,
     ...more,
   };
 }

@@ -12,7 +12,7 @@ const PAYLOAD_FIELDS = {
   "Cache-Control": "public, max-age=31536000, immutable",
   "Content-Type": "application/octet-stream",
 };
-const PACKUMENT_FIELDS = { "Cache-Control": "public, max-age=300", "Content-Type": INSTALL_V1, Vary: "Accept" };
+const PACKUMENT_FIELDS = { "Cache-Control": "public, max-age=300", Vary: "Accept" };
 
 /** A package as `npm pack` makes it. */
 export interface NpmPackage {
@@ -36,25 +36,51 @@ export async function createNpmPackage(folder: string, name: string): Promise<Np
   return { name, version, main, tarball: await readFile(join(tree, filename)) };
 }
 
-/** Publishes packages below `/` of the origin: packuments with integrity, and tarballs. */
-export function serveNpmPackages(origin: Origin, baseUrl: string, packages: readonly NpmPackage[]): void {
+/** Where and how packages are published. */
+export interface NpmPublishing {
+  /** Who has the packuments. */
+  readonly registry: Origin;
+  /** Who has the tarballs; the registry itself where it is left out. */
+  readonly files?: Origin;
+  /** What clients call the host of the tarballs, where that is not its own name. */
+  readonly filesUrl?: string;
+  /** When every version was published. */
+  readonly time?: string;
+  /** Leaves `dist.integrity` out, as packages of before 2017 have it. */
+  readonly hasOnlyShasum?: boolean;
+}
+
+/** Publishes packages as npm's registry does: packuments below `/`, full or abbreviated by Accept, and tarballs. */
+export function publishNpmPackages(packages: readonly NpmPackage[], publishing: NpmPublishing): void {
+  const {
+    registry,
+    files = registry,
+    filesUrl = files.url,
+    time = "2020-03-04T10:00:00.000Z",
+    hasOnlyShasum = false,
+  } = publishing;
   for (const { name, version, tarball } of packages) {
-    const path = `/${name}/-/${name.replace(/^@.*\//, "")}-${version}.tgz`;
+    const path = tarballPath(name, version);
     const dist = {
-      integrity: `sha512-${createHash("sha512").update(tarball).digest("base64")}`,
+      ...(hasOnlyShasum ? {} : { integrity: `sha512-${createHash("sha512").update(tarball).digest("base64")}` }),
       shasum: createHash("sha1").update(tarball).digest("hex"),
-      tarball: `${baseUrl}${path}`,
+      tarball: `${filesUrl}${path}`,
     };
     const versions = { [version]: { name, version, dist } };
-    const packument = JSON.stringify({
-      name,
-      modified: "2025-03-04T10:00:00.000Z",
-      "dist-tags": { latest: version },
-      versions,
+    const short = { name, modified: time, "dist-tags": { latest: version }, versions };
+    const full = { ...short, time: { created: time, modified: time, [version]: time }, readme: `# ${name}` };
+    files.serve(path, bytesHandler(tarball, PAYLOAD_FIELDS));
+    registry.serve(`/${name.replace("/", "%2f")}`, (request, response) => {
+      const isShort = request.headers.accept?.includes(INSTALL_V1) === true;
+      const fields = { ...PACKUMENT_FIELDS, "Content-Type": isShort ? INSTALL_V1 : "application/json" };
+      return bytesHandler(Buffer.from(JSON.stringify(isShort ? short : full)), fields)(request, response);
     });
-    origin.serve(path, bytesHandler(tarball, PAYLOAD_FIELDS));
-    origin.serve(`/${name.replace("/", "%2f")}`, bytesHandler(Buffer.from(packument), PACKUMENT_FIELDS));
   }
+}
+
+/** Where a registry has a tarball. */
+export function tarballPath(name: string, version: string): string {
+  return `/${name}/-/${name.replace(/^@.*\//, "")}-${version}.tgz`;
 }
 
 /** The environment of an npm that reads nobody's configuration and keeps its cache in the folder. */
