@@ -23,6 +23,7 @@ export function proxySettings(settings: Settings, env: Environment, instance: In
     headersTimeoutMs: settings.headersTimeout,
     bodyTimeoutMs: settings.bodyTimeout,
     tunnelIdleMs: settings.tunnelIdleTimeout,
+    tunnelUntrustingMs: settings.tunnelUntrusting,
     rootFreshForMs: settings.rootFreshFor,
     targetedFields: settings.targetedField,
     fillsPerOrigin: settings.fillsPerOrigin,

@@ -202,6 +202,13 @@ export const SETTINGS = {
     help: "how long a tunnel may stay silent",
     reason: "longer than the pauses of a registry push, short enough to shed the forgotten",
   },
+  tunnelUntrusting: {
+    kind: "duration",
+    isList: false,
+    fallback: "10m",
+    help: "how long a client that rejected the CA twice for a host gets that host's tunnels unopened; 0: never",
+    reason: "a tool without the CA works at its next try, and the log tells the cure; what is not opened is not kept",
+  },
   rootFreshFor: {
     kind: "duration",
     isList: false,

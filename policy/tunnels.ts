@@ -62,6 +62,8 @@ export interface ClientHello {
   readonly serverName?: string;
   /** The protocols it speaks, most wanted first (RFC 7301 §3.1). */
   readonly alpn?: readonly string[];
+  /** What tells the program and its TLS library from others: versions, suites and extensions, without what varies from one connection to the next. */
+  readonly fingerprint: string;
 }
 
 /** The longest ClientHello that is waited for, and in how many records: with post-quantum keys and a ticket it stays below 4 KiB. */
@@ -73,6 +75,8 @@ const MAX_FRAGMENT_BYTES = 2 ** 14;
 const CLIENT_HELLO = 1;
 const SERVER_NAME = 0;
 const ALPN = 16;
+/** Name, padding, session ticket, pre-shared key, early data, cookie: they depend on the host, or on the connection before. */
+const VARYING: ReadonlySet<number> = new Set([SERVER_NAME, 21, 35, 41, 42, 44]);
 
 /**
  * Reads the ClientHello at the start of a connection; it may come in pieces and be split over records.
@@ -119,19 +123,35 @@ function readHello(hello: ByteReader): ClientHello {
   const VERSION_AND_RANDOM_BYTES = 2 + 32;
   hello.take(VERSION_AND_RANDOM_BYTES);
   hello.vector(1); // session id
-  hello.vector(2); // cipher suites
+  const suites = readNumbers(hello.vector(2));
   hello.vector(1); // compression methods
+  const types: number[] = [];
   const found: { serverName?: string; alpn?: readonly string[] } = {};
-  if (hello.isAtEnd) return found;
+  const read = (): ClientHello => ({ ...found, fingerprint: fingerprintOf(suites, types, found.alpn) });
+  if (hello.isAtEnd) return read();
   const extensions = hello.vector(2);
   if (!hello.isAtEnd) throw new RangeError("bytes follow the extensions");
   while (!extensions.isAtEnd) {
     const type = extensions.number(2);
     const extension = extensions.vector(2);
+    types.push(type);
     if (type === SERVER_NAME) Object.assign(found, readServerName(extension.vector(2)));
     if (type === ALPN) found.alpn = readProtocols(extension.vector(2));
   }
-  return found;
+  return read();
+}
+
+/** Extensions in order of their numbers, as some clients shuffle them; without the reserved values that others throw in (RFC 8701). */
+function fingerprintOf(suites: readonly number[], types: readonly number[], alpn: readonly string[] = []): string {
+  const isReal = (value: number): boolean => (value & 0x0f0f) !== 0x0a0a;
+  const steady = types.filter((type) => isReal(type) && !VARYING.has(type)).sort((a, b) => a - b);
+  return [suites.filter(isReal), steady, alpn].map((part) => part.join("-")).join("/");
+}
+
+function readNumbers(list: ByteReader): number[] {
+  const numbers: number[] = [];
+  while (!list.isAtEnd) numbers.push(list.number(2));
+  return numbers;
 }
 
 function readServerName(names: ByteReader): Pick<ClientHello, "serverName"> {

@@ -1,11 +1,13 @@
 import { type IncomingMessage, METHODS, type Server } from "node:http";
 import net from "node:net";
 import { TLSSocket } from "node:tls";
+import type { Clock } from "../core/clock.ts";
 import { LarderError, toLarderError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { formatAuthority, type HostPort, parseConnectTarget } from "../core/target.ts";
 import type { AddressRules } from "../policy/access.ts";
 import { type ClientHello, mayIntercept, readClientHello } from "../policy/tunnels.ts";
+import { Distrust } from "./distrust.ts";
 import { peekFirstBytes } from "./first-bytes.ts";
 import { refuseRaw } from "./raw-answer.ts";
 import { checkRequestHead } from "./request-head.ts";
@@ -17,7 +19,10 @@ export interface ConnectDependencies {
   readonly contexts: ProxyDependencies["contexts"];
   readonly addresses: AddressRules;
   readonly log: Log;
+  readonly clock: Clock;
   readonly settings: ProxySettings;
+  /** Whether that address, or `localhost`, and port is one of larder's own listeners. */
+  readonly isOwnListener: (host: string, port: number) => boolean;
   /** Opens a plain connection for a blind tunnel, through a parent proxy where one stands before the host. */
   readonly openTunnel: (to: HostPort) => Promise<net.Socket>;
 }
@@ -34,9 +39,11 @@ const HANDSHAKE_MS = 120_000;
 /** CONNECT (RFC 9110 §9.3.6): opens the tunnel, looks at what is spoken in it, and intercepts it or leaves it alone. */
 export class Tunnels {
   readonly #deps: ConnectDependencies;
+  readonly #distrust: Distrust;
 
   constructor(dependencies: ConnectDependencies) {
     this.#deps = dependencies;
+    this.#distrust = new Distrust(dependencies.clock, dependencies.settings.tunnelUntrustingMs);
   }
 
   /**
@@ -72,6 +79,8 @@ export class Tunnels {
     if (refusal !== undefined) throw refusal;
     checkRequestHead(request);
     const to = parseConnectTarget(request.url ?? "");
+    if (this.#deps.isOwnListener(to.host, to.port))
+      throw new LarderError("TARGET_IS_PROXY", `${formatAuthority(to)} is this proxy itself`);
     this.#deps.addresses.checkPort(to.port);
     if (net.isIP(to.host) !== 0) this.#deps.addresses.checkDestination(to.host, to.host);
     return to;
@@ -94,6 +103,8 @@ export class Tunnels {
       await this.#tunnel(socket, to, { detail: bytes.length === 0 ? "server-first" : "not-http" });
     } else if (words.alpn !== undefined && !words.alpn.includes("http/1.1")) {
       await this.#tunnel(socket, to, { detail: "alpn" });
+    } else if (this.#distrust.isTunnelled(whoIs(way, to, words))) {
+      await this.#tunnel(socket, to, { detail: "untrusting-client" });
     } else this.#intercept(socket, way, { to, hello: words, server });
   }
 
@@ -108,7 +119,9 @@ export class Tunnels {
     const refusal = isMisnamed
       ? new LarderError("NAME_MISMATCH", `TLS names ${name} in a tunnel to ${to.host}`)
       : way.refusal;
-    setWay(secure, { ...way, tunnel: { ...to, scheme: "https" }, refusal });
+    const who = whoIs(way, to, hello);
+    const onFirstRequest = (): void => this.#distrust.noteTrust(who);
+    setWay(secure, { ...way, tunnel: { ...to, scheme: "https" }, refusal, onFirstRequest });
     let reason = "it closed the connection before its first request";
     const giveUp = (): void => void secure.destroy();
     const patience = setTimeout(giveUp, HANDSHAKE_MS);
@@ -126,7 +139,8 @@ export class Tunnels {
       clearTimeout(patience);
       socket.destroy();
       // Some clients look at the certificate only after the handshake: they just leave, without a word.
-      if (!hasHadRequest(secure)) this.#noteRejection(way, to, reason);
+      if (!hasHadRequest(secure))
+        this.#noteRejection(way, to, { reason, isTunnelled: this.#distrust.noteRejection(who) });
     });
     socket.once("close", () => secure.destroy());
   }
@@ -138,12 +152,13 @@ export class Tunnels {
   }
 
   /** The one line that tells why a client gets nowhere, with the cure. */
-  #noteRejection(way: Way, to: HostPort, reason: string): void {
+  #noteRejection(way: Way, to: HostPort, { reason, isTunnelled }: Rejection): void {
     this.#deps.log.warn(
       {
         client: way.clientAddress,
         target: formatAuthority(to),
         reason,
+        ...(isTunnelled ? { unopenedForMs: this.#deps.settings.tunnelUntrustingMs } : {}),
         cure: `let the client trust the CA (larder ca path, or GET /ca.pem), or leave the host alone with --tunnel ${to.host}`,
       },
       "client rejected the certificate",
@@ -162,6 +177,21 @@ export class Tunnels {
     const client = wayOf(socket).clientAddress;
     log.info({ method: "CONNECT", target, client, outcome: "fwd=bypass", detail, ...end, totalMs }, "tunnel");
   }
+}
+
+interface Rejection {
+  readonly reason: string;
+  /** Its tunnels to that host stay unopened from now on. */
+  readonly isTunnelled: boolean;
+}
+
+/**
+ * A client and a host, for what is remembered of the two. Containers and guests all come from the loopback address: the session's
+ * listener, and what is known of the program by its ClientHello, tell them apart, so that one that lacks the CA costs the
+ * others nothing.
+ */
+function whoIs({ session = "", clientAddress }: Way, { host, port }: HostPort, hello: ClientHello): string {
+  return [session, clientAddress, host, port, hello.fingerprint].join(" ");
 }
 
 interface Interception {

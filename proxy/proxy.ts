@@ -27,10 +27,7 @@ export function createProxy(dependencies: ProxyDependencies, settings: ProxySett
   const { store, ledger, declarations: index, learner, contexts, log, clock, pages } = dependencies;
   const listeners = new Set<BoundListener>();
   const addresses = new AddressRules({ ...settings, ownAddresses: ownAddresses() });
-  const isOwnListener = (address: string, port: number): boolean =>
-    [...listeners].some(
-      (listener) => listener.port === port && (isLoopbackAddress(address) || ownAddresses().includes(address)),
-    );
+  const isOwnListener = ownListenerCheck(listeners);
   const dialer = createDialer({ addresses, isOwnListener });
   const routes = createRoutes(dialer, isOwnListener, settings);
 
@@ -57,7 +54,8 @@ export function createProxy(dependencies: ProxyDependencies, settings: ProxySett
   const declaredFiles = new DeclaredFiles(declaring);
   const answering = { store, fills, filling, declaredFiles, generations, signedRoots, forwarder, upgrader, local };
   const exchanges = new Exchanges({ ...answering, addresses, clock, records, settings });
-  const tunnels = new Tunnels({ contexts, addresses, log, settings, openTunnel: routes.openTunnel });
+  const { openTunnel } = routes;
+  const tunnels = new Tunnels({ contexts, addresses, log, clock, settings, isOwnListener, openTunnel });
   const startedMs = clock();
 
   return {
@@ -90,6 +88,14 @@ export function createProxy(dependencies: ProxyDependencies, settings: ProxySett
   };
 }
 
+/** Whether an address of this machine, or `localhost`, and a port are one of larder's own listeners. */
+function ownListenerCheck(listeners: ReadonlySet<BoundListener>): (host: string, port: number) => boolean {
+  return (host, port) => {
+    if (![...listeners].some((listener) => listener.port === port)) return false;
+    return host === "localhost" || (net.isIP(host) !== 0 && (isLoopbackAddress(host) || ownAddresses().includes(host)));
+  };
+}
+
 /** The ways out: direct or through a parent proxy, for requests and for tunnels. */
 function createRoutes(
   dialer: Dialer,
@@ -98,8 +104,7 @@ function createRoutes(
 ) {
   const parents = new ParentTable(settings.parentProxies);
   const secure = createTlsClient(settings);
-  const isSelf = (parent: HostPort): boolean =>
-    isOwnListener(parent.host === "localhost" ? "127.0.0.1" : parent.host, parent.port);
+  const isSelf = ({ host, port }: HostPort): boolean => isOwnListener(host, port);
   const findTunnelParent = (to: HostPort) => parents.find("https", to, isSelf);
   return {
     connect: connectToOrigins({ dialer, secure, settings, findParent: findTunnelParent }),

@@ -39,6 +39,8 @@ export interface ProxySettings {
   readonly headersTimeoutMs: number;
   readonly bodyTimeoutMs: number;
   readonly tunnelIdleMs: number;
+  /** How long a client that twice rejected the CA for a host is left alone with it; 0: never. */
+  readonly tunnelUntrustingMs: number;
   /** Upper bound of a root's freshness; 0 = always revalidate. */
   readonly rootFreshForMs: number;
   /** Targeted fields that stand in for Cache-Control (RFC 9213), in lower case, the first most. */

@@ -14,6 +14,8 @@ export interface Way {
   readonly tunnel: (HostPort & { readonly scheme: Scheme }) | undefined;
   /** Every request that comes this way is answered with this error, and the connection is closed. */
   readonly refusal: LarderError | undefined;
+  /** Called when the first request on it has come in: whoever asks trusts the certificate that was shown. */
+  readonly onFirstRequest?: () => void;
 }
 
 const ways = new WeakMap<Duplex, Way>();
@@ -37,7 +39,9 @@ const withRequests = new WeakSet<Duplex>();
 
 /** Remembers that a request has come in on this connection. */
 export function noteRequest(socket: Duplex): void {
+  if (withRequests.has(socket)) return;
   withRequests.add(socket);
+  ways.get(socket)?.onFirstRequest?.();
 }
 
 export function hasHadRequest(socket: Duplex): boolean {

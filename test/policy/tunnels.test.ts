@@ -125,12 +125,27 @@ function inRecords(message: Buffer, size: number): Buffer {
 describe("the ClientHello (RFC 8446 §4.1.2)", () => {
   it("tells name and protocols of a real client", async () => {
     const bytes = await realClientHello({ servername: "pypi.org", ALPNProtocols: ["h2", "http/1.1"] });
-    expect(readClientHello(bytes)).toEqual({ serverName: "pypi.org", alpn: ["h2", "http/1.1"] });
+    expect(readClientHello(bytes)).toMatchObject({ serverName: "pypi.org", alpn: ["h2", "http/1.1"] });
   });
 
   it("tells neither when a real client sends neither", async () => {
-    expect(readClientHello(await realClientHello({}))).toEqual({});
-    expect(readClientHello(await realClientHello({ maxVersion: "TLSv1.2" }))).toEqual({});
+    const fingerprint = expect.any(String);
+    expect(readClientHello(await realClientHello({}))).toEqual({ fingerprint });
+    expect(readClientHello(await realClientHello({ maxVersion: "TLSv1.2" }))).toEqual({ fingerprint });
+  });
+
+  it("tells a real client from another, whatever host it is for", async () => {
+    const printOf = async (options: tls.ConnectionOptions) => {
+      const hello = readClientHello(await realClientHello(options));
+      return typeof hello === "string" ? hello : hello.fingerprint;
+    };
+    expect(await printOf({ servername: "a.example" })).toBe(await printOf({ servername: "b.example.org" }));
+    const others = [
+      { maxVersion: "TLSv1.2" as const },
+      { ciphers: "TLS_AES_128_GCM_SHA256" },
+      { ALPNProtocols: ["http/1.1"] },
+    ];
+    for (const other of others) expect(await printOf(other)).not.toBe(await printOf({}));
   });
 
   it("is incomplete at every cut, and the same with whatever follows", async () => {
@@ -138,7 +153,9 @@ describe("the ClientHello (RFC 8446 §4.1.2)", () => {
     for (let length = 0; length < bytes.length; length++) {
       expect(readClientHello(bytes.subarray(0, length))).toBe("incomplete");
     }
-    expect(readClientHello(Buffer.concat([bytes, Buffer.from("GET / HTTP/1.1")]))).toEqual({ serverName: "pypi.org" });
+    expect(readClientHello(Buffer.concat([bytes, Buffer.from("GET / HTTP/1.1")]))).toMatchObject({
+      serverName: "pypi.org",
+    });
   });
 
   it("may be split over records", async () => {
@@ -146,7 +163,7 @@ describe("the ClientHello (RFC 8446 §4.1.2)", () => {
     const message = bytes.subarray(5);
     for (const size of [message.length - 1, 100, 17]) {
       const split = inRecords(message, size);
-      expect(readClientHello(split)).toEqual({ serverName: "pypi.org" });
+      expect(readClientHello(split)).toMatchObject({ serverName: "pypi.org" });
       expect(readClientHello(split.subarray(0, -1))).toBe("incomplete");
     }
     expect(readClientHello(inRecords(message, 1))).toBe("not-tls");

@@ -38,6 +38,7 @@ const settings: ProxySettings = {
   headersTimeoutMs: 5_000,
   bodyTimeoutMs: 5_000,
   tunnelIdleMs: 5_000,
+  tunnelUntrustingMs: 0,
   rootFreshForMs: 0,
   targetedFields: [],
   fillsPerOrigin: 4,

@@ -28,6 +28,7 @@ const SETTINGS: ProxySettings = {
   headersTimeoutMs: 5_000,
   bodyTimeoutMs: 5_000,
   tunnelIdleMs: 60_000,
+  tunnelUntrustingMs: 600_000,
   rootFreshForMs: 300_000,
   targetedFields: [],
   fillsPerOrigin: 16,
