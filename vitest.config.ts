@@ -9,6 +9,7 @@ export default defineConfig({
     include: isLong ? [LONG] : ["test/**/*.test.ts"],
     exclude: isLong ? configDefaults.exclude : [...configDefaults.exclude, LONG],
     pool: "forks",
+    globalSetup: "test/support/run-folder.ts",
     // Real clients on a busy machine: CI gives a test that failed one more try, and reports that it did.
     retry: process.env["CI"] === undefined ? 0 : 1,
     testTimeout: 30_000,

@@ -8,7 +8,14 @@ import { SETTING_KEYS, variableOf } from "../../cli/settings.ts";
 import { type Document, ROOT, readDocuments } from "./documents.ts";
 
 /** Options of other programs that the documents name by themselves. */
-const FOREIGN_OPTIONS: ReadonlySet<string> = new Set(["--cache", "--env", "--env-host", "--volume"]);
+const FOREIGN_OPTIONS: ReadonlySet<string> = new Set([
+  "--cache",
+  "--env",
+  "--env-host",
+  "--format",
+  "--user",
+  "--volume",
+]);
 /** Variables in larder's name that are no settings. */
 const OTHER_VARIABLES: ReadonlySet<string> = new Set(["LARDER_TEST_LONG"]);
 
