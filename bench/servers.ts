@@ -40,9 +40,10 @@ export class Server {
   }
 
   /** Starts a node program that can be asked things with {@link Server.ask}. */
-  static fork(program: string, folder: string): Server {
+  static fork({ program, args, env, folder }: Command): Server {
     const { outputFile, stdio } = outputTo(folder, "ipc");
-    return new Server(fork(program, { cwd: folder, env: cleanEnvironment(folder), execArgv: [], stdio }), outputFile);
+    const options = { cwd: folder, env: cleanEnvironment(folder, env), execArgv: [], stdio };
+    return new Server(fork(program, [...args], options), outputFile);
   }
 
   /** Sends one message and waits for the one that answers it; one at a time. */

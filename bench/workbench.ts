@@ -9,6 +9,7 @@ const PROGRAMS = {
   origin: new URL("./programs/origin.ts", import.meta.url),
   load: new URL("./programs/load.ts", import.meta.url),
   baseline: new URL("./programs/baseline.ts", import.meta.url),
+  watched: new URL("./programs/watched.ts", import.meta.url),
 } as const;
 
 /** One temporary folder and every process that was started in it; nothing of either is left once it is closed. */
@@ -40,8 +41,9 @@ export class Workbench {
   }
 
   /** Starts one of bench/programs on plain node. */
-  startProgram(name: keyof typeof PROGRAMS, folder: string): Server {
-    return this.#keep(Server.fork(join(this.folder, "programs", transpiledName(PROGRAMS[name].pathname)), folder));
+  startProgram(name: keyof typeof PROGRAMS, folder: string, more: Partial<Command> = {}): Server {
+    const program = join(this.folder, "programs", transpiledName(PROGRAMS[name].pathname));
+    return this.#keep(Server.fork({ args: [], ...more, program, folder }));
   }
 
   /**
