@@ -3,9 +3,11 @@ import { nameOf, pathOf } from "./path.ts";
 
 const PAYLOAD: Classification = { class: "payload", ecosystem: "deb", coding: "identity" };
 const ROOT: Classification = { class: "root", ecosystem: "deb", coding: "identity" };
-/** Roots that are signed; `Release.gpg` is a signature itself. */
+const SIGNATURE_SUFFIX = ".gpg";
+/** Roots that are signed, around the text or beside it. */
 const IN_RELEASE: Classification = { ...ROOT, signature: { kind: "clearsigned" } };
-const RELEASE: Classification = { ...ROOT, signature: { kind: "detached", suffix: ".gpg" } };
+const RELEASE: Classification = { ...ROOT, signature: { kind: "detached", suffix: SIGNATURE_SUFFIX } };
+const RELEASE_GPG: Classification = { ...ROOT, signs: SIGNATURE_SUFFIX };
 const MEMBER: Classification = { class: "member", ecosystem: "deb", coding: "identity" };
 
 /** Binary packages, installer packages, debug packages. */
@@ -18,7 +20,7 @@ const SOURCE_IN_POOL = /^[^_]+_.+\.tar\.[a-z0-9]+(?:\.asc)?$/;
 const RELEASES: ReadonlyMap<string, Classification> = new Map([
   ["InRelease", IN_RELEASE],
   ["Release", RELEASE],
-  ["Release.gpg", ROOT],
+  ["Release.gpg", RELEASE_GPG],
 ]);
 /** The short Release of one component, which the suite's Release declares. */
 const COMPONENT_RELEASE = /\/(?:binary-[^/]+|source)\/Release$/;

@@ -22,6 +22,8 @@ export interface Classification {
   readonly isImmutable?: boolean;
   /** How the format signs this root, where it does. */
   readonly signature?: SignatureForm;
+  /** Of a signature that stands beside its root: what its name has more than the root's. */
+  readonly signs?: string;
 }
 
 /** Around the text itself (RFC 9580 §7), or in a file of its own beside it whose name has that much more. */

@@ -3,7 +3,9 @@ import { pathOf } from "./path.ts";
 
 const PAYLOAD: Classification = { class: "payload", ecosystem: "rpm", coding: "identity" };
 const ROOT: Classification = { class: "root", ecosystem: "rpm", coding: "identity" };
-const SIGNED_ROOT: Classification = { ...ROOT, signature: { kind: "detached", suffix: ".asc" } };
+const SIGNATURE_SUFFIX = ".asc";
+const SIGNED_ROOT: Classification = { ...ROOT, signature: { kind: "detached", suffix: SIGNATURE_SUFFIX } };
+const SIGNATURE: Classification = { ...ROOT, signs: SIGNATURE_SUFFIX };
 const MEMBER: Classification = { class: "member", ecosystem: "rpm", coding: "identity" };
 
 /** Packages and delta packages. */
@@ -23,10 +25,15 @@ export const rpm: Ecosystem = {
     const path = pathOf(target);
     if (PACKAGE.test(path)) return PAYLOAD;
     const repomd = REPOMD.exec(path);
-    if (repomd !== null) return repomd[1] === undefined ? SIGNED_ROOT : ROOT;
+    if (repomd !== null) return ofRepomd(repomd[1]);
     if (MIRRORS.test(path) || TREE_ROOT.test(path)) return ROOT;
     if (REPODATA.test(path)) return MEMBER;
     // mirrorlist.centos.org and its kin answer at the root, by query.
     return path === "/" && target.host.startsWith("mirrorlist.") ? ROOT : undefined;
   },
 };
+
+function ofRepomd(extension: string | undefined): Classification {
+  if (extension === undefined) return SIGNED_ROOT;
+  return extension === SIGNATURE_SUFFIX ? SIGNATURE : ROOT;
+}

@@ -32,6 +32,12 @@ export function decide(request: RequestView, entries: readonly Entry[], context:
   return planStored(request, wishes, { ...context, entry });
 }
 
+/** The stored response that would answer the request, were it fresh; `undefined` when there is none. */
+export function selectStored(request: RequestView, entries: readonly Entry[], context: PlanContext): Entry | undefined {
+  const usable = entries.filter((entry) => mayBeShown(entry, request));
+  return selectEntry(request, usable, context);
+}
+
 /** Content in a GET has no defined meaning (RFC 9110 §9.3.1), but it may have one to the origin: no stored answer is for it. */
 export function hasContent(record: FieldRecord): boolean {
   return record["transfer-encoding"] !== undefined || (record["content-length"] ?? "0") !== "0";

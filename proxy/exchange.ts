@@ -5,9 +5,9 @@ import { LarderError, toLarderError } from "../core/errors.ts";
 import type { TargetUri } from "../core/target.ts";
 import { classify } from "../ecosystems/classify.ts";
 import { locateMetadata } from "../ecosystems/readers.ts";
-import { rootSignedBy } from "../ecosystems/signatures.ts";
 import type { AddressRules } from "../policy/access.ts";
-import { decide, hasContent } from "../policy/decide.ts";
+import { decide, hasContent, selectStored } from "../policy/decide.ts";
+import { mayServeStale } from "../policy/freshness.ts";
 import { certificateShownTo } from "../policy/origin-access.ts";
 import type { Plan, RequestView } from "../policy/plan.ts";
 import { realmOf, sharedRealmOf } from "../policy/realm.ts";
@@ -124,13 +124,12 @@ export class Exchanges {
     const { method } = view;
     if (method !== "GET" && method !== "HEAD") return await forwarder.forward(reply, view, "method");
     if (hasContent(headers)) return await forwarder.forward(reply, view, "bypass");
-    const { class: resourceClass, ecosystem, coding, isImmutable, signature } = classification;
+    const { class: resourceClass, ecosystem, coding, isImmutable, signature, signs } = classification;
     const place = resourceClass === "root" ? locateMetadata(target, ecosystem) : undefined;
     // A root whose members are gone was replaced: whatever lifetime it was given, its origin is asked.
     const isOutdated = place?.role === "root" && generations.isOutdated(uriOf(place));
     const rootFreshForMs = isOutdated ? 0 : settings.rootFreshForMs;
-    const signedUri = rootSignedBy(target);
-    if (signedUri !== undefined) generations.noteSignature(signedUri, target);
+    if (signs !== undefined) generations.noteSignature(target, signs);
     const { targetedFields: targets } = settings;
     const context = { class: resourceClass, coding, isImmutable, rootFreshForMs, targets };
     await this.#get({ reply, view, context, key: entryKeyOf("GET", target.uri), place, signature });
@@ -156,7 +155,22 @@ export class Exchanges {
     // What has just been filled is a hit as soon as it is committed, a moment after its last byte went out.
     await fills.committed(placeOf(errand.key, errand.view.realm));
     const entries = await signedRoots.select(errand, asUndeclared(store.find(errand.key)));
-    await this.#carryOut(errand, decide(errand.view, entries, { ...errand.context, nowMs: clock() }));
+    try {
+      await this.#carryOut(errand, decide(errand.view, entries, { ...errand.context, nowMs: clock() }));
+    } catch (error) {
+      await this.#serveGoodCopy(errand, entries, toLarderError(error));
+    }
+  }
+
+  /** A root that nobody known has signed, however it came, does not stand in the way of one that somebody has. */
+  async #serveGoodCopy(errand: Errand, admitted: readonly Entry[], refusal: LarderError): Promise<void> {
+    const { reply, view } = errand;
+    const context = { ...errand.context, nowMs: this.#deps.clock() };
+    const mayFallBack = refusal.code === "SIGNATURE_BAD" && !reply.response.headersSent;
+    const entry = mayFallBack ? selectStored(view, admitted, context) : undefined;
+    if (entry === undefined || !mayServeStale(entry, view, { kind: "unreachable" }, context)) throw refusal;
+    reply.record.cacheStatus = { hit: true, detail: refusal.code };
+    await this.#serve(errand, entry);
   }
 
   async #carryOut(errand: Errand, plan: Plan): Promise<void> {

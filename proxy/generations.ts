@@ -3,6 +3,7 @@ import { type Digest, digestOf } from "../core/digest.ts";
 import { type Entry, entryKeyOf, type Realm } from "../core/entry.ts";
 import { parseTarget, type TargetUri } from "../core/target.ts";
 import type { MetadataPlace, RepositoryPlace } from "../ecosystems/metadata.ts";
+import { canonicalUri } from "../ecosystems/repository-path.ts";
 import type { Learner } from "../learn/learner.ts";
 import type { DeclarationIndex, DeclaredResource, RootSeen } from "../storage/declarations.ts";
 import type { Errand } from "./errand.ts";
@@ -126,9 +127,13 @@ export class Generations {
     if (members.size < MAX_MEMBERS) members.add(name);
   }
 
-  /** Remembers that clients check this signature of the root: when the root changes, both come in as a set. */
-  noteSignature(rootUri: string, target: TargetUri): void {
-    this.#signatures.set(rootUri, target);
+  /**
+   * Remembers that clients check this signature of a root: when the root changes, both come in as a set.
+   * @param suffix what the signature's name has more than the root's
+   */
+  noteSignature(target: TargetUri, suffix: string): void {
+    const uri = canonicalUri(target);
+    if (uri !== undefined) this.#signatures.set(uri.slice(0, -suffix.length), target);
   }
 
   /** The origin has no bytes for what this root declares: it must have published another. */

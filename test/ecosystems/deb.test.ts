@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { parseTarget } from "../../core/target.ts";
+import { classify } from "../../ecosystems/classify.ts";
 import { classified } from "./classified.ts";
 
 const DEBIAN = "http://deb.debian.org/debian";
@@ -37,6 +39,23 @@ describe("deb: roots", () => {
     "https://snapshot.debian.org/archive/debian/20240101T000000Z/dists/sid/InRelease",
   ])("%s", (uri) => {
     expect(classified(uri)).toBe("root deb identity");
+  });
+});
+
+describe("deb: signatures", () => {
+  const signingOf = (uri: string) => {
+    const { signature, signs } = classify(parseTarget(uri), undefined);
+    return { signature, signs };
+  };
+
+  it("stand in an InRelease, and beside a Release", () => {
+    const suite = `${DEBIAN}/dists/bookworm`;
+    expect(signingOf(`${suite}/InRelease`)).toEqual({ signature: { kind: "clearsigned" }, signs: undefined });
+    expect(signingOf(`${suite}/Release`)).toEqual({
+      signature: { kind: "detached", suffix: ".gpg" },
+      signs: undefined,
+    });
+    expect(signingOf(`${suite}/Release.gpg`)).toEqual({ signature: undefined, signs: ".gpg" });
   });
 });
 

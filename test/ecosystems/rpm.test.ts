@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { parseTarget } from "../../core/target.ts";
+import { classify } from "../../ecosystems/classify.ts";
 import { classified } from "./classified.ts";
 
 const FEDORA = "https://dl.fedoraproject.org/pub/fedora/linux/releases/40/Everything/x86_64/os";
@@ -34,6 +36,15 @@ describe("rpm: roots", () => {
     "https://download.opensuse.org/tumbleweed/repo/oss/x86_64/bash.x86_64.rpm.meta4",
   ])("%s", (uri) => {
     expect(classified(uri)).toBe("root rpm identity");
+  });
+});
+
+describe("rpm: signatures", () => {
+  it("stand beside repomd.xml; its key is none", () => {
+    const signingOf = (name: string) => classify(parseTarget(`${FEDORA}/repodata/${name}`), undefined);
+    expect(signingOf("repomd.xml")).toMatchObject({ signature: { kind: "detached", suffix: ".asc" } });
+    expect(signingOf("repomd.xml.asc")).toMatchObject({ signs: ".asc" });
+    expect(signingOf("repomd.xml.key").signs).toBeUndefined();
   });
 });
 
