@@ -44,6 +44,7 @@ const OWNERS = {
   undici: "proxy/origin",
   "http-proxy": "proxy/origin",
   "p-limit": "proxy",
+  "multicast-dns": "reach",
   pino: "cli",
   commander: "cli",
   "smol-toml": "cli",

@@ -107,6 +107,31 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: async () => (await import("./commands/gateway.ts")).gateway,
   },
   {
+    usage: "resolve",
+    summary: "find out where the cache is now, and say so in files",
+    description:
+      "Asks at the same time: the override file, LARDER_CACHE, DNS, mDNS and DNS-SD on the local link, the default gateway and QEMU's\n" +
+      "host, and where it was the last time. What answers must be a cache. Writes NAME-ip, nix.conf and proxy.env for other programs; the\n" +
+      "public caches are always in them. What the local link names is good for Nix, which checks signatures, never a proxy.",
+    settings: [],
+    options: [
+      ["--once", "look once"],
+      ["--watch", "look again and again, until a signal comes"],
+      ["--name <name>", "of the cache, in DNS and on the local link (default: larder)"],
+      ["--override-file <path>", "file that names the cache itself (default: /etc/larder/cache)"],
+      ["--state-dir <path>", "where the files go (default: /run/cache-resolver)"],
+      ["--deadline <time>", "for all of it together (default: 5s; 10s at most)"],
+      ["--on-change <command>", "run by a shell when a file has changed"],
+      ["--explain", "print each method, its address, time and verdict"],
+      JSON_OPTION,
+    ],
+    examples: [
+      ["larder resolve --once --explain", "what is found, and how"],
+      ["larder resolve --watch --on-change 'systemctl try-restart nix-daemon'", "for a Nix machine that moves"],
+    ],
+    load: async () => (await import("./commands/resolve.ts")).resolve,
+  },
+  {
     usage: "env",
     summary: "the fragments that proxy-env prints",
     commands: [

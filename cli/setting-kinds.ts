@@ -167,7 +167,8 @@ const TIME_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000
 /** Node's timers hold 31 bits of milliseconds; a longer one would fire at once. */
 const MAX_DURATION_MS = 2 ** 31 - 1;
 
-function readDuration(written: string): number | undefined {
+/** Milliseconds of a time such as 500ms, 5s, 2m or 1h. @returns `undefined` when it is none. */
+export function readDuration(written: string): number | undefined {
   if (written === "0") return 0;
   const match = /^([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)$/.exec(written);
   const ms = Math.round(Number(match?.[1]) * (TIME_UNITS[match?.[2] ?? ""] ?? Number.NaN));

@@ -9,7 +9,10 @@ export interface LocalSite {
   answer(reply: Reply): void;
 }
 
+/** By which those who look for a cache know larder from whatever else may listen on a port (reach/probe.ts). */
+const SERVER = ["Server", "larder"];
 const TEXT = [
+  ...SERVER,
   "Content-Type",
   "text/plain; charset=utf-8",
   "Cache-Control",
@@ -18,6 +21,7 @@ const TEXT = [
   "nosniff",
 ];
 const PEM = [
+  ...SERVER,
   "Content-Type",
   "application/x-x509-ca-cert",
   "Cache-Control",

@@ -1,15 +1,17 @@
-import dns from "node:dns";
+import type { LookupAddress } from "node:dns";
 import net from "node:net";
 import { LarderError, toLarderError } from "../core/errors.ts";
 import { formatAuthority, type HostPort } from "../core/target.ts";
 
-/** Finds the addresses of a name, an empty list where it has none. */
-export type Lookup = (name: string) => Promise<readonly dns.LookupAddress[]>;
+/** What a dial needs of {@link Names}. */
+interface NameService {
+  addressesOf(name: string, signal: AbortSignal): Promise<readonly LookupAddress[]>;
+}
 
 export interface DialFirstOptions {
   /** For each place: finding its address and connecting to it, together. */
   readonly timeoutMs: number;
-  readonly lookup: Lookup;
+  readonly names: NameService;
 }
 
 /**
@@ -30,44 +32,47 @@ export async function dialFirst(places: readonly HostPort[], options: DialFirstO
   throw new LarderError("NOT_RUNNING", `no proxy answers: ${tried}; start one with \`larder serve\``);
 }
 
-function dial({ host, port }: HostPort, { timeoutMs, lookup }: DialFirstOptions): Promise<net.Socket> {
-  const lookUp = (
-    name: string,
+async function dial(place: HostPort, { timeoutMs, names }: DialFirstOptions): Promise<net.Socket> {
+  const signal = AbortSignal.timeout(timeoutMs);
+  try {
+    return await connect(await within(names.addressesOf(place.host, signal), signal), place, signal);
+  } catch (error) {
+    throw signal.aborted ? new Error(`does not answer within ${timeoutMs} ms`) : error;
+  }
+}
+
+function connect(found: readonly LookupAddress[], { host, port }: HostPort, signal: AbortSignal): Promise<net.Socket> {
+  if (found.length === 0) throw new Error("has no address");
+  const lookup = (
+    _name: string,
     _options: unknown,
-    done: (error: Error | null, found: dns.LookupAddress[]) => void,
-  ): void => {
-    lookup(name).then(
-      (found) => (found.length === 0 ? done(new Error("has no address"), []) : done(null, [...found])),
-      (error: Error) => done(error, []),
-    );
-  };
+    done: (error: null, found: readonly LookupAddress[]) => void,
+  ): void => done(null, found);
   // Node's types know only the single-address form of `lookup`; with autoSelectFamily it is called for all of them.
   const socket = net.connect({
     host,
     port,
-    lookup: lookUp as unknown as net.LookupFunction,
+    lookup: lookup as unknown as net.LookupFunction,
     autoSelectFamily: true,
     allowHalfOpen: true,
     noDelay: true,
   });
-  return new Promise((resolve, reject) => {
-    const end = (settle: () => void): void => {
-      clearTimeout(timer);
-      socket.removeAllListeners();
-      settle();
-    };
-    const fail = (error: Error): void =>
-      end(() => {
-        socket.on("error", () => undefined).destroy();
-        reject(error);
-      });
-    const timer = setTimeout(() => fail(new Error(`does not answer within ${timeoutMs} ms`)), timeoutMs);
-    socket.once("error", fail);
-    socket.once("connect", () => end(() => resolve(socket)));
+  const connected = new Promise<net.Socket>((resolve, reject) => {
+    socket.once("error", reject);
+    socket.once("connect", () => resolve(socket.off("error", reject)));
+  });
+  return within(connected, signal).catch((error: unknown) => {
+    socket.on("error", () => undefined).destroy();
+    throw error;
   });
 }
 
-/** What the system's resolver says: /etc/hosts, DNS and whatever else it is set up for. */
-export async function lookUpBySystem(name: string): Promise<readonly dns.LookupAddress[]> {
-  return dns.promises.lookup(name, { all: true });
+/** The result, or a rejection as soon as the signal aborts. */
+function within<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => reject(signal.reason);
+    if (signal.aborted) giveUp();
+    signal.addEventListener("abort", giveUp, { once: true });
+    result.then(resolve, reject).finally(() => signal.removeEventListener("abort", giveUp));
+  });
 }

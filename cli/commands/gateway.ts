@@ -1,8 +1,10 @@
 import { Duplex } from "node:stream";
 import { LarderError } from "../../core/errors.ts";
 import { formatAuthority, type HostPort } from "../../core/target.ts";
-import { dialFirst, lookUpBySystem } from "../../reach/dial-first.ts";
+import { dialFirst } from "../../reach/dial-first.ts";
 import { type DialProxy, forward, openGateway } from "../../reach/gateway.ts";
+import { createLocalLink } from "../../reach/mdns.ts";
+import { systemNames } from "../../reach/names.ts";
 import { readOverride } from "../../reach/override.ts";
 import { parsePlace, parsePlaces, USUAL_PORT } from "../../reach/place.ts";
 import { loadConfig } from "../config.ts";
@@ -53,10 +55,11 @@ async function forwardStdio(dialProxy: DialProxy): Promise<void> {
 function dialerOf(invocation: Invocation): DialProxy {
   const { to, overrideFile } = invocation.flags;
   const named = typeof to === "string" ? parsePlaces(to) : undefined;
+  const names = systemNames(createLocalLink());
   return async () => {
     const first = typeof overrideFile === "string" ? await readOverride(overrideFile) : [];
     const rest = named ?? (await placesOfOwn(invocation));
-    return dialFirst([...first, ...rest], { timeoutMs: PATIENCE_MS, lookup: lookUpBySystem });
+    return dialFirst([...first, ...rest], { timeoutMs: PATIENCE_MS, names });
   };
 }
 

@@ -7,8 +7,10 @@ import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { silentLog } from "../../core/log.ts";
 import type { HostPort } from "../../core/target.ts";
-import { dialFirst, lookUpBySystem } from "../../reach/dial-first.ts";
+import { dialFirst } from "../../reach/dial-first.ts";
 import { type Gateway, openGateway } from "../../reach/gateway.ts";
+import { createLocalLink } from "../../reach/mdns.ts";
+import { type Names, systemNames } from "../../reach/names.ts";
 import { readOverride } from "../../reach/override.ts";
 
 const LOOPBACK = { host: "127.0.0.1", port: 0 };
@@ -46,8 +48,11 @@ async function closedPort(): Promise<HostPort> {
   return { host: "127.0.0.1", port };
 }
 
-async function gatewayTo(places: () => Promise<readonly HostPort[]>, lookup = lookUpBySystem): Promise<Gateway> {
-  const dialProxy = async () => dialFirst(await places(), { timeoutMs: 300, lookup });
+async function gatewayTo(
+  places: () => Promise<readonly HostPort[]>,
+  names: Pick<Names, "addressesOf"> = systemNames(createLocalLink()),
+): Promise<Gateway> {
+  const dialProxy = async () => dialFirst(await places(), { timeoutMs: 300, names });
   const gateway = await openGateway(LOOPBACK, dialProxy, silentLog);
   closing.push(() => gateway.close());
   return gateway;
@@ -67,30 +72,31 @@ describe("a gateway", () => {
 
   test("takes the next place when one refuses, has no address, or never answers", async () => {
     const place = await greeter("last");
-    const lookup = (name: string) =>
-      name === "hangs.example" ? new Promise<never>(() => undefined) : Promise.reject(new Error("ENOTFOUND"));
+    const addressesOf = async (name: string) => {
+      if (name === "hangs.example") return new Promise<never>(() => undefined);
+      return name === place.host ? [{ address: name, family: 4 }] : [];
+    };
     const places = [
       await closedPort(),
       { host: "unknown.example", port: 3142 },
       { host: "hangs.example", port: 3142 },
       place,
     ];
-    expect(await exchange(await gatewayTo(async () => places, lookup), "hello")).toBe("last hello");
+    expect(await exchange(await gatewayTo(async () => places, { addressesOf }), "hello")).toBe("last hello");
   });
 
   test("looks up a name for each connection, and takes whichever of its addresses answers", async () => {
     const place = await greeter("here");
     const asked: string[] = [];
-    const gateway = await gatewayTo(
-      async () => [{ host: "cache.example", port: place.port }],
-      async (name) => {
+    const gateway = await gatewayTo(async () => [{ host: "cache.example", port: place.port }], {
+      addressesOf: async (name) => {
         asked.push(name);
         return [
           { address: "::1", family: 6 },
           { address: "127.0.0.1", family: 4 },
         ];
       },
-    );
+    });
     expect(await exchange(gateway, "1")).toBe("here 1");
     expect(await exchange(gateway, "2")).toBe("here 2");
     expect(asked).toEqual(["cache.example", "cache.example"]);
