@@ -10,6 +10,7 @@ import {
 } from "./cache-control.ts";
 import { ageSeconds, forbidsStale, freshForSeconds } from "./freshness.ts";
 import { parseHttpDate } from "./http-date.ts";
+import { asksForPart, beginningOf, partFor } from "./parts.ts";
 import type { ForwardReason, Plan, PlanContext, RequestView } from "./plan.ts";
 import { isWholeRange } from "./ranges.ts";
 import { variantOf } from "./selecting.ts";
@@ -24,12 +25,30 @@ export function decide(request: RequestView, entries: readonly Entry[], context:
   if (hasContent(request.record)) return { action: "pass", reason: "bypass", detail: "request-content" };
   const wishes = readWishes(request.record);
   const usable = entries.filter((entry) => mayBeShown(entry, request));
-  const entry = selectEntry(request, usable, context);
-  if (entry === undefined) {
-    if (wishes.onlyIfCached) return { action: "refuse", code: "ONLY_IF_CACHED" };
-    return planForward(request, wishes, { ...context, reason: usable.length === 0 ? "uri-miss" : "vary-miss" });
-  }
-  return planStored(request, wishes, { ...context, entry });
+  const wholes = usable.filter((entry) => entry.status !== 206);
+  const entry = selectEntry(request, wholes, context);
+  if (entry !== undefined) return planStored(request, wishes, { ...context, entry });
+  const parts = wholes.length === usable.length ? [] : usable.filter((one) => one.status === 206);
+  const reason = parts.length > 0 ? "partial" : wholes.length > 0 ? "vary-miss" : "uri-miss";
+  return planFromParts(request, wishes, { ...context, parts, reason });
+}
+
+/** Nothing whole is stored: a stored part may do, or be the beginning of what is to be fetched (RFC 9111 §3.4). */
+function planFromParts(
+  request: RequestView,
+  wishes: RequestWishes,
+  context: PlanContext & { readonly parts: readonly Entry[]; readonly reason: ForwardReason },
+): Plan {
+  const { parts, coding } = context;
+  const entry = partFor(request, parts, coding);
+  const stored = entry === undefined ? undefined : planStored(request, wishes, { ...context, entry });
+  if (stored?.action === "serve" && stored.revalidateBehind === undefined) return stored;
+  if (wishes.onlyIfCached) return { action: "refuse", code: "ONLY_IF_CACHED" };
+  const forward = planForward(request, wishes, context);
+  if (forward.action !== "fetch" || forward.isPart === true) return forward;
+  const own = parts.filter((part) => part.realm === request.realm);
+  const beginning = beginningOf(request, own, coding);
+  return beginning === undefined ? forward : { ...forward, beginning };
 }
 
 /** The stored response that would answer the request, were it fresh; `undefined` when there is none. */
@@ -83,8 +102,12 @@ function planStored(
   // A HEAD cannot bring the body that a changed representation needs, but tells whether it has changed (RFC 9111 §4.3.5).
   if (request.method === "HEAD" && forward.action === "pass") return { ...forward, freshens: entry };
   // no-store forbids to keep what comes; of what has no validator, a part may be all that is wanted.
-  if (forward.action === "pass" && (wishes.noStore || conditional.length === 0)) return forward;
+  if (wishes.noStore || (conditional.length === 0 && asksForLess(forward))) return forward;
   return { action: "revalidate", entry, conditional, reason };
+}
+
+function asksForLess(plan: Plan): boolean {
+  return plan.action === "pass" || (plan.action === "fetch" && plan.isPart === true);
 }
 
 type StaleContext = PlanContext & { readonly entry: Entry; readonly ttlSeconds: number };
@@ -130,6 +153,8 @@ function planForward(
   const range = request.record["range"];
   // Package files are wanted whole sooner or later; of anything else a part may be all that is ever asked for.
   if (context.class === "other" && typeof range === "string" && !isWholeRange(range))
-    return { action: "pass", reason: "partial" };
+    return asksForPart(request.record)
+      ? { action: "fetch", reason: "partial", isPart: true }
+      : { action: "pass", reason: "partial" };
   return { action: "fetch", reason };
 }

@@ -21,9 +21,9 @@ const HEURISTIC_MAX_SECONDS = 24 * 60 * 60;
 /** A name that its registry never gives to other bytes: some registries say nothing at all about how long an answer holds. */
 const IMMUTABLE_SECONDS = 30 * 24 * 60 * 60;
 
-/** Statuses that may be fresh by heuristics (RFC 9110 §15.1), without 206, which is never stored whole. */
+/** Statuses that may be fresh by heuristics (RFC 9110 §15.1). */
 export const HEURISTICALLY_CACHEABLE: ReadonlySet<number> = new Set([
-  200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501,
+  200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501,
 ]);
 
 /** What of a stored response its freshness depends on. */

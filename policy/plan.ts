@@ -1,4 +1,4 @@
-import type { Entry, Realm, ResourceClass } from "../core/entry.ts";
+import type { ByteRange, Entry, Realm, ResourceClass } from "../core/entry.ts";
 import type { FieldRecord, RawFields } from "../core/fields.ts";
 import type { TargetUri } from "../core/target.ts";
 
@@ -45,6 +45,16 @@ export interface ResponseHead {
 /** Why the origin is asked: the words of RFC 9211 §2.2. */
 export type ForwardReason = "bypass" | "method" | "uri-miss" | "vary-miss" | "miss" | "request" | "stale" | "partial";
 
+/** Stored parts that together are the beginning of a representation, and what the rest must prove to belong to it (RFC 9111 §3.4). */
+export interface Beginning {
+  /** In their order; each covers the bytes of the representation that its range tells, from where the one before ends. */
+  readonly pieces: readonly { readonly entry: Entry; readonly range: ByteRange }[];
+  readonly nextByte: number;
+  readonly totalBytes: number;
+  /** Strong, and that of every piece. */
+  readonly etag: string;
+}
+
 /** What is to be done with a request: made by policy/decide.ts, carried out by proxy/exchange.ts. */
 export type Plan =
   | {
@@ -63,7 +73,14 @@ export type Plan =
       readonly conditional: RawFields;
       readonly reason: ForwardReason;
     }
-  | { readonly action: "fetch"; readonly reason: ForwardReason }
+  | {
+      readonly action: "fetch";
+      readonly reason: ForwardReason;
+      /** Only the part that the client asks for, to be stored as such. */
+      readonly isPart?: boolean;
+      /** Stored parts that only want the rest. */
+      readonly beginning?: Beginning;
+    }
   | {
       readonly action: "pass";
       readonly reason: ForwardReason;

@@ -2,6 +2,7 @@ import type { Realm } from "../core/entry.ts";
 import { fieldValue, type RawFields } from "../core/fields.ts";
 import { type Directives, readDirectives, readWishes, secondsOf } from "./cache-control.ts";
 import { explicitLifetimeSeconds, HEURISTICALLY_CACHEABLE } from "./freshness.ts";
+import { partOf } from "./parts.ts";
 import type { RequestView, ResponseHead } from "./plan.ts";
 import { type Selection, variantOf } from "./selecting.ts";
 import { type StoringContext, storedFields } from "./stored-fields.ts";
@@ -33,12 +34,13 @@ const SHARE_AUTHORIZED = ["public", "s-maxage", "must-revalidate"];
 
 /**
  * Judges whether the answer to a GET may be stored (RFC 9111 §3). A payload, member or root is worth storing with status
- * 200 even without freshness information: it is then revalidated. Partial answers and 304s are stored by nobody.
+ * 200 even without freshness information: it is then revalidated. Of parts those are
+ * stored that were asked for and say which they are; 304s are stored by nobody.
  */
 export function judge(request: RequestView, head: ResponseHead, context: StoringContext): Judgement {
   const heard = { ...head, fields: heardFields(head.fields, context.targets) };
   const directives = readDirectives(fieldValue(heard.fields, "cache-control"));
-  const forbidden = whyForbidden(request, head.status, directives);
+  const forbidden = whyForbidden(request, head, directives);
   if (forbidden !== undefined) return refuse(forbidden);
   const realm = realmOfAnswer(request, isPackage(head, context), directives);
   if (realm === undefined) return refuse("authorization");
@@ -70,9 +72,12 @@ function isPackage(head: ResponseHead, context: StoringContext): boolean {
 }
 
 /** What RFC 9111 §3 forbids. */
-function whyForbidden(request: RequestView, status: number, directives: Directives): StoringRefusal | undefined {
+function whyForbidden(request: RequestView, head: ResponseHead, directives: Directives): StoringRefusal | undefined {
+  const { status } = head;
   if (request.method !== "GET") return "method";
-  if (status < 200 || status === 206 || status === 304) return "status";
+  // A part that nobody asked for, or that does not say which one it is, is of no use (§3.3).
+  const isOddPart = status === 206 && (request.record["range"] === undefined || partOf(head) === undefined);
+  if (status < 200 || isOddPart || status === 304) return "status";
   if (readWishes(request.record).noStore) return "request-no-store";
   if (directives.has("must-understand")) {
     // Where the status is understood, must-understand lifts no-store (§5.2.2.3).

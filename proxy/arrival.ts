@@ -1,5 +1,7 @@
 import type { RawFields } from "../core/fields.ts";
-import type { EntryDraft, Store } from "../storage/store.ts";
+import { partOf } from "../policy/parts.ts";
+import type { Beginning } from "../policy/plan.ts";
+import type { EntryDraft, Staging, Store } from "../storage/store.ts";
 import { download } from "./download.ts";
 import { codingInDoubt, decodeAsDeclared, type StagedBody } from "./encoded-body.ts";
 import type { FillHead, FillOrder, FillSource } from "./fill-order.ts";
@@ -18,6 +20,8 @@ export interface ArrivalDependencies {
   /** Called with the head when readers may have it; more than once. */
   readonly announce: (head: BodyHead) => void;
   readonly isHeadKnown: () => boolean;
+  /** Called with what has come of an answer that was cut for good. */
+  readonly keepCut: (head: BodyHead, staging: Staging) => Promise<void>;
   /** Called when it turns out that the store cannot keep it. */
   readonly onUnstorable: () => void;
 }
@@ -28,6 +32,8 @@ export interface Answer {
   readonly draft: EntryDraft;
   /** Not to be continued when it is cut, and held back until it is verified. */
   readonly isWhole: boolean;
+  /** Stored parts that the response is the rest of. */
+  readonly beginning?: Beginning | undefined;
 }
 
 type BodyHead = FillHead & { readonly kind: "body" };
@@ -40,6 +46,7 @@ export class Arrival {
   readonly #continuations: Continuations;
   readonly #coding: string | undefined;
   readonly #verifier: Verifier;
+  #begunBytes = 0;
 
   constructor(answer: Answer, dependencies: ArrivalDependencies) {
     const { draft, response, source } = answer;
@@ -55,6 +62,11 @@ export class Arrival {
       begunBy: source,
       send: (place, continuation) => send(place, [...place.fieldsToOrigin(false), ...continuation]),
     });
+  }
+
+  /** Bytes that were there before, and did not come from an origin. */
+  get begunBytes(): number {
+    return this.#begunBytes;
   }
 
   /** Whether the body is made of several answers. */
@@ -77,7 +89,11 @@ export class Arrival {
     await body.begin(staging, hold);
     // A held body may yet be thrown away for another source's: its head goes out with its first byte.
     if (hold.kind === "nothing") announce(this.head);
-    await this.#download(staging, order.declared);
+    await this.#begin(staging);
+    await this.#download(staging, order.declared).catch(async (fault: unknown) => {
+      if (order.declared === undefined && this.#coding === undefined) await this.#deps.keepCut(this.head, staging);
+      throw fault;
+    });
     return await this.#verified({ staging, sealed: await staging.seal(), fields: draft.fields });
   }
 
@@ -89,15 +105,30 @@ export class Arrival {
     return declared === undefined ? { kind: "nothing" } : { kind: "tail", totalBytes: this.head.bytes };
   }
 
+  /** What is stored of it already comes first. */
+  async #begin(staging: Staging): Promise<void> {
+    const { store } = this.#deps;
+    for (const { entry, range } of this.#answer.beginning?.pieces ?? []) {
+      const offset = partOf(entry)?.range.first ?? 0;
+      const bytes = await store.openBlob(entry.digest, { first: range.first - offset, last: range.last - offset });
+      for await (const chunk of bytes as AsyncIterable<Buffer>) {
+        await staging.append(chunk);
+        await this.#noteBytes(staging);
+      }
+    }
+    this.#begunBytes = staging.appendedBytes;
+  }
+
   #download(staging: StagedBody["staging"], declared: FillOrder["declared"]): Promise<void> {
-    const { source, response, isWhole } = this.#answer;
+    const { source, response, draft, isWhole } = this.#answer;
     return download(response, {
       staging,
       verifier: this.#verifier,
       declared,
       authority: source.target.authority,
       signal: this.#deps.signal,
-      askForRest: async (cut) => (isWhole ? undefined : await this.#continuations.ask(cut)),
+      // Offsets of a part are not those of the whole.
+      askForRest: async (cut) => (isWhole || draft.status === 206 ? undefined : await this.#continuations.ask(cut)),
       onBytes: () => this.#noteBytes(staging),
     });
   }

@@ -15,7 +15,7 @@ import type { Store } from "../storage/store.ts";
 import { asUndeclared, type DeclaredFiles } from "./declared.ts";
 import type { Errand } from "./errand.ts";
 import type { Filling } from "./filling.ts";
-import { type Fills, placeOf } from "./fills.ts";
+import type { Fills } from "./fills.ts";
 import { type Generations, uriOf } from "./generations.ts";
 import type { LocalSite } from "./local.ts";
 import { openMirror } from "./mirror.ts";
@@ -153,7 +153,7 @@ export class Exchanges {
     const declared = await declaredFiles.find(errand);
     if (declared !== undefined) return await declaredFiles.answer(errand, declared);
     // What has just been filled is a hit as soon as it is committed, a moment after its last byte went out.
-    await fills.committed(placeOf(errand.key, errand.view.realm));
+    await fills.allCommitted(errand.key, errand.view.realm);
     const entries = await signedRoots.select(errand, asUndeclared(store.find(errand.key)));
     try {
       await this.#carryOut(errand, decide(errand.view, entries, { ...errand.context, nowMs: clock() }));
@@ -191,7 +191,7 @@ export class Exchanges {
         return await filling.answer(errand, { reason: plan.reason, revalidated: plan });
       case "fetch":
         record.cacheStatus = { fwd: plan.reason };
-        return await filling.answer(errand, { reason: plan.reason });
+        return await filling.answer(errand, plan);
       case "pass":
         record.cacheStatus = { fwd: plan.reason };
         return await filling.pass(errand, plan);

@@ -3,7 +3,7 @@ import type { Entry } from "../core/entry.ts";
 import type { LarderError } from "../core/errors.ts";
 import type { RawFields } from "../core/fields.ts";
 import type { TargetUri } from "../core/target.ts";
-import type { PlanContext, RequestView, ResponseHead } from "../policy/plan.ts";
+import type { Beginning, PlanContext, RequestView, ResponseHead } from "../policy/plan.ts";
 import type { EntryDraft, Sealed, Staging } from "../storage/store.ts";
 
 /** Somewhere the resource can be had. */
@@ -24,6 +24,8 @@ export interface FillOrder {
   readonly sources: readonly FillSource[];
   /** The stored response to be revalidated. */
   readonly entry: Entry | undefined;
+  /** Stored parts that only want the rest. */
+  readonly beginning?: Beginning | undefined;
   /** What the repository says the bytes must be; they are held back until they prove it. */
   readonly declared: Declaration | undefined;
   /** Called for each interim answer: it is for the leader, as the others' own questions were never asked. */

@@ -5,7 +5,8 @@ import { LarderError, toLarderError } from "../core/errors.ts";
 import type { RawFields } from "../core/fields.ts";
 import type { Log } from "../core/log.ts";
 import { freshenFields, mayServeStale } from "../policy/freshness.ts";
-import type { ExchangeTimes, PlanContext, ResponseHead } from "../policy/plan.ts";
+import { completedHead, restFields } from "../policy/parts.ts";
+import type { Beginning, ExchangeTimes, PlanContext, ResponseHead } from "../policy/plan.ts";
 import { judge, judgeDeclared } from "../policy/storing.ts";
 import type { EntryDraft, Store } from "../storage/store.ts";
 import { type Answer, Arrival } from "./arrival.ts";
@@ -79,12 +80,17 @@ export class Fill {
 
   /** Body bytes that have come from the origin so far. */
   get originBytes(): number {
+    return this.arrivedBytes - (this.#arrival?.begunBytes ?? 0);
+  }
+
+  /** Bytes of the body that are there so far, wherever they came from. */
+  get arrivedBytes(): number {
     return this.#body.appendedBytes;
   }
 
   /** The last byte has come, and may have gone out where nothing holds it; it may still have to be sealed and committed. */
   get hasLastByte(): boolean {
-    return this.#body.end === "complete" || this.originBytes === this.#arrival?.head.bytes;
+    return this.#body.end === "complete" || this.arrivedBytes === this.#arrival?.head.bytes;
   }
 
   /** What the store holds of it, once it has settled: `undefined` where nothing could be stored. */
@@ -158,8 +164,8 @@ export class Fill {
 
   /** @returns why it is not to be had from this source. Pieces of several that are wrong together blame none of them. */
   async #try(source: FillSource): Promise<LarderError | undefined> {
-    const { entry, isWhole = false } = this.order;
-    const how = { isConditional: entry !== undefined, isWhole };
+    const { entry, beginning, isWhole = false } = this.order;
+    const how = { isConditional: entry !== undefined, isWhole, beginning };
     let fault = await this.#askLeave(source, how).then(() => undefined, toLarderError);
     if (fault !== undefined && isMismatch(fault) && this.#arrival?.isSpliced === true) {
       if (this.#isHeadKnown) {
@@ -185,11 +191,12 @@ export class Fill {
   async #ask(source: FillSource, how: Asking): Promise<void> {
     this.#arrival = undefined;
     const { clock } = this.#dependencies;
-    const { isConditional } = how;
+    const { isConditional, beginning } = how;
     const requestMs = clock();
     let response: OriginResponse;
     try {
-      response = await this.#send(source, source.fieldsToOrigin(isConditional));
+      const rest = beginning === undefined ? [] : restFields(beginning);
+      response = await this.#send(source, [...source.fieldsToOrigin(isConditional), ...rest]);
     } catch (error) {
       const fault = toLarderError(error);
       if (this.#abort.signal.aborted || !this.#fallBack({ kind: "unreachable" }, fault.code)) throw fault;
@@ -204,7 +211,16 @@ export class Fill {
       return;
     }
     if (this.#fallBack({ kind: "status", status }, `status-${status}`)) return response.discard();
-    await this.#receive(source, response, { ...how, ...times });
+    if (beginning !== undefined && status !== 200) return await this.#complete(source, response, { ...how, ...times });
+    await this.#receive(source, response, { ...how, ...times, beginning: undefined });
+  }
+
+  /** The rest of what is stored; any other answer is about something else, and the whole is asked for. */
+  async #complete(source: FillSource, response: OriginResponse, how: Asking & ExchangeTimes): Promise<void> {
+    const head = how.beginning === undefined ? undefined : completedHead(how.beginning, response.head);
+    if (head !== undefined) return await this.#receive(source, { ...response, head }, how);
+    response.discard();
+    await this.#ask(source, { ...how, beginning: undefined });
   }
 
   #send({ target }: FillSource, fields: RawFields): Promise<OriginResponse> {
@@ -236,7 +252,7 @@ export class Fill {
   async #receive(source: FillSource, response: OriginResponse, how: Asking & ExchangeTimes): Promise<void> {
     const { request, key, declared, sources } = this.order;
     const { status } = response.head;
-    const { requestMs, responseMs, isWhole } = how;
+    const { requestMs, responseMs, isWhole, beginning } = how;
     const times = { requestMs, responseMs };
     const context = { ...this.#planContext(), ...times };
     if (declared !== undefined && status !== 200) {
@@ -253,7 +269,7 @@ export class Fill {
     }
     const { variant, selecting, realm, fields } = verdict;
     const draft: EntryDraft = { key, variant, realm, status, fields, selecting, class: context.class, ...times };
-    await this.#fillFrom({ source, response, draft, isWhole });
+    await this.#fillFrom({ source, response, draft, isWhole, beginning });
   }
 
   async #fillFrom(answer: Answer): Promise<void> {
@@ -283,6 +299,7 @@ export class Fill {
       send: (source, fields) => this.#send(source, fields),
       announce: (head) => this.#announceHead(head),
       isHeadKnown: () => this.#isHeadKnown,
+      keepCut: (head, staging) => this.#keeping.keepCut(answer.source, head, staging),
       onUnstorable: () => this.#resolveKept(undefined),
     });
     return this.#arrival;
@@ -312,6 +329,8 @@ interface Asking {
   readonly isConditional: boolean;
   /** For one answer that brings all of it, verified before any of it goes out. */
   readonly isWhole: boolean;
+  /** For the rest of what is stored. */
+  readonly beginning?: Beginning | undefined;
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Entry } from "../core/entry.ts";
 import type { RawFields } from "../core/fields.ts";
 import { fieldsToOrigin } from "../policy/forwarding.ts";
 import { freshenByHead } from "../policy/freshness.ts";
-import type { ForwardReason, ResponseHead } from "../policy/plan.ts";
+import type { Beginning, ForwardReason, ResponseHead } from "../policy/plan.ts";
 import { variantOf } from "../policy/selecting.ts";
 import type { Store } from "../storage/store.ts";
 import type { Errand } from "./errand.ts";
@@ -12,7 +12,7 @@ import type { FillHead, FillOrder } from "./fill-order.ts";
 import { type Fills, placeOf } from "./fills.ts";
 import type { Generations } from "./generations.ts";
 import type { Origin, OriginResponse } from "./origin.ts";
-import { sourceOf } from "./questions.ts";
+import { partSourceOf, sourceOf } from "./questions.ts";
 import { sendInterim } from "./reply.ts";
 import { serveEntry, serveFill, servePass } from "./respond.ts";
 import type { SignedRoots } from "./signed-roots.ts";
@@ -44,6 +44,9 @@ interface FillWish {
   readonly revalidated?: Revalidated | undefined;
   /** The variant that is wanted, where an answer has told what selects it. */
   readonly variant?: string;
+  /** The part that the client asks for, and no more. */
+  readonly isPart?: boolean | undefined;
+  readonly beginning?: Beginning | undefined;
 }
 
 /** With a stale copy in hand, how long an origin may take to answer for a root before the copy is served. */
@@ -62,7 +65,7 @@ export class Filling {
   }
 
   async answer(errand: Errand, wish: FillWish): Promise<void> {
-    if (wish.revalidated === undefined && this.#unstorable.has(placeOf(errand.key, errand.view.realm)))
+    if (wish.revalidated === undefined && this.#unstorable.has(unstorablePlace(errand, wish)))
       return await this.pass(errand, { detail: "unstorable" });
     const { fill, isLeader } = this.#joinOrLead(errand, wish);
     const { record } = errand.reply;
@@ -77,7 +80,8 @@ export class Filling {
         return await this.#serveStored(errand, head.entry);
       case "pass": {
         const response = fill.takeResponse();
-        if (isLeader) this.#noteUnstorable(errand, response?.head, head.reason);
+        if (isLeader && mayNeverBeStored(response?.head, head.reason))
+          this.#unstorable.note(unstorablePlace(errand, wish));
         if (response === undefined) return await this.#passAlone(errand);
         record.cacheStatus = { ...record.cacheStatus, fwdStatus: response.head.status, detail: head.reason };
         await this.#servePassed(errand, response);
@@ -85,7 +89,7 @@ export class Filling {
       }
       case "body":
         if (isLeader) record.countOriginBytes = () => fill.originBytes;
-        return await this.#fromBody(errand, fill, head, wish.reason);
+        return await this.#fromBody(errand, fill, head, wish);
       default:
         head satisfies never;
     }
@@ -99,17 +103,11 @@ export class Filling {
     await this.pass(errand);
   }
 
-  /** What an error or this one request forbids to store, the next answer may allow. */
-  #noteUnstorable({ key, view }: Errand, head: ResponseHead | undefined, reason: string): void {
-    if (head === undefined || head.status >= 400 || reason === "request-no-store") return;
-    this.#unstorable.note(placeOf(key, view.realm));
-  }
-
   /** Asks the origin behind an answer that is served stale: one question at a time, and nobody waits for it. */
   revalidateBehind(errand: Errand, revalidated: Revalidated): void {
     const { fills } = this.#deps;
     const place = placeOf(errand.key, errand.view.realm);
-    if (fills.find(place) === undefined) fills.lead(place, this.#order(errand, revalidated));
+    if (fills.find(place) === undefined) fills.lead(place, this.#order(errand, { revalidated }));
   }
 
   /**
@@ -149,12 +147,14 @@ export class Filling {
     await servePass(errand.reply, await this.#deps.signedRoots.screen(errand, response));
   }
 
-  async #fromBody(errand: Errand, fill: Fill, head: FillHead & { kind: "body" }, reason: ForwardReason): Promise<void> {
+  async #fromBody(errand: Errand, fill: Fill, head: FillHead & { kind: "body" }, wish: FillWish): Promise<void> {
     const { reply, view, context, place } = errand;
     const variant = variantOf(head.draft.fields, view, context.coding)?.variant;
     // Vary sets this request apart from the leader's: it asks for its own.
-    if (variant !== undefined && variant !== head.draft.variant) return await this.answer(errand, { reason, variant });
-    if (isFarAhead(reply.request.headers.range, fill)) return await this.pass(errand, { detail: "unverified-range" });
+    if (variant !== undefined && variant !== head.draft.variant)
+      return await this.answer(errand, { ...wish, revalidated: undefined, beginning: undefined, variant });
+    if (head.draft.status !== 206 && isFarAhead(reply.request.headers.range, fill))
+      return await this.pass(errand, { detail: "unverified-range" });
     reply.record.cacheStatus = { ...reply.record.cacheStatus, fwdStatus: head.draft.status, stored: true };
     if (place === undefined) return void (await serveFill(reply, fill, head, this.#deps));
     // A root goes out when what it declares is known: the client asks for its members at once. Meanwhile the reader keeps
@@ -171,23 +171,25 @@ export class Filling {
     await serveEntry(errand.reply, entry, this.#deps);
   }
 
-  #joinOrLead(errand: Errand, { reason, revalidated, variant }: FillWish): { fill: Fill; isLeader: boolean } {
+  #joinOrLead(errand: Errand, wish: FillWish): { fill: Fill; isLeader: boolean } {
     const { fills } = this.#deps;
-    const place = placeOf(errand.key, errand.view.realm, variant);
+    const { reason, variant = "" } = wish;
+    const place = placeOf(errand.key, errand.view.realm, `${variant}${rangeOf(errand, wish)}`);
     const running = fills.find(place);
     // A client that wants the origin's word (`reason: request`) may share a question not yet answered, not an old answer.
     if (running !== undefined && !(reason === "request" && running.isHeadKnown))
       return { fill: running, isLeader: false };
-    return { fill: fills.lead(place, this.#order(errand, revalidated)), isLeader: true };
+    return { fill: fills.lead(place, this.#order(errand, wish)), isLeader: true };
   }
 
-  #order(errand: Errand, revalidated: Revalidated | undefined): FillOrder {
+  #order(errand: Errand, { revalidated, isPart, beginning }: Omit<FillWish, "reason">): FillOrder {
     const { reply, view, context, key, place } = errand;
     return {
       request: view,
       context,
       key,
-      sources: [sourceOf(errand, revalidated?.conditional)],
+      sources: [isPart === true ? partSourceOf(errand) : sourceOf(errand, revalidated?.conditional)],
+      beginning,
       entry: revalidated?.entry,
       declared: undefined,
       onInterim: (head) => sendInterim(reply, head),
@@ -211,9 +213,24 @@ export class Filling {
   }
 }
 
+/** What an error or this one request forbids to store, the next answer may allow. */
+function mayNeverBeStored(head: ResponseHead | undefined, reason: string): boolean {
+  return head !== undefined && head.status < 400 && reason !== "request-no-store";
+}
+
+/** Parts of a whole that cannot be stored may be, and the other way round. */
+function unstorablePlace(errand: Errand, wish: FillWish): string {
+  return placeOf(errand.key, errand.view.realm, rangeOf(errand, wish));
+}
+
+/** Those who want the same part share a fill; nobody else can. */
+function rangeOf({ view }: Errand, { isPart }: FillWish): string {
+  return isPart === true ? String(view.record["range"]) : "";
+}
+
 function isFarAhead(range: string | undefined, fill: Fill): boolean {
   if (range === undefined) return false;
   const first = /^bytes=(\d+)-/.exec(range)?.[1];
   // A suffix (`-500`) needs the end, which is far while the fill is young.
-  return first === undefined || Number(first) > fill.originBytes + RANGE_WAIT_BYTES;
+  return first === undefined || Number(first) > fill.arrivedBytes + RANGE_WAIT_BYTES;
 }

@@ -37,6 +37,12 @@ export class Fills {
     if (fill?.hasLastByte === true) await fill.settled;
   }
 
+  /** As {@link Fills.committed}, for every variant and part of the key that comes to that realm. */
+  async allCommitted(key: string, realm: Realm): Promise<void> {
+    for (const { order, hasLastByte, settled } of this.#running.values())
+      if (hasLastByte && order.key === key && order.request.realm === realm) await settled;
+  }
+
   /**
    * Starts a fill that others find under `place` until it has been committed or dropped.
    * @param lane its bound is its own: a root holds its place until its members are there, and must not stand in their way.

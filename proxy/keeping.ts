@@ -1,8 +1,12 @@
 import type { Entry } from "../core/entry.ts";
 import { toLarderError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
+import { headOfCut, partOf, partVariant } from "../policy/parts.ts";
 import type { EntryDraft, EntryFreshening, Staging, Store } from "../storage/store.ts";
-import type { FillOrder, FillSource } from "./fill-order.ts";
+import type { FillHead, FillOrder, FillSource } from "./fill-order.ts";
+
+/** Parts of one resource that are kept: clients that seek about in a file must not fill the index with its pieces. */
+const MAX_PARTS = 16;
 
 interface KeepingDependencies {
   readonly store: Store;
@@ -44,13 +48,38 @@ export class Keeping {
     return this.#stored;
   }
 
+  /** Keeps what came of an answer before it was cut for good, where a rest could be told to belong to it (RFC 9111 §3.3). */
+  async keepCut(
+    source: FillSource,
+    { draft, bytes }: Pick<FillHead & { kind: "body" }, "draft" | "bytes">,
+    staging: Staging,
+  ): Promise<void> {
+    const cut = bytes === undefined ? undefined : headOfCut(draft, staging.appendedBytes, bytes);
+    if (cut === undefined || this.#order.context.class === "root") return;
+    await staging.seal();
+    await this.commit(source, { ...draft, ...cut }, staging);
+  }
+
+  /** The newest are kept. */
+  #limitParts(key: string): void {
+    const { store } = this.#dependencies;
+    const parts = store.find(key).filter(({ status }) => status === 206);
+    for (const entry of parts.slice(MAX_PARTS)) store.remove(entry);
+  }
+
   /** The readers have their bytes already: a store that cannot keep them is logged, and nothing more. */
   async commit(source: FillSource, draft: EntryDraft, staging: Staging): Promise<void> {
     if (this.#isDisowned) return;
     const { store, log } = this.#dependencies;
     try {
-      const entry = await staging.commit(draft);
+      const part = partOf(draft);
+      if (part !== undefined && staging.appendedBytes !== part.range.last - part.range.first + 1) return;
+      const entry = await staging.commit(
+        part === undefined ? draft : { ...draft, variant: partVariant(draft.variant, part.range) },
+      );
       if (this.#isDisowned) return store.remove(entry);
+      if (part === undefined) this.#order.beginning?.pieces.forEach((piece) => void store.remove(piece.entry));
+      else this.#limitParts(draft.key);
       this.#stored = entry;
       await this.#order.onStored?.(entry, source);
     } catch (error) {

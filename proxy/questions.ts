@@ -30,6 +30,11 @@ export function sourceOf({ view, context, reply }: Errand, conditional?: readonl
   };
 }
 
+/** As {@link sourceOf}, for the part that the client asks for. */
+export function partSourceOf({ view, context: { coding }, reply: { pseudonym } }: Errand): FillSource {
+  return { target: view.target, fieldsToOrigin: () => fieldsToOrigin(view, { pseudonym, coding, whole: false }) };
+}
+
 /** Another name at the same origin: asked as the target would be. */
 export function sourceBeside(errand: Errand, target: TargetUri): FillSource {
   return sourceOf({ ...errand, view: { ...errand.view, target } });

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { ByteRange } from "../core/entry.ts";
 import { fieldValue, type RawFields, withoutFields } from "../core/fields.ts";
+import { partOf } from "../policy/parts.ts";
 import {
   evaluatePreconditions,
   isRangeStillValid,
@@ -50,16 +51,19 @@ const CONTENT_FIELDS: ReadonlySet<string> = new Set([
 ]);
 
 const CONTENT_TYPE: ReadonlySet<string> = new Set(["content-type"]);
+const CONTENT_RANGE: ReadonlySet<string> = new Set(["content-range"]);
 
 /** Applies the client's preconditions and range to a representation: RFC 9110 §13.2.2, §14.2. */
 export function select({ request, ignoresRange }: Reply, representation: Representation): Selection {
   const { status, fields, bytes } = representation;
   const { headers } = request;
   const method = request.method ?? "GET";
+  const held = partOf(representation);
   const isPlain =
     headers.range === undefined && headers["if-none-match"] === undefined && !hasRarePrecondition(headers);
-  if (isPlain || status !== 200) return whole(representation);
+  if (isPlain || (status !== 200 && held === undefined)) return whole(representation);
 
+  const totalBytes = held?.totalBytes ?? bytes;
   const validators = {
     status,
     etag: fieldValue(fields, "etag"),
@@ -73,28 +77,37 @@ export function select({ request, ignoresRange }: Reply, representation: Represe
   const mayRange =
     method === "GET" &&
     ignoresRange !== true &&
-    bytes !== undefined &&
+    totalBytes !== undefined &&
     isRangeStillValid(headers["if-range"] as string | undefined, {
       ...validators,
       ...(representation.isVerified === true ? { lastModified: undefined } : {}),
     });
-  const wanted = mayRange ? readRange(headers.range, bytes) : ({ kind: "whole" } as const);
+  const wanted = mayRange ? readRange(headers.range, totalBytes) : ({ kind: "whole" } as const);
   if (wanted.kind === "whole") return whole(representation);
   if (wanted.kind === "unsatisfiable") {
     const rest = withoutFields(fields, CONTENT_FIELDS);
-    return { status: 416, fields: [...rest, "Content-Range", `bytes */${bytes}`, "Content-Length", "0"], part: "none" };
+    return {
+      status: 416,
+      fields: [...rest, "Content-Range", `bytes */${totalBytes}`, "Content-Length", "0"],
+      part: "none",
+    };
   }
   if (wanted.kind === "parts") return parts(representation, wanted.ranges);
   const { range } = wanted;
-  const length = range.last - range.first + 1;
-  const partFields = [
-    ...fields,
-    "Content-Range",
-    contentRange(range, bytes as number),
-    "Content-Length",
-    String(length),
-  ];
-  return { status: 206, fields: partFields, part: range };
+  const { first: from, last: to } = held?.range ?? { first: 0, last: range.last };
+  // An origin may give another part than it was asked for (RFC 9110 §15.3.7).
+  if (range.first < from || range.last > to) return whole(representation);
+  return {
+    status: 206,
+    fields: [
+      ...(held === undefined ? fields : withoutFields(fields, CONTENT_RANGE)),
+      "Content-Range",
+      contentRange(range, totalBytes as number),
+      "Content-Length",
+      String(range.last - range.first + 1),
+    ],
+    part: { first: range.first - from, last: range.last - from },
+  };
 }
 
 /** Several ranges: RFC 9110 §15.3.7.2. */

@@ -43,9 +43,20 @@ describe("a request with nothing stored", () => {
     expect(plan([], makeRequest(["Range", "bytes=5-"]), { class: name })).toMatchObject({ action: "fetch" });
   });
 
-  it("is passed for a range of anything else, unless the range is the whole", () => {
-    expect(plan([], makeRequest(["Range", "bytes=5-"]))).toEqual({ action: "pass", reason: "partial" });
-    expect(plan([], makeRequest(["Range", "bytes=0-5"]))).toEqual({ action: "pass", reason: "partial" });
+  it.each([
+    ["If-Range", '"a"'],
+    ["If-None-Match", '"a"'],
+    ["If-Modified-Since", dateIn(-1)],
+    ["Range", "bytes=7-8"],
+  ])("is passed for a range with %s: the origin's answer may be no such part", (name, value) => {
+    const request = makeRequest(["Range", "bytes=1-2", name, value]);
+    expect(plan([], request)).toEqual({ action: "pass", reason: "partial" });
+  });
+
+  it("is fetched in part for a range of anything else, unless the range is the whole", () => {
+    const part = { action: "fetch", reason: "partial", isPart: true };
+    expect(plan([], makeRequest(["Range", "bytes=5-"]))).toEqual(part);
+    expect(plan([], makeRequest(["Range", "bytes=0-5"]))).toEqual(part);
     expect(plan([], makeRequest(["Range", "bytes=0-"]))).toEqual({ action: "fetch", reason: "uri-miss" });
   });
 });
@@ -155,7 +166,8 @@ describe("a stored response (RFC 9111 §4)", () => {
 
   it("is revalidated whole for a range (RFC 9111 §4.3.1)", () => {
     expect(plan([STALE], makeRequest(["Range", "bytes=1-2"]))).toMatchObject({ action: "revalidate" });
-    expect(plan([STALE_WITHOUT_VALIDATOR], makeRequest(["Range", "bytes=1-2"]))).toMatchObject({ action: "pass" });
+    const part = { action: "fetch", isPart: true };
+    expect(plan([STALE_WITHOUT_VALIDATOR], makeRequest(["Range", "bytes=1-2"]))).toMatchObject(part);
   });
 
   it("is revalidated every time under no-cache (§5.2.2.4)", () => {
