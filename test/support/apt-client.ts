@@ -19,14 +19,20 @@ export interface AptClientOptions {
   /** Where the repository is served: one place, or several that apt may choose from. */
   readonly urls: readonly string[];
   readonly access?: AptAccess;
+  /** The types of sources.list's lines, and what stands behind the URL. */
+  readonly types?: readonly ("deb" | "deb-src")[];
+  readonly suite?: string;
 }
 
 /** Sets up an apt that leaves the machine's own alone. @returns the file for `APT_CONFIG` */
-export async function createAptClient({ folder, repository, urls, access }: AptClientOptions): Promise<string> {
+export async function createAptClient(options: AptClientOptions): Promise<string> {
+  const { folder, repository, urls, access, types = ["deb"], suite = `${SUITE} main` } = options;
   for (const needed of ["etc/apt.conf.d", "etc/preferences.d", "state/lists/partial", "cache/archives/partial"])
     await mkdir(join(folder, needed), { recursive: true });
   await writeFile(join(folder, "state/status"), "");
-  const sources = urls.map((url) => `deb [signed-by=${repository.keyring}] ${url} ${SUITE} main\n`);
+  const sources = urls.flatMap((url) =>
+    types.map((type) => `${type} [signed-by=${repository.keyring}] ${url} ${suite}\n`),
+  );
   await writeFile(join(folder, "etc/sources.list"), sources.join(""));
   const file = join(folder, "apt.conf");
   await writeFile(file, ownPlaces(folder) + (access === undefined ? "" : wayOut(access)));
@@ -56,6 +62,13 @@ export class AptClient {
   /** Downloads the packages, and checks them. */
   download(names: readonly string[], ...flags: readonly string[]): Promise<Outcome> {
     return this.#run("install", "--download-only", "--yes", ...flags, ...names);
+  }
+
+  /** Downloads the files of a source package, and checks them. @returns their digests */
+  async source(name: string): Promise<Record<string, Digest>> {
+    const { code, stderr, stdout } = await this.#run("source", "--download-only", name);
+    if (code !== 0) throw new Error(`apt-get source ${name}: exit ${code}\n${stderr}\n${stdout}`);
+    return folderDigests(this.#folder, /\.(?:dsc|tar\.[a-z]+)$/);
   }
 
   /** What it has downloaded and found right. */

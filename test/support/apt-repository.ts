@@ -23,6 +23,8 @@ export interface AptPackage {
 export interface PublishOptions {
   /** Serves indexes under the names of their digests, too, and says so. */
   readonly hasByHash?: boolean;
+  /** Signs beside the Release, and has no InRelease. */
+  readonly isDetached?: boolean;
 }
 
 export const SUITE = "stable";
@@ -60,11 +62,7 @@ export class AptPublisher {
   }
 
   /** Builds the packages, and the repository that holds them and nothing else, in a new folder of that name. */
-  async publish(
-    name: string,
-    packages: readonly AptPackage[],
-    { hasByHash = false }: PublishOptions = {},
-  ): Promise<AptRepository> {
+  async publish(name: string, packages: readonly AptPackage[], options: PublishOptions = {}): Promise<AptRepository> {
     const repository = join(this.#folder, name);
     const index = join(repository, INDEX);
     await mkdir(join(repository, "pool"), { recursive: true });
@@ -76,22 +74,40 @@ export class AptPublisher {
     );
     for (const [program, ...flags] of Object.values(COMPRESSORS))
       await mustRun(program, [...flags, join(index, "Packages")], { cwd: repository });
-    await this.sign(repository, { hasByHash });
+    await this.sign(repository, options);
     // As archives have it: the plain form is declared, and is not there.
     await rm(join(index, "Packages"));
     return { folder: repository, keyring: this.#keyring };
   }
 
   /** Signs for the indexes that stand there, whatever they hold by now. */
-  async sign(repository: string, { hasByHash = false }: PublishOptions = {}): Promise<void> {
+  async sign(repository: string, { hasByHash = false, isDetached = false }: PublishOptions = {}): Promise<void> {
     const index = join(repository, INDEX);
     const suite = join(repository, "dists", SUITE);
     await rm(join(suite, "Release"), { force: true });
     await rm(join(suite, "InRelease"), { force: true });
     const text = await release(repository, suite);
     await writeFile(join(suite, "Release"), hasByHash ? `Acquire-By-Hash: yes\n${text}` : text);
-    await this.#gpg("--output", join(suite, "InRelease"), "--clearsign", join(suite, "Release"));
+    await this.#signRelease(suite, isDetached);
     if (hasByHash) for (const extension of Object.keys(COMPRESSORS)) await linkByHash(index, `Packages.${extension}`);
+  }
+
+  /** Builds the packages into a flat repository: everything in one folder, no suite and no components. */
+  async publishFlat(name: string, packages: readonly AptPackage[]): Promise<AptRepository> {
+    const repository = join(this.#folder, name);
+    await mkdir(repository);
+    for (const spec of packages) await buildDeb(repository, spec, ".");
+    const run = (...args: string[]) => mustRun("apt-ftparchive", args, { cwd: repository });
+    await writeFile(join(repository, "Packages"), await run("packages", "."));
+    await writeFile(join(repository, "Release"), await run("release", "."));
+    await this.#signRelease(repository, false);
+    return { folder: repository, keyring: this.#keyring };
+  }
+
+  async #signRelease(folder: string, isDetached: boolean): Promise<void> {
+    const text = join(folder, "Release");
+    if (isDetached) await this.#gpg("--output", join(folder, "Release.gpg"), "--armor", "--detach-sign", text);
+    else await this.#gpg("--output", join(folder, "InRelease"), "--clearsign", text);
   }
 
   get #home(): string {
@@ -109,14 +125,18 @@ export class AptPublisher {
   }
 }
 
-async function buildDeb(repository: string, { name, version = "1.0", bytes = SMALL_BYTES }: AptPackage): Promise<void> {
+async function buildDeb(
+  repository: string,
+  { name, version = "1.0", bytes = SMALL_BYTES }: AptPackage,
+  pool = "pool",
+): Promise<void> {
   const tree = join(`${repository}-build`, name);
   await mkdir(join(tree, "DEBIAN"), { recursive: true });
   await chmod(tree, 0o755);
   await writeFile(join(tree, "DEBIAN/control"), control(name, version));
   await mkdir(join(tree, `usr/share/${name}`), { recursive: true });
   await writeFile(join(tree, `usr/share/${name}/noise`), noise(`${name} ${version}`, bytes));
-  const file = join(repository, `pool/${name}_${version}_all.deb`);
+  const file = join(repository, pool, `${name}_${version}_all.deb`);
   await mustRun("dpkg-deb", ["--root-owner-group", "-Znone", "--build", tree, file], { cwd: repository });
 }
 
