@@ -5,7 +5,7 @@ const PAYLOAD: Classification = { class: "payload", ecosystem: "deb", coding: "i
 const ROOT: Classification = { class: "root", ecosystem: "deb", coding: "identity" };
 const SIGNATURE_SUFFIX = ".gpg";
 /** Roots that are signed, around the text or beside it. */
-const IN_RELEASE: Classification = { ...ROOT, signature: { kind: "clearsigned" } };
+const IN_RELEASE: Classification = { ...ROOT, signature: { kind: "clearsigned" }, otherwise: "Release" };
 const RELEASE: Classification = { ...ROOT, signature: { kind: "detached", suffix: SIGNATURE_SUFFIX } };
 const RELEASE_GPG: Classification = { ...ROOT, signs: SIGNATURE_SUFFIX };
 const MEMBER: Classification = { class: "member", ecosystem: "deb", coding: "identity" };

@@ -22,6 +22,8 @@ export interface Classification {
   readonly isImmutable?: boolean;
   /** How the format signs this root, where it does. */
   readonly signature?: SignatureForm;
+  /** The name of the root that clients ask for where a repository does not have this one. */
+  readonly otherwise?: string;
   /** Of a signature that stands beside its root: what its name has more than the root's. */
   readonly signs?: string;
 }

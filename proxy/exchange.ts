@@ -6,8 +6,7 @@ import type { TargetUri } from "../core/target.ts";
 import { classify } from "../ecosystems/classify.ts";
 import { locateMetadata } from "../ecosystems/readers.ts";
 import type { AddressRules } from "../policy/access.ts";
-import { decide, hasContent, selectStored } from "../policy/decide.ts";
-import { mayServeStale } from "../policy/freshness.ts";
+import { decide, hasContent } from "../policy/decide.ts";
 import { certificateShownTo } from "../policy/origin-access.ts";
 import type { Plan, RequestView } from "../policy/plan.ts";
 import { realmOf, sharedRealmOf } from "../policy/realm.ts";
@@ -25,6 +24,7 @@ import { readTarget } from "./read-target.ts";
 import { ExchangeRecord, type RecordDependencies } from "./record.ts";
 import { type Reply, sendError } from "./reply.ts";
 import { serveEntry } from "./respond.ts";
+import type { RootFallbacks } from "./root-fallbacks.ts";
 import type { ProxySettings } from "./settings.ts";
 import type { SignedRoots } from "./signed-roots.ts";
 import { answerOn } from "./upgrade.ts";
@@ -37,6 +37,7 @@ export interface ExchangeDependencies {
   readonly declaredFiles: DeclaredFiles;
   readonly generations: Generations;
   readonly signedRoots: SignedRoots;
+  readonly rootFallbacks: RootFallbacks;
   readonly forwarder: Forwarder;
   readonly upgrader: Upgrader;
   readonly local: LocalSite;
@@ -158,18 +159,21 @@ export class Exchanges {
     try {
       await this.#carryOut(errand, decide(errand.view, entries, { ...errand.context, nowMs: clock() }));
     } catch (error) {
-      await this.#serveGoodCopy(errand, entries, toLarderError(error));
+      await this.#fallBack(errand, entries, toLarderError(error));
     }
   }
 
-  /** A root that nobody known has signed, however it came, does not stand in the way of one that somebody has. */
-  async #serveGoodCopy(errand: Errand, admitted: readonly Entry[], refusal: LarderError): Promise<void> {
-    const { reply, view } = errand;
-    const context = { ...errand.context, nowMs: this.#deps.clock() };
-    const mayFallBack = refusal.code === "SIGNATURE_BAD" && !reply.response.headersSent;
-    const entry = mayFallBack ? selectStored(view, admitted, context) : undefined;
-    if (entry === undefined || !mayServeStale(entry, view, { kind: "unreachable" }, context)) throw refusal;
-    reply.record.cacheStatus = { hit: true, detail: refusal.code };
+  async #fallBack(errand: Errand, admitted: readonly Entry[], fault: LarderError): Promise<void> {
+    const { rootFallbacks } = this.#deps;
+    const { response, record } = errand.reply;
+    if (response.headersSent) throw fault;
+    const entry = rootFallbacks.goodCopy(errand, admitted, fault);
+    if (entry === undefined) {
+      if (admitted.length > 0 || !rootFallbacks.answerAbsent(errand, record.classification?.otherwise, fault))
+        throw fault;
+      return;
+    }
+    record.cacheStatus = { hit: true, detail: fault.code };
     await this.#serve(errand, entry);
   }
 

@@ -13,18 +13,19 @@ import { Generations } from "./generations.ts";
 import { BoundListener } from "./listener.ts";
 import { createLocalSite } from "./local.ts";
 import { Mismatches } from "./mismatches.ts";
-import { createOrigin } from "./origin.ts";
+import { createOrigin, type Origin } from "./origin.ts";
 import { connectToOrigins, connectToParents, createTlsClient } from "./origin-connect.ts";
 import { createForwarder } from "./origin-forward.ts";
 import { ParentTable, tunnelThrough } from "./origin-parents.ts";
 import { createUpgrader } from "./origin-upgrade.ts";
 import type { Totals } from "./record.ts";
+import { RootFallbacks } from "./root-fallbacks.ts";
 import type { ListenOptions, Proxy, ProxyDependencies, ProxySettings } from "./settings.ts";
 import { SignedRoots } from "./signed-roots.ts";
 
 /** Builds the proxy; nothing listens until {@link Proxy.listen}. @throws LarderError `CONFIG_BAD_VALUE` for a setting that cannot be read. */
 export function createProxy(dependencies: ProxyDependencies, settings: ProxySettings): Proxy {
-  const { store, ledger, declarations: index, learner, contexts, log, clock, pages } = dependencies;
+  const { store, ledger, contexts, log, clock, pages } = dependencies;
   const listeners = new Set<BoundListener>();
   const addresses = new AddressRules({ ...settings, ownAddresses: ownAddresses() });
   const isOwnListener = ownListenerCheck(listeners);
@@ -42,17 +43,8 @@ export function createProxy(dependencies: ProxyDependencies, settings: ProxySett
   const totals: Totals = { exchanges: 0, hits: 0, originBytes: 0, clientBytes: 0, mismatches: 0 };
   const records = { log, ledger, clock, totals, pseudonym: settings.pseudonym };
   const local = createLocalSite(pages, settings);
-  const onMismatch = (): void => {
-    totals.mismatches += 1;
-  };
-  const mismatches = new Mismatches({ index, clock, log, onMismatch });
-  const generations = new Generations({ index, learner, fills, origin, mismatches, clock });
-  const signedRoots = new SignedRoots({ store, origin, clock, log, demand: dependencies.signatures });
-  const filling = new Filling({ store, fills, origin, generations, signedRoots, clock });
-  const declaredFills = new DeclaredFills({ index, fills, generations, learner, mismatches, clock, settings });
-  const declaring = { index, store, fills, filling, declaredFills, generations, clock, settings };
-  const declaredFiles = new DeclaredFiles(declaring);
-  const answering = { store, fills, filling, declaredFiles, generations, signedRoots, forwarder, upgrader, local };
+  const sources = createSources(dependencies, settings, { origin, fills, totals });
+  const answering = { ...sources, fills, forwarder, upgrader, local };
   const exchanges = new Exchanges({ ...answering, addresses, clock, records, settings });
   const { openTunnel } = routes;
   const tunnels = new Tunnels({ contexts, addresses, log, clock, settings, isOwnListener, openTunnel });
@@ -86,6 +78,29 @@ export function createProxy(dependencies: ProxyDependencies, settings: ProxySett
       await origin.close();
     },
   };
+}
+
+interface WayIn {
+  readonly origin: Origin;
+  readonly fills: Fills;
+  readonly totals: Totals;
+}
+
+/** What answers come from: the store, fills of what is declared and of what is not, and what stands in for roots. */
+function createSources(dependencies: ProxyDependencies, settings: ProxySettings, { origin, fills, totals }: WayIn) {
+  const { store, declarations: index, learner, log, clock } = dependencies;
+  const onMismatch = (): void => {
+    totals.mismatches += 1;
+  };
+  const mismatches = new Mismatches({ index, clock, log, onMismatch });
+  const generations = new Generations({ index, learner, fills, origin, mismatches, clock });
+  const signedRoots = new SignedRoots({ store, origin, clock, log, demand: dependencies.signatures });
+  const filling = new Filling({ store, fills, origin, generations, signedRoots, clock });
+  const declaredFills = new DeclaredFills({ index, fills, generations, learner, mismatches, clock, settings });
+  const declaring = { index, store, fills, filling, declaredFills, generations, clock, settings };
+  const declaredFiles = new DeclaredFiles(declaring);
+  const rootFallbacks = new RootFallbacks({ store, clock });
+  return { store, filling, declaredFiles, generations, signedRoots, rootFallbacks };
 }
 
 /** Whether an address of this machine, or `localhost`, and a port are one of larder's own listeners. */

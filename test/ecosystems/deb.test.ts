@@ -48,6 +48,10 @@ describe("deb: signatures", () => {
     return { signature, signs };
   };
 
+  it("are looked for beside a Release where there is no InRelease", () => {
+    expect(classify(parseTarget(`${DEBIAN}/dists/bookworm/InRelease`), undefined).otherwise).toBe("Release");
+  });
+
   it("stand in an InRelease, and beside a Release", () => {
     const suite = `${DEBIAN}/dists/bookworm`;
     expect(signingOf(`${suite}/InRelease`)).toEqual({ signature: { kind: "clearsigned" }, signs: undefined });
