@@ -110,7 +110,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     usage: "resolve",
     summary: "find out where the cache is now, and say so in files",
     description:
-      "Asks at the same time: the override file, LARDER_CACHE, DNS, mDNS and DNS-SD on the local link, the default gateway and QEMU's\n" +
+      "Asks at the same time: the override file, CACHE_RESOLVER_PLACE, DNS, mDNS and DNS-SD on the local link, the default gateway and QEMU's\n" +
       "host, and where it was the last time. What answers must be a cache. Writes NAME-ip, nix.conf and proxy.env for other programs; the\n" +
       "public caches are always in them. What the local link names is good for Nix, which checks signatures, never a proxy.",
     settings: [],
@@ -130,6 +130,23 @@ export const COMMANDS: readonly CommandSpec[] = [
       ["larder resolve --watch --on-change 'systemctl try-restart nix-daemon'", "for a Nix machine that moves"],
     ],
     load: async () => (await import("./commands/resolve.ts")).resolve,
+  },
+  {
+    usage: "units",
+    summary: "files for a service manager",
+    commands: [
+      {
+        usage: "print [unit]",
+        summary: "print larder.service, larder.socket, larder-resolve.service and larder-client.nix, a NixOS module",
+        settings: [],
+        options: [["--out <path>", "write them into this folder instead"]],
+        examples: [
+          ["larder units print --out /etc/systemd/system", "then: systemctl daemon-reload"],
+          ["larder units print larder-client.nix > larder-client.nix", "for a NixOS machine"],
+        ],
+        load: async () => (await import("./commands/units.ts")).printUnits,
+      },
+    ],
   },
   {
     usage: "env",

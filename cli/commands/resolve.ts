@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LarderError } from "../../core/errors.ts";
+import { silentLog } from "../../core/log.ts";
 import { formatAuthority } from "../../core/target.ts";
 import { createLocalLink } from "../../reach/mdns.ts";
 import { systemNames } from "../../reach/names.ts";
@@ -11,13 +12,14 @@ import { sourcesOf } from "../../reach/sources.ts";
 import type { Invocation } from "../invocation.ts";
 import { note, print, printJson, tabulate } from "../output.ts";
 import { ResolverFolder } from "../resolver-folder.ts";
+import { notifyServiceManager } from "../service-manager.ts";
 import { readDuration } from "../setting-kinds.ts";
 import { EXIT } from "../usage.ts";
 
 const USUAL_FOLDER = "/run/cache-resolver";
 const USUAL_NAME = "larder";
 /** The variable that names the cache, for who can set no file. */
-const VARIABLE = "LARDER_CACHE";
+const VARIABLE = "CACHE_RESOLVER_PLACE";
 const USUAL_DEADLINE_MS = 5_000;
 const MAX_DEADLINE_MS = 10_000;
 /** How often it looks again: soon while there is none. */
@@ -46,6 +48,8 @@ export async function resolve(invocation: Invocation): Promise<number> {
   do {
     const { found } = await look(invocation, flags);
     if (watch !== true) break;
+    // After the first look, so that what is ordered behind it reads what it found. Saying it again does no harm.
+    notifyServiceManager("READY=1", invocation.env, silentLog);
     const intervalMs = found === undefined ? LOST_INTERVAL_MS : FOUND_INTERVAL_MS;
     await sleep(intervalMs, undefined, { signal: stop.signal }).catch(() => undefined);
   } while (!stop.signal.aborted);
