@@ -87,6 +87,24 @@ export function endToEndFields(fields: RawFields): string[] {
   return kept;
 }
 
+/** Fields that frame or describe the content: they mean nothing behind it (RFC 9110 §6.5.1). */
+const NOT_IN_TRAILERS: ReadonlySet<string> = new Set([
+  "content-encoding",
+  "content-length",
+  "content-range",
+  "content-type",
+  "host",
+]);
+
+/** The trailers of a message as the other side gets them, as pairs (RFC 9110 §6.5). */
+export function trailersToPass(fields: RawFields): [name: string, value: string][] {
+  const passed: [string, string][] = [];
+  eachField(endToEndFields(fields), (name, value, line) => {
+    if (!NOT_IN_TRAILERS.has(name)) passed.push([line, value]);
+  });
+  return passed;
+}
+
 function isLocal(name: string, named: readonly string[]): boolean {
   return HOP_BY_HOP.has(name) || BETWEEN_CLIENT_AND_PROXY.has(name) || named.includes(name);
 }

@@ -5,7 +5,7 @@ import { entryKeyOf } from "../core/entry.ts";
 import { LarderError } from "../core/errors.ts";
 import { eachField, fieldValue, withoutFields } from "../core/fields.ts";
 import { makeTarget, type TargetUri } from "../core/target.ts";
-import { fieldsToOrigin } from "../policy/forwarding.ts";
+import { fieldsToOrigin, trailersToPass } from "../policy/forwarding.ts";
 import type { RequestView, ResponseHead } from "../policy/plan.ts";
 import { createAgents } from "./origin-agents.ts";
 import type { Connect } from "./origin-connect.ts";
@@ -71,6 +71,7 @@ export function createForwarder(dependencies: ForwarderDependencies, settings: P
             socket.destroy();
             reject(new LarderError("ORIGIN_PROTOCOL", `${target.authority}: it switches protocols unasked`));
           });
+          request.once("end", () => outgoing.addTrailers(trailersToPass(request.rawTrailers)));
           request.pipe(gate);
         },
       };
@@ -92,7 +93,7 @@ export function createForwarder(dependencies: ForwarderDependencies, settings: P
       checkAnswer(incoming, head, view);
       reply.record.cacheStatus = { fwd: reason, fwdStatus: head.status };
       invalidate(dependencies.invalidate, view, head);
-      await servePass(reply, { head, body: incoming });
+      await servePass(reply, { head, body: incoming, trailers: () => incoming.rawTrailers });
     },
     close: () => {
       for (const agent of [agents, parentAgents].flatMap(({ http, https }) => [http, https])) agent.destroy();

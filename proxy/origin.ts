@@ -15,6 +15,8 @@ import type { ProxySettings } from "./settings.ts";
 export interface OriginResponse {
   readonly head: ResponseHead;
   readonly body: Readable;
+  /** What came behind the body, once that has been read to its end. */
+  readonly trailers?: () => RawFields;
   /** Gives up the body, behind the caller's back; the connection is kept when little of it is left. */
   discard(): void;
 }
@@ -93,7 +95,9 @@ export function createOrigin(
       throw error;
     }
     const discard = (): void => void response.body.dump({ limit: DISCARD_BYTES }).catch(() => undefined);
-    return { head, body: response.body, discard };
+    const trailers = (): RawFields =>
+      Object.entries(response.trailers).flatMap(([name, values]) => [values].flat().flatMap((value) => [name, value]));
+    return { head, body: response.body, discard, trailers };
   };
 
   return {

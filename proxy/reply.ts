@@ -2,7 +2,7 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:ht
 import { Readable } from "node:stream";
 import { LarderError } from "../core/errors.ts";
 import { eachField, type RawFields, withoutFields } from "../core/fields.ts";
-import { endToEndFields } from "../policy/forwarding.ts";
+import { endToEndFields, trailersToPass } from "../policy/forwarding.ts";
 import type { ResponseHead } from "../policy/plan.ts";
 import type { Mirror } from "./mirror.ts";
 import { pipelineOf } from "./pipeline.ts";
@@ -90,9 +90,14 @@ export function sendWhole(reply: Reply, status: number, fields: RawFields, body:
 
 /**
  * Sends the chunks at the client's speed and ends the answer cleanly.
+ * @param trailers called at the end; they go out where the answer is chunked, and are lost else, as RFC 9110 §6.5.1 allows
  * @returns false when the client left before the end. @throws what the source throws; the answer is then not ended.
  */
-export async function sendBody(reply: Reply, chunks: AsyncIterable<Buffer>): Promise<boolean> {
+export async function sendBody(
+  reply: Reply,
+  chunks: AsyncIterable<Buffer>,
+  trailers?: () => RawFields,
+): Promise<boolean> {
   const { response, record } = reply;
   if (reply.held !== undefined) {
     const page = await readAtMost(Readable.from(chunks), MAX_PAGE_BYTES);
@@ -107,6 +112,7 @@ export async function sendBody(reply: Reply, chunks: AsyncIterable<Buffer>): Pro
     if (!response.write(chunk) && !(await drained(response))) return false;
   }
   if (!reply.isOpen()) return false;
+  if (trailers !== undefined) response.addTrailers(trailersToPass(trailers()));
   response.end();
   return true;
 }

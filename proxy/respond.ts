@@ -131,13 +131,16 @@ async function serveOnceKept(
 }
 
 /** Hands an origin's answer on as it comes, unstored. @throws LarderError of source `origin` when it breaks off. */
-export async function servePass(reply: Reply, { head, body }: Pick<OriginResponse, "head" | "body">): Promise<boolean> {
+export async function servePass(
+  reply: Reply,
+  { head, body, trailers }: Pick<OriginResponse, "head" | "body" | "trailers">,
+): Promise<boolean> {
   const leave = (): void => void body.destroy();
   reply.response.once("close", leave);
   try {
     if (!reply.isOpen()) return false;
     sendHead(reply, head.status, fieldsToClient(head.fields, reply.pseudonym));
-    return await sendBody(reply, counted(body, reply));
+    return await sendBody(reply, counted(body, reply), trailers);
   } finally {
     reply.response.removeListener("close", leave);
     body.destroy();

@@ -144,6 +144,40 @@ describe("interim answers (RFC 9110 §15.2)", () => {
   });
 });
 
+describe("trailers of what is not stored (RFC 9110 §6.5)", () => {
+  test.for(["GET", "POST"])("are passed on behind the content: %s", async (method, { origin, startLarder }) => {
+    const larder = await startLarder();
+    origin.serve("/page", (_, response) => {
+      response.writeHead(200, { "Cache-Control": "no-store", Trailer: "X-Sum" }).write("page");
+      response.addTrailers({ "X-Sum": "abc", "Content-Type": "text/evil" });
+      response.end();
+    });
+    const { trailers, headers } = await send(larder.port, method, `${origin.url}/page`);
+    expect(headers["transfer-encoding"]).toBe("chunked");
+    expect(trailers).toEqual({ "x-sum": "abc" });
+  });
+
+  test("are passed on behind a request's content, which stays chunked", async ({ origin, startLarder }) => {
+    const larder = await startLarder();
+    origin.serve("/page", async (request, response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+      const { trailers } = request;
+      response.end(JSON.stringify({ coding: request.headers["transfer-encoding"], trailers, body: `${chunks}` }));
+    });
+    const url = `${origin.url}/page`;
+    const headers = { Host: new URL(url).host, Trailer: "X-Sum", "Transfer-Encoding": "chunked" };
+    const request = http.request({ port: larder.port, method: "POST", path: url, headers, agent: false });
+    request.write("body");
+    request.addTrailers({ "X-Sum": "abc" });
+    request.end();
+    const [answer] = (await once(request, "response")) as [IncomingMessage];
+    const chunks: Buffer[] = [];
+    for await (const chunk of answer as AsyncIterable<Buffer>) chunks.push(chunk);
+    expect(JSON.parse(`${chunks}`)).toEqual({ coding: "chunked", trailers: { "x-sum": "abc" }, body: "body" });
+  });
+});
+
 describe("CDN-Cache-Control (RFC 9213)", () => {
   test("stands in for Cache-Control when the user says so, and is passed on", async ({ origin, startLarder }) => {
     const larder = await startLarder({ settings: { targetedFields: ["cdn-cache-control"] } });
