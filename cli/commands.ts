@@ -22,6 +22,8 @@ export type CommandSpec = LeafSpec | (CommandFacts & { readonly commands: readon
 
 const JSON_OPTION = ["--json", "print JSON, for programs"] as const;
 
+const USER_KEYS = ["config", "users"] as const satisfies readonly SettingKey[];
+
 const CA_KEYS = ["config", "caCert", "caKey"] as const satisfies readonly SettingKey[];
 
 /** The commands of larder, in the order of `--help`. */
@@ -218,6 +220,36 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: [JSON_OPTION],
     examples: [["larder why https://registry.npmjs.org/left-pad", "class, entry, blob and decision"]],
     load: async () => (await import("./commands/why.ts")).why,
+  },
+  {
+    usage: "user",
+    summary: "users who may come in from anywhere by name and password",
+    commands: [
+      {
+        usage: "add <name>",
+        summary: "add a user, or give one a new password, which is the first line of standard input",
+        settings: USER_KEYS,
+        options: [],
+        examples: [["pass builds/larder | larder user add builder", "no password in a list of processes or a history"]],
+        load: async () => (await import("./commands/user.ts")).addUser,
+      },
+      {
+        usage: "remove <name>",
+        summary: "remove a user",
+        settings: USER_KEYS,
+        options: [],
+        examples: [["larder user remove builder", "from the next start on"]],
+        load: async () => (await import("./commands/user.ts")).removeUser,
+      },
+      {
+        usage: "list",
+        summary: "the users' names",
+        settings: USER_KEYS,
+        options: [JSON_OPTION],
+        examples: [["larder user list", "one a line"]],
+        load: async () => (await import("./commands/user.ts")).listUsers,
+      },
+    ],
   },
   {
     usage: "ca",

@@ -15,6 +15,7 @@ export function proxySettings(settings: Settings, env: Environment, instance: In
   return {
     ...instance,
     allowClients: settings.allow,
+    trustedProxies: settings.trustedProxy,
     allowDestinations: settings.allowDestination,
     isLoopbackOnly: settings.listen.every(({ host }) => isLoopback(host)),
     ...tunnelPatterns(settings, instance.originAccess),

@@ -88,6 +88,20 @@ export const SETTINGS = {
     help: "network whose clients may come in, beside loopback",
     reason: "deny by default",
   },
+  users: {
+    kind: "path",
+    isList: false,
+    fallback: "$XDG_CONFIG_HOME/larder/users",
+    help: "file of users who may come in from anywhere by name and password (larder user add)",
+    reason: "made by larder user add; without it nobody comes in by a password",
+  },
+  trustedProxy: {
+    kind: "cidr",
+    isList: true,
+    fallback: [],
+    help: "network of proxies before larder whose Forwarded field tells the client's address, for the log",
+    reason: "anybody can write that field",
+  },
   allowDestination: {
     kind: "cidr",
     isList: true,

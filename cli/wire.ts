@@ -14,6 +14,7 @@ import type { ListenOptions, LocalPages, SignatureDemand } from "../proxy/settin
 import { openLedger } from "../storage/ledger.ts";
 import { openDeclarations } from "../storage/local-declarations.ts";
 import type { Store } from "../storage/store.ts";
+import { UserAccounts } from "./accounts.ts";
 import type { Config, Settings } from "./config.ts";
 import type { ControlService } from "./control-server.ts";
 import type { Environment } from "./directories.ts";
@@ -70,6 +71,7 @@ async function assemble({ config, env, log, clock }: WireOptions, store: Store, 
   const originAccess = loadOriginAccess(config.originFiles);
   const signatures = await signatureDemand(settings);
   const ledger = await openLedger({ stateDir: settings.state, clock, log });
+  const accounts = UserAccounts.open(settings.users, { ledger, clock });
   const listening: string[] = [];
   const pages: LocalPages = {
     caPem: authority.chainPem,
@@ -90,7 +92,7 @@ async function assemble({ config, env, log, clock }: WireOptions, store: Store, 
   const { repositories } = config;
   if (repositories.length > 0 || declarations.hasConfigured()) await learner.configure(repositories);
   const proxy = createProxy(
-    { store, declarations, learner, signatures, ledger, contexts, log, clock, pages },
+    { accounts, store, declarations, learner, signatures, ledger, contexts, log, clock, pages },
     proxySettings(settings, env, { originRoots, originAccess, pseudonym }),
   );
   const sessions = new Sessions(proxy, ledger);
@@ -119,6 +121,7 @@ async function assemble({ config, env, log, clock }: WireOptions, store: Store, 
       await proxy.close({ drainMs });
       await learner.close();
       declarations.close();
+      accounts?.close();
       ledger.close();
       await store.close();
     },

@@ -22,6 +22,7 @@ export const ERROR_CODES = {
   REQUEST_TIMEOUT: { source: "client", status: 408 },
   NAME_MISMATCH: { source: "client", status: 421 },
   CLIENT_NOT_ALLOWED: { source: "client", status: 403 },
+  PROXY_AUTH_REQUIRED: { source: "client", status: 407 },
   DESTINATION_NOT_ALLOWED: { source: "client", status: 403 },
   PORT_NOT_ALLOWED: { source: "client", status: 403 },
   HOST_NOT_SERVED: { source: "client", status: 421 },

@@ -9,6 +9,7 @@ import type { AddressRules } from "../policy/access.ts";
 import { type ClientHello, mayIntercept, readClientHello } from "../policy/tunnels.ts";
 import { Distrust } from "./distrust.ts";
 import { peekFirstBytes } from "./first-bytes.ts";
+import type { Gate } from "./gate.ts";
 import { refuseRaw } from "./raw-answer.ts";
 import { checkRequestHead } from "./request-head.ts";
 import type { ProxyDependencies, ProxySettings } from "./settings.ts";
@@ -21,6 +22,7 @@ export interface ConnectDependencies {
   readonly log: Log;
   readonly clock: Clock;
   readonly settings: ProxySettings;
+  readonly gate: Gate;
   /** Whether that address, or `localhost`, and port is one of larder's own listeners. */
   readonly isOwnListener: (host: string, port: number) => boolean;
   /** Opens a plain connection for a blind tunnel, through a parent proxy where one stands before the host. */
@@ -52,7 +54,7 @@ export class Tunnels {
    */
   async open(request: IncomingMessage, socket: net.Socket, head: Buffer, server: Server): Promise<void> {
     socket.on("error", () => undefined);
-    const way = wayOf(socket);
+    let way = wayOf(socket);
     if (head.length > 0) socket.unshift(head);
     let isEstablished = false;
     const establish = (): void => {
@@ -60,7 +62,10 @@ export class Tunnels {
       socket.write(ESTABLISHED);
     };
     try {
-      const to = this.#destinationOf(request, way);
+      checkRequestHead(request);
+      way = await this.#deps.gate.admit(request, way);
+      setWay(socket, way);
+      const to = this.#destinationOf(request);
       if (!mayIntercept(to.host, this.#deps.settings)) {
         return await this.#tunnel(socket, to, { detail: "tunnel-list", onOpen: establish });
       }
@@ -75,9 +80,7 @@ export class Tunnels {
     }
   }
 
-  #destinationOf(request: IncomingMessage, { refusal }: Way): HostPort {
-    if (refusal !== undefined) throw refusal;
-    checkRequestHead(request);
+  #destinationOf(request: IncomingMessage): HostPort {
     const to = parseConnectTarget(request.url ?? "");
     if (this.#deps.isOwnListener(to.host, to.port))
       throw new LarderError("TARGET_IS_PROXY", `${formatAuthority(to)} is this proxy itself`);

@@ -15,6 +15,7 @@ import { asUndeclared, type DeclaredFiles } from "./declared.ts";
 import type { Errand } from "./errand.ts";
 import type { Filling } from "./filling.ts";
 import type { Fills } from "./fills.ts";
+import type { Gate } from "./gate.ts";
 import { type Generations, uriOf } from "./generations.ts";
 import type { LocalSite } from "./local.ts";
 import { openMirror } from "./mirror.ts";
@@ -42,6 +43,7 @@ export interface ExchangeDependencies {
   readonly upgrader: Upgrader;
   readonly local: LocalSite;
   readonly addresses: AddressRules;
+  readonly gate: Gate;
   readonly clock: Clock;
   readonly records: RecordDependencies;
   readonly settings: ProxySettings;
@@ -57,7 +59,7 @@ export class Exchanges {
 
   /** Carries out one exchange. Never rejects. */
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { records, settings } = this.#deps;
+    const { records, settings, gate } = this.#deps;
     const way = wayOf(request.socket);
     const record = new ExchangeRecord(request.method ?? "", way, records);
     const isOpen = (): boolean => !response.destroyed && !response.closed;
@@ -69,7 +71,9 @@ export class Exchanges {
     response.on("error", () => undefined);
     try {
       // Without a pause before: when this refuses, nothing that was sent behind it may have begun.
-      await this.#route(reply, this.#aim(reply));
+      const target = this.#aim(reply);
+      record.way = await gate.admit(request, way);
+      await this.#route(reply, target);
     } catch (error) {
       sendError(reply, toLarderError(error));
     }
@@ -81,14 +85,14 @@ export class Exchanges {
    * @returns when the connection has ended. Never rejects.
    */
   async upgrade(request: IncomingMessage, head: Buffer): Promise<void> {
-    const { records, settings, addresses, upgrader } = this.#deps;
+    const { records, settings, addresses, gate, upgrader } = this.#deps;
     const response = answerOn(request);
     const record = new ExchangeRecord(request.method ?? "", wayOf(request.socket), records);
     const isOpen = (): boolean => !request.socket.destroyed;
     const reply: Reply = { request, response, record, pseudonym: settings.pseudonym, isOpen };
     response.on("error", () => undefined);
     try {
-      if (record.way.refusal !== undefined) throw record.way.refusal;
+      record.way = await gate.admit(request, record.way);
       const target = readTarget(request, record.way, reply.pseudonym);
       if (target === "local") throw new LarderError("NOT_FOUND", "larder's own pages switch to no other protocol");
       record.target = target;
@@ -103,7 +107,8 @@ export class Exchanges {
 
   #aim(reply: Reply): TargetUri | "local" {
     const { request, record, pseudonym } = reply;
-    if (record.way.refusal !== undefined) throw record.way.refusal;
+    const { refusal } = record.way;
+    if (refusal !== undefined && refusal.status !== 407) throw refusal;
     const target = readTarget(request, record.way, pseudonym);
     if (target !== "local") return target;
     const mirror = openMirror(request, this.#deps.settings.serverNames);

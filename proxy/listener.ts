@@ -7,6 +7,7 @@ import { formatAuthority } from "../core/target.ts";
 import type { AddressRules } from "../policy/access.ts";
 import type { Tunnels } from "./connect.ts";
 import type { Exchanges } from "./exchange.ts";
+import type { Gate } from "./gate.ts";
 import { OpenConnections } from "./open-connections.ts";
 import { pipelineOf } from "./pipeline.ts";
 import { refuseRaw } from "./raw-answer.ts";
@@ -18,6 +19,7 @@ export interface ListenerDependencies {
   readonly log: Log;
   readonly addresses: AddressRules;
   readonly exchanges: Exchanges;
+  readonly gate: Gate;
   readonly tunnels: Tunnels;
 }
 
@@ -154,11 +156,15 @@ export class BoundListener {
       this.#dependencies.addresses.checkClient(clientAddress);
       return undefined;
     } catch (error) {
-      return toLarderError(error);
+      const refusal = toLarderError(error);
+      if (!this.#dependencies.gate.takesCredentials) return refusal;
+      return new LarderError("PROXY_AUTH_REQUIRED", `clients at ${clientAddress} come in by name and password`);
     }
   }
 
   #refuse(error: Error, socket: net.Socket): void {
+    // Whoever sends a request, be it a bad one, has taken the certificate.
+    if (systemCode(error)?.startsWith("HPE_") === true) noteRequest(socket);
     const pipeline = pipelineOf(socket);
     // What follows a refusal is read away, and may be anything.
     if (pipeline.isCondemned) return;

@@ -9,6 +9,7 @@ import { createDialer, type Dialer } from "./dial.ts";
 import { Exchanges } from "./exchange.ts";
 import { Filling } from "./filling.ts";
 import { Fills } from "./fills.ts";
+import { Gate } from "./gate.ts";
 import { Generations } from "./generations.ts";
 import { BoundListener } from "./listener.ts";
 import { createLocalSite } from "./local.ts";
@@ -29,6 +30,7 @@ export function createProxy(dependencies: ProxyDependencies, settings: ProxySett
   const listeners = new Set<BoundListener>();
   const addresses = new AddressRules({ ...settings, ownAddresses: ownAddresses() });
   const isOwnListener = ownListenerCheck(listeners);
+  const gate = new Gate(dependencies.accounts, settings);
   const dialer = createDialer({ addresses, isOwnListener });
   const routes = createRoutes(dialer, isOwnListener, settings);
 
@@ -45,14 +47,14 @@ export function createProxy(dependencies: ProxyDependencies, settings: ProxySett
   const local = createLocalSite(pages, settings);
   const sources = createSources(dependencies, settings, { origin, fills, totals });
   const answering = { ...sources, fills, forwarder, upgrader, local };
-  const exchanges = new Exchanges({ ...answering, addresses, clock, records, settings });
+  const exchanges = new Exchanges({ ...answering, addresses, gate, clock, records, settings });
   const { openTunnel } = routes;
-  const tunnels = new Tunnels({ contexts, addresses, log, clock, settings, isOwnListener, openTunnel });
+  const tunnels = new Tunnels({ contexts, addresses, gate, log, clock, settings, isOwnListener, openTunnel });
   const startedMs = clock();
 
   return {
     async listen(options: ListenOptions) {
-      const listener = await BoundListener.bind(options, { addresses, exchanges, tunnels, log });
+      const listener = await BoundListener.bind(options, { addresses, gate, exchanges, tunnels, log });
       listeners.add(listener);
       const close = async (): Promise<void> => {
         await listener.close();

@@ -1,9 +1,11 @@
 import type net from "node:net";
 import type { LarderError } from "../core/errors.ts";
+import { CHALLENGE } from "./gate.ts";
 
 const REASONS: Readonly<Record<number, string>> = {
   400: "Bad Request",
   403: "Forbidden",
+  407: "Proxy Authentication Required",
   408: "Request Timeout",
   421: "Misdirected Request",
   431: "Request Header Fields Too Large",
@@ -28,6 +30,7 @@ export function refuseRaw(socket: net.Socket, error: LarderError): void {
     "Connection: close",
     "Content-Type: text/plain; charset=utf-8",
     "Cache-Control: no-store",
+    ...(error.status === 407 ? [`Proxy-Authenticate: ${CHALLENGE}`] : []),
     `Content-Length: ${Buffer.byteLength(text)}`,
   ];
   socket.end(`${head.join("\r\n")}\r\n\r\n${text}`);

@@ -37,7 +37,7 @@ export class ExchangeRecord {
   /** Body bytes that an origin has sent for this exchange so far. */
   countOriginBytes: () => number = () => 0;
   readonly method: string;
-  readonly way: Way;
+  way: Way;
   readonly #startedMs: number;
   readonly #dependencies: RecordDependencies;
 

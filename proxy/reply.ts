@@ -4,6 +4,7 @@ import { LarderError } from "../core/errors.ts";
 import { eachField, type RawFields, withoutFields } from "../core/fields.ts";
 import { endToEndFields, trailersToPass } from "../policy/forwarding.ts";
 import type { ResponseHead } from "../policy/plan.ts";
+import { CHALLENGE } from "./gate.ts";
 import type { Mirror } from "./mirror.ts";
 import { pipelineOf } from "./pipeline.ts";
 import { readAtMost } from "./read-at-most.ts";
@@ -148,7 +149,8 @@ export function sendError(reply: Reply, error: LarderError): void {
   const isOurs = error.source !== "origin";
   record.cacheStatus = { ...record.cacheStatus, detail: error.code };
   // A request whose body was not read, or that is in doubt, must not be followed by another on this connection.
-  const closes = record.way.refusal !== undefined || isInDoubt(error) || (isOurs && !request.complete);
+  const isShut = record.way.refusal !== undefined && error.status !== 407;
+  const closes = isShut || isInDoubt(error) || (isOurs && !request.complete);
   const fields = [
     "Content-Type",
     "text/plain; charset=utf-8",
@@ -157,6 +159,7 @@ export function sendError(reply: Reply, error: LarderError): void {
     "X-Content-Type-Options",
     "nosniff",
   ];
+  if (error.status === 407) fields.push("Proxy-Authenticate", CHALLENGE);
   if (closes) {
     response.shouldKeepAlive = false;
     pipelineOf(request.socket).condemn();

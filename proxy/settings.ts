@@ -26,6 +26,8 @@ export type RangePolicy = "wait" | "pass" | "refuse";
 export interface ProxySettings {
   /** Networks (CIDR) whose clients may come in, beside loopback. */
   readonly allowClients: readonly string[];
+  /** Networks (CIDR) of proxies whose word on the client's address (Forwarded) is taken. */
+  readonly trustedProxies: readonly string[];
   /** Networks (CIDR) that may be connected to although the rules would refuse them. */
   readonly allowDestinations: readonly string[];
   /** Whether every listener is on loopback: private networks may be connected to then. */
@@ -64,7 +66,15 @@ export interface SignatureDemand {
   readonly isRequired: boolean;
 }
 
+/** Who may come in by name and password. */
+export interface Accounts {
+  /** @returns the ledger's session of that user; `undefined` when name and password do not belong together. */
+  signIn(name: string, password: string): Promise<string | undefined>;
+}
+
 export interface ProxyDependencies {
+  /** `undefined`: there are no users. */
+  readonly accounts?: Accounts | undefined;
   readonly store: Store;
   readonly declarations: DeclarationIndex;
   readonly learner: Learner;

@@ -29,6 +29,7 @@ import { type Handler, Origin } from "../support/origin.ts";
 const TAIL = 64 * 1024;
 const settings: ProxySettings = {
   allowClients: [],
+  trustedProxies: [],
   allowDestinations: ["127.0.0.0/8"],
   isLoopbackOnly: true,
   intercept: [],

@@ -8,7 +8,7 @@ import { systemClock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import { createLearner } from "../../learn/learner.ts";
 import { createProxy } from "../../proxy/proxy.ts";
-import type { Listener, Proxy as NetworkSide, ProxySettings } from "../../proxy/settings.ts";
+import type { Accounts, Listener, Proxy as NetworkSide, ProxySettings } from "../../proxy/settings.ts";
 import { openLedger } from "../../storage/ledger.ts";
 import { openDeclarations } from "../../storage/local-declarations.ts";
 import { openStore } from "../../storage/open-store.ts";
@@ -19,6 +19,7 @@ import { Origin } from "../support/origin.ts";
 /** Settings that let the tests' origins be reached, and nothing stand in their way. */
 const SETTINGS: ProxySettings = {
   allowClients: [],
+  trustedProxies: [],
   allowDestinations: ["127.0.0.0/8", "::1"],
   isLoopbackOnly: true,
   intercept: [],
@@ -64,6 +65,7 @@ export interface Bench {
 
 export interface BenchOptions {
   readonly settings?: Partial<ProxySettings>;
+  readonly accounts?: Accounts;
   /** Where the store stands; a folder of the test's own otherwise. */
   readonly rootDir?: string;
 }
@@ -119,7 +121,7 @@ async function startBench(folder: string, options: BenchOptions): Promise<Bench>
   const learner = createLearner({ rootDir, index: declarations, clock, log });
   const pages = { caPem: authority.chainPem, env: (address: string) => `at ${address}\n`, status: () => "well\n" };
   const proxy = createProxy(
-    { store, declarations, learner, ledger, contexts, log, clock, pages },
+    { accounts: options.accounts, store, declarations, learner, ledger, contexts, log, clock, pages },
     { ...SETTINGS, ...options.settings },
   );
   const listener = await proxy.listen({ host: "127.0.0.1", port: 0 });
