@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import * as v from "valibot";
 import { type HostPort, parseHostPort } from "../core/target.ts";
+import { readNixKey } from "../ecosystems/nix-signature.ts";
 import { type Directories, resolvePath } from "./directories.ts";
 import type { Kind } from "./settings.ts";
 
@@ -27,6 +28,9 @@ export interface KindTypes {
   readonly duration: number;
   readonly count: number;
   readonly demand: (typeof DEMANDS)[number];
+  readonly nixKey: string;
+  readonly age: number;
+  readonly packageName: string;
   readonly image: string;
   readonly fieldName: string;
   readonly rangePolicy: (typeof RANGE_POLICIES)[number];
@@ -98,6 +102,19 @@ export const KINDS: { readonly [K in Kind]: KindReader<KindTypes[K]> } = {
     allowed: "a time such as 500ms, 5s, 2m or 1h, or 0",
   },
   count: { schema: () => v.pipe(v.union([v.number(), digits]), wholeNumber), allowed: "a whole number above zero" },
+  age: {
+    schema: () => v.union([v.pipe(v.literal(0)), readBy(readTime)]),
+    allowed: "an age such as 12h or 7d, or 0",
+  },
+  packageName: {
+    schema: () => readBy((written) => (/[\s,]/.test(written) ? undefined : written)),
+    allowed: "the name of a package, in which * stands for any part",
+  },
+  nixKey: {
+    schema: () => readBy((written) => (readNixKey(written) === undefined ? undefined : written)),
+    allowed:
+      "a name and an Ed25519 key in base64, such as cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=",
+  },
   demand: { schema: () => v.picklist(DEMANDS), allowed: DEMANDS.join(", ") },
   image: {
     schema: () => v.pipe(text, v.regex(/^[^\s\p{Cc}]+$/u)),
@@ -169,8 +186,13 @@ const MAX_DURATION_MS = 2 ** 31 - 1;
 
 /** Milliseconds of a time such as 500ms, 5s, 2m or 1h. @returns `undefined` when it is none. */
 export function readDuration(written: string): number | undefined {
+  const ms = readTime(written) ?? Number.NaN;
+  return ms <= MAX_DURATION_MS ? ms : undefined;
+}
+
+function readTime(written: string): number | undefined {
   if (written === "0") return 0;
   const match = /^([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)$/.exec(written);
   const ms = Math.round(Number(match?.[1]) * (TIME_UNITS[match?.[2] ?? ""] ?? Number.NaN));
-  return ms <= MAX_DURATION_MS ? ms : undefined;
+  return Number.isSafeInteger(ms) ? ms : undefined;
 }

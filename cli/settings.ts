@@ -11,6 +11,9 @@ export type Kind =
   | "duration"
   | "count"
   | "demand"
+  | "nixKey"
+  | "age"
+  | "packageName"
   | "image"
   | "rangePolicy"
   | "fieldName"
@@ -29,6 +32,9 @@ export const PLACEHOLDERS: Readonly<Record<Kind, string>> = {
   duration: "time",
   count: "count",
   demand: "demand",
+  nixKey: "key",
+  age: "age",
+  packageName: "name",
   image: "image",
   rangePolicy: "policy",
   fieldName: "name",
@@ -152,6 +158,28 @@ export const SETTINGS = {
     fallback: [],
     help: "folder of public keys (*.gpg, *.asc) for --verify-signatures",
     reason: "whose signature counts is the user's word; a key here vouches for every repository",
+  },
+  minReleaseAge: {
+    kind: "age",
+    isList: false,
+    fallback: "0",
+    help: "age, such as 7d, that a release must have, where its index tells when it was published (PyPI in JSON, npm); younger ones are refused; 0: any",
+    reason:
+      "0: a proxy refuses nothing that it was not told to; most releases of stolen accounts are found within a week",
+  },
+  minReleaseAgeAllow: {
+    kind: "packageName",
+    isList: true,
+    fallback: [],
+    help: "package that may be of any age; * stands for a part of its name, as in @scope/*",
+    reason: "your own releases, and the fix that cannot wait",
+  },
+  nixPublicKeys: {
+    kind: "nixKey",
+    isList: true,
+    fallback: [],
+    help: "key (name:base64, as in Nix's trusted-public-keys) that may sign narinfos; with any, a narinfo that none of them signed is refused",
+    reason: "Nix checks signatures itself; a key here keeps what it would refuse out of the store",
   },
   caCert: {
     kind: "path",

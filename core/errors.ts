@@ -32,6 +32,7 @@ export const ERROR_CODES = {
   NOT_FOUND: { source: "client", status: 404 },
   METHOD_NOT_ALLOWED: { source: "client", status: 405 },
   ONLY_IF_CACHED: { source: "client", status: 504 },
+  RELEASE_TOO_YOUNG: { source: "client", status: 403 },
   RANGE_NOT_SATISFIABLE: { source: "client", status: 416 },
   CLIENT_GONE: { source: "client", status: 499 },
 

@@ -38,3 +38,16 @@ function decodeBase32(digits: string, bytes: number): Buffer | undefined {
   // What does not fit into the hash must be zero: else two texts would be one hash.
   return decoded[bytes] === 0 ? decoded.subarray(0, bytes) : undefined;
 }
+
+/** A digest in hex in Nix's base 32. */
+export function toNixBase32(hex: string): string {
+  const bytes = Buffer.from(hex, "hex");
+  let digits = "";
+  for (let i = Math.ceil((bytes.length * 8) / 5) - 1; i >= 0; i--) {
+    const bit = i * 5;
+    const at = Math.floor(bit / 8);
+    const pair = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
+    digits += ALPHABET.charAt((pair >> (bit % 8)) & 31);
+  }
+  return digits;
+}

@@ -3,7 +3,13 @@ import { pathOf } from "./path.ts";
 
 const PAYLOAD: Classification = { class: "payload", ecosystem: "npm", coding: "identity", isImmutable: true };
 /** Packuments are large JSON: stored once, compressed, per Accept. */
-const ROOT: Classification = { class: "root", ecosystem: "npm", coding: "gzip" };
+const ROOT: Classification = {
+  class: "root",
+  ecosystem: "npm",
+  coding: "gzip",
+  // The full packument: npm itself asks for it since version 11, and others take it for the abbreviated one.
+  acceptWithTimes: "application/json",
+};
 
 /** Registries that serve nothing else, so that a bare `/name` is a package there. */
 const REGISTRIES: ReadonlySet<string> = new Set([

@@ -23,6 +23,17 @@ export const DEPARTURES = {
     reason:
       "bytes that have the declared digest are the right ones, however they came and however old they are; bytes that have not are never served",
   },
+  "complete-root": {
+    what: "a narinfo is fresh while the nar it names is stored, for a day at most, whatever lifetime its origin states",
+    section: "RFC 9111 §4.2.1",
+    reason:
+      "it says nothing but what the nar is and where it lies, and the nar is here; a closure has thousands of them, and most caches state no lifetime",
+  },
+  "missing-root": {
+    what: "that there is no narinfo (404, 410) is stored without freshness information, and fresh for ten seconds at most",
+    section: "RFC 9111 §3, §4.2.1",
+    reason: "Nix asks every cache for every path, most of which have few; a path may be there as soon as it is built",
+  },
   "package-redirects": {
     what: "redirects of package files are followed here, and the answer stands under the URI that was asked for",
     section: "RFC 9111 §4, RFC 9110 §15.4",

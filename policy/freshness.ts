@@ -21,6 +21,9 @@ const HEURISTIC_MAX_SECONDS = 24 * 60 * 60;
 /** A name that its registry never gives to other bytes: some registries say nothing at all about how long an answer holds. */
 const IMMUTABLE_SECONDS = 30 * 24 * 60 * 60;
 
+/** A cache may sign a path anew, or pack its nar otherwise: that is seen after a day at the latest. */
+const COMPLETE_SECONDS = 24 * 60 * 60;
+
 /** Statuses that may be fresh by heuristics (RFC 9110 §15.1). */
 export const HEURISTICALLY_CACHEABLE: ReadonlySet<number> = new Set([
   200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501,
@@ -49,20 +52,38 @@ function correctedInitialAgeMs({ fields, requestMs, responseMs }: Entry): number
  * their explicit lifetime only, and `rootFreshForMs` at most. Members have no heuristics either: one that is younger or
  * older than the root that declares it is a hash sum mismatch.
  */
-export function freshForSeconds(
-  stored: FreshnessSource,
-  context: Pick<PlanContext, "class" | "rootFreshForMs" | "isImmutable" | "targets">,
-): number {
+export function freshForSeconds(stored: FreshnessSource, context: Omit<PlanContext, "nowMs" | "coding">): number {
   const fields = heardFields(stored.fields, context.targets);
   const entry = fields === stored.fields ? stored : { ...stored, fields };
   const directives = readDirectives(fieldValue(entry.fields, "cache-control"));
   if (directives.get("no-cache") === true) return 0;
   const explicit = explicitLifetimeSeconds(entry, directives);
-  if (context.class === "root") return Math.min(explicit ?? 0, Math.floor(context.rootFreshForMs / 1000));
+  if (context.class === "root") return rootFreshForSeconds(entry.status, explicit, context);
   if (explicit !== undefined || context.class === "member") return explicit ?? 0;
   if (context.isImmutable === true && entry.status === 200) return IMMUTABLE_SECONDS;
   const heuristic = heuristicLifetimeSeconds(entry, directives);
   return context.class === "other" ? Math.min(heuristic, HEURISTIC_MAX_SECONDS) : heuristic;
+}
+
+/** Departure "missing-root", departure "complete-root": what is asked for anew each time is asked for a thousand times in a build. */
+function rootFreshForSeconds(
+  status: number,
+  explicitSeconds: number | undefined,
+  {
+    rootFreshForMs,
+    missingFreshForMs,
+    isComplete,
+  }: Pick<PlanContext, "rootFreshForMs" | "missingFreshForMs" | "isComplete">,
+): number {
+  const boundSeconds = Math.floor(rootFreshForMs / 1000);
+  if (missingFreshForMs !== undefined && isMissing(status))
+    return Math.min(explicitSeconds ?? Number.POSITIVE_INFINITY, boundSeconds, Math.floor(missingFreshForMs / 1000));
+  if (isComplete === true && status === 200 && boundSeconds > 0) return COMPLETE_SECONDS;
+  return Math.min(explicitSeconds ?? 0, boundSeconds);
+}
+
+export function isMissing(status: number): boolean {
+  return status === 404 || status === 410;
 }
 
 /** s-maxage, else max-age, else Expires; information that cannot be read means stale. `undefined`: there is none. */

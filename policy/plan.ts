@@ -25,6 +25,10 @@ export interface PlanContext {
   readonly targets?: readonly string[] | undefined;
   /** The format never gives the name to other bytes: heuristics may trust it. */
   readonly isImmutable?: boolean | undefined;
+  /** How long an answer is fresh that says that there is none. */
+  readonly missingFreshForMs?: number | undefined;
+  /** All that the root names is stored, and it says nothing else: asking for it anew would change nothing. */
+  readonly isComplete?: boolean | undefined;
 }
 
 /** The content coding in which a resource is asked for and stored; `asked` leaves it to the client's Accept-Encoding. */

@@ -1,7 +1,7 @@
 import type { Realm } from "../core/entry.ts";
 import { fieldValue, type RawFields } from "../core/fields.ts";
 import { type Directives, readDirectives, readWishes, secondsOf } from "./cache-control.ts";
-import { explicitLifetimeSeconds, HEURISTICALLY_CACHEABLE } from "./freshness.ts";
+import { explicitLifetimeSeconds, HEURISTICALLY_CACHEABLE, isMissing } from "./freshness.ts";
 import { partOf } from "./parts.ts";
 import type { RequestView, ResponseHead } from "./plan.ts";
 import { type Selection, variantOf } from "./selecting.ts";
@@ -107,7 +107,7 @@ function whyWorthless(
   const setsCookie = context.class === "other" && fieldValue(head.fields, "set-cookie") !== undefined;
   // RFC 9111 §7.3 leaves cookies to the origin's directives; where it gave none, a session is likelier than carelessness.
   if (!isMeantForAll && (setsCookie || request.record["cookie"] !== undefined)) return "cookie";
-  if (isPackage(head, context)) return undefined;
+  if (isPackage(head, context) || (context.missingFreshForMs !== undefined && isMissing(head.status))) return undefined;
   const mayBeStored = lifetime !== undefined || directives.has("public") || HEURISTICALLY_CACHEABLE.has(head.status);
   const mayBeReused = (lifetime ?? 0) > 0 || hasValidator(head.fields) || secondsOf(directives, "stale-if-error");
   return mayBeStored && mayBeReused ? undefined : "no-freshness";

@@ -3,6 +3,7 @@ import { type Entry, entryKeyOf, PUBLIC_REALM } from "../core/entry.ts";
 import { LarderError } from "../core/errors.ts";
 import { declaredNames } from "../ecosystems/repository-path.ts";
 import { isWholeRange } from "../policy/ranges.ts";
+import type { ReleaseAgeRules } from "../policy/release-age.ts";
 import { signingParameters } from "../policy/signed-query.ts";
 import type { DeclarationIndex, DeclaredResource, FoundBlob } from "../storage/declarations.ts";
 import type { Store } from "../storage/store.ts";
@@ -14,6 +15,7 @@ import { type Fills, placeOf } from "./fills.ts";
 import type { Generations } from "./generations.ts";
 import type { OriginResponse } from "./origin.ts";
 import { withoutQuery } from "./questions.ts";
+import { checkAge } from "./release-age.ts";
 import type { Reply } from "./reply.ts";
 import { serveEntry, serveFill, servePass } from "./respond.ts";
 import type { ProxySettings } from "./settings.ts";
@@ -28,7 +30,7 @@ export interface DeclaredDependencies {
   readonly generations: Generations;
   readonly declaredFills: DeclaredFills;
   readonly clock: Clock;
-  readonly settings: Pick<ProxySettings, "verifyRanges" | "rangeWaitBytes">;
+  readonly settings: Pick<ProxySettings, "verifyRanges" | "rangeWaitBytes"> & ReleaseAgeRules;
 }
 
 const VARIANT_START = declaredVariant("");
@@ -59,6 +61,7 @@ export class DeclaredFiles {
     // One file, whatever signs the question for it.
     const errand = { ...asked, key: entryKeyOf("GET", withoutQuery(asked.view.target).uri) };
     const { reply, view } = errand;
+    checkAge(resource, this.#deps.settings, this.#deps.clock());
     if (resource.kind === "member") this.#deps.generations.noteMember(resource);
     const asksForPart = reply.request.headers.range !== undefined;
     if (asksForPart && this.#deps.declaredFills.isUnproven(errand.key)) reply.ignoresRange = true;

@@ -21,6 +21,7 @@ import type { LocalSite } from "./local.ts";
 import { openMirror } from "./mirror.ts";
 import type { Forwarder } from "./origin-forward.ts";
 import type { Upgrader } from "./origin-upgrade.ts";
+import { askingForTimes } from "./questions.ts";
 import { readTarget } from "./read-target.ts";
 import { ExchangeRecord, type RecordDependencies } from "./record.ts";
 import { type Reply, sendError } from "./reply.ts";
@@ -126,18 +127,27 @@ export class Exchanges {
     const classification = classify(target, request.headers);
     record.classification = classification;
     const { headers } = request;
-    const view = viewOf(request, target, settings);
+    const asked = viewOf(request, target, settings);
+    const view = settings.minReleaseAgeMs > 0 ? askingForTimes(asked, classification) : asked;
     const { method } = view;
     if (method !== "GET" && method !== "HEAD") return await forwarder.forward(reply, view, "method");
     if (hasContent(headers)) return await forwarder.forward(reply, view, "bypass");
-    const { class: resourceClass, ecosystem, coding, isImmutable, signature, signs } = classification;
+    const {
+      class: resourceClass,
+      ecosystem,
+      coding,
+      isImmutable,
+      missingFreshForMs,
+      signature,
+      signs,
+    } = classification;
     const place = resourceClass === "root" ? locateMetadata(target, ecosystem) : undefined;
     // A root whose members are gone was replaced: whatever lifetime it was given, its origin is asked.
     const isOutdated = place?.role === "root" && generations.isOutdated(uriOf(place));
     const rootFreshForMs = isOutdated ? 0 : settings.rootFreshForMs;
     if (signs !== undefined) generations.noteSignature(target, signs);
     const { targetedFields: targets } = settings;
-    const context = { class: resourceClass, coding, isImmutable, rootFreshForMs, targets };
+    const context = { class: resourceClass, coding, isImmutable, missingFreshForMs, rootFreshForMs, targets };
     await this.#get({ reply, view, context, key: entryKeyOf("GET", target.uri), place, signature });
   }
 
@@ -155,14 +165,15 @@ export class Exchanges {
 
   /** Digest before URL: what is declared goes by its digest, and only the rest by RFC 9111. */
   async #lookUp(errand: Errand): Promise<void> {
-    const { store, clock, fills, declaredFiles, signedRoots } = this.#deps;
+    const { store, clock, fills, declaredFiles, generations, signedRoots } = this.#deps;
     const declared = await declaredFiles.find(errand);
     if (declared !== undefined) return await declaredFiles.answer(errand, declared);
     // What has just been filled is a hit as soon as it is committed, a moment after its last byte went out.
     await fills.allCommitted(errand.key, errand.view.realm);
     const entries = await signedRoots.select(errand, asUndeclared(store.find(errand.key)));
+    const isComplete = entries.length > 0 && entries.every((entry) => generations.isComplete(errand, entry));
     try {
-      await this.#carryOut(errand, decide(errand.view, entries, { ...errand.context, nowMs: clock() }));
+      await this.#carryOut(errand, decide(errand.view, entries, { ...errand.context, isComplete, nowMs: clock() }));
     } catch (error) {
       await this.#fallBack(errand, entries, toLarderError(error));
     }

@@ -80,6 +80,16 @@ export class Generations {
     if (errand.place !== undefined && !this.#isKnown(errand.place, entry)) await this.learnRoot(errand, entry);
   }
 
+  /** Whether all is stored that a root says anything about; asked only of those that say nothing else. */
+  isComplete({ place, view, reply }: Errand, { digest, status }: Entry): boolean {
+    const { index } = this.#deps;
+    if (place?.role !== "root" || reply.record.classification?.holdsWithPayloads !== true || status !== 200)
+      return false;
+    const { ecosystem, scope = "" } = place;
+    const payloads = index.payloadsOf({ ecosystem, scope, digest }) ?? [];
+    return payloads.length > 0 && payloads.every((payload) => index.findBlob(payload, view.realm) !== undefined);
+  }
+
   /** An index is on its way: requests under its base wait for it. @param fetched resolves with the entry when its fill has ended */
   expectIndex({ base, path, realm }: DeclaredResource, fetched: Promise<Entry | undefined>): void {
     const learnt = fetched.then((entry) =>

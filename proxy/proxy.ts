@@ -1,6 +1,7 @@
 import net from "node:net";
 import os from "node:os";
 import type { HostPort } from "../core/target.ts";
+import { readNixKeys } from "../ecosystems/nix-signature.ts";
 import { AddressRules } from "../policy/access.ts";
 import { Tunnels } from "./connect.ts";
 import { DeclaredFiles } from "./declared.ts";
@@ -96,7 +97,8 @@ function createSources(dependencies: ProxyDependencies, settings: ProxySettings,
   };
   const mismatches = new Mismatches({ index, clock, log, onMismatch });
   const generations = new Generations({ index, learner, fills, origin, mismatches, clock });
-  const signedRoots = new SignedRoots({ store, origin, clock, log, demand: dependencies.signatures });
+  const nixKeys = readNixKeys(settings.nixPublicKeys);
+  const signedRoots = new SignedRoots({ store, origin, clock, log, demand: dependencies.signatures, nixKeys });
   const filling = new Filling({ store, fills, origin, generations, signedRoots, clock });
   const declaredFills = new DeclaredFills({ index, fills, generations, learner, mismatches, clock, settings });
   const declaring = { index, store, fills, filling, declaredFills, generations, clock, settings };

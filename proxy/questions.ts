@@ -1,5 +1,6 @@
-import { withoutFields } from "../core/fields.ts";
+import { withField, withoutFields } from "../core/fields.ts";
 import { makeTarget, type TargetUri } from "../core/target.ts";
+import type { Classification } from "../ecosystems/ecosystem.ts";
 import { fieldsToOrigin } from "../policy/forwarding.ts";
 import type { RequestView } from "../policy/plan.ts";
 import type { Errand } from "./errand.ts";
@@ -12,6 +13,12 @@ const CREDENTIALS: ReadonlySet<string> = new Set(["authorization", "cookie"]);
 export function withoutQuery(target: TargetUri): TargetUri {
   const query = target.path.indexOf("?");
   return query < 0 ? target : makeTarget(target.scheme, target, target.path.slice(0, query));
+}
+
+/** A request for a root in the form that tells when releases were published, where there is one. */
+export function askingForTimes(view: RequestView, { acceptWithTimes: accept }: Classification): RequestView {
+  if (accept === undefined) return view;
+  return { ...view, fields: withField(view.fields, "Accept", accept), record: { ...view.record, accept } };
 }
 
 /** The target itself as a source; `conditional` are the fields that revalidate the stored response. */

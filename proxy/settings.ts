@@ -4,6 +4,7 @@ import type { Log } from "../core/log.ts";
 import type { Learner } from "../learn/learner.ts";
 import type { SignatureChecker } from "../learn/signatures.ts";
 import type { OriginAccess } from "../policy/origin-access.ts";
+import type { ReleaseAgeRules } from "../policy/release-age.ts";
 import type { DeclarationIndex } from "../storage/declarations.ts";
 import type { Ledger, Store } from "../storage/store.ts";
 
@@ -23,7 +24,7 @@ export interface ParentProxies {
 export type RangePolicy = "wait" | "pass" | "refuse";
 
 /** Everything about the proxy that its user may set; cli/config.ts holds the defaults and their reasons. */
-export interface ProxySettings {
+export interface ProxySettings extends ReleaseAgeRules {
   /** Networks (CIDR) whose clients may come in, beside loopback. */
   readonly allowClients: readonly string[];
   /** Networks (CIDR) of proxies whose word on the client's address (Forwarded) is taken. */
@@ -47,6 +48,8 @@ export interface ProxySettings {
   readonly rootFreshForMs: number;
   /** Targeted fields that stand in for Cache-Control (RFC 9213), in lower case, the first most. */
   readonly targetedFields: readonly string[];
+  /** Keys (`name:base64`) of which one must have signed each narinfo; any narinfo passes when there are none. */
+  readonly nixPublicKeys: readonly string[];
   readonly fillsPerOrigin: number;
   readonly verifyRanges: RangePolicy;
   /** Length up to which a part of a declared file waits until the whole is verified. */

@@ -2,8 +2,9 @@ import { Readable } from "node:stream";
 import type { Clock } from "../core/clock.ts";
 import { type Digest, digestOf } from "../core/digest.ts";
 import type { Entry } from "../core/entry.ts";
-import { LarderError } from "../core/errors.ts";
+import { LarderError, toLarderError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
+import { type NixKeys, signerOf } from "../ecosystems/nix-signature.ts";
 import type { SignatureVerdict } from "../learn/gpgv-status.ts";
 import type { Staging, Store } from "../storage/store.ts";
 import { DetachedSignatures } from "./detached-signatures.ts";
@@ -20,10 +21,13 @@ export interface SignedRootsDependencies {
   readonly log: Log;
   /** `undefined`: nothing is asked, and everything may pass. */
   readonly demand: SignatureDemand | undefined;
+  /** Whose signature a narinfo must have; nobody's when there are none. */
+  readonly nixKeys: NixKeys;
 }
 
 /** Roots are some megabytes at most: Debian's InRelease has 200 KB. */
 const MAX_ROOT_BYTES = 32 * 1024 * 1024;
+const NOT_ASKED: SignatureVerdict = { kind: "good", signers: [] };
 const TOO_LARGE = "it is too large to be checked";
 /** Digests remembered; a hundred repositories of a hundred generations. */
 const MAX_REMEMBERED = 10_000;
@@ -72,7 +76,7 @@ export class SignedRoots {
   async screen(errand: Errand, response: OriginResponse): Promise<OriginResponse> {
     const { status } = response.head;
     const hasRoot = errand.view.method !== "HEAD" && status < 400 && status !== 304;
-    if (!this.#concerns(errand) || !this.#isRequired || !hasRoot) return response;
+    if (!this.#concerns(errand) || !this.#isRequired(errand) || !hasRoot) return response;
     if (status === 206) {
       await response.discard();
       throw refusalOf(errand, "a part cannot be checked");
@@ -86,12 +90,14 @@ export class SignedRoots {
     return { ...response, body: Readable.from([body]) };
   }
 
-  get #isRequired(): boolean {
-    return this.#deps.demand?.isRequired === true;
+  #concerns({ signature }: Errand): boolean {
+    if (signature?.kind === "narinfo") return this.#deps.nixKeys.size > 0;
+    return signature !== undefined && this.#deps.demand !== undefined;
   }
 
-  #concerns({ signature }: Errand): boolean {
-    return signature !== undefined && this.#deps.demand !== undefined;
+  /** Keys for narinfos are given by who wants only what they signed. */
+  #isRequired({ signature }: Errand): boolean {
+    return signature?.kind === "narinfo" || this.#deps.demand?.isRequired === true;
   }
 
   /** @returns why the root may not pass. */
@@ -109,24 +115,25 @@ export class SignedRoots {
 
   async #judgeAnew(errand: Errand, root: Root): Promise<LarderError | undefined> {
     const verdict = await this.#check(errand, root);
-    if (verdict.kind === "good" || !this.#isRequired) this.#remember(nameOf(root));
+    if (verdict.kind === "good" || !this.#isRequired(errand)) this.#remember(nameOf(root));
     if (verdict.kind === "good") return undefined;
     const refusal = refusalOf(errand, verdict.reason);
     const { uri, reason } = refusal.details;
     this.#deps.log.warn({ code: refusal.code, uri, digest: root.digest, reason }, "signature");
-    return this.#isRequired ? refusal : undefined;
+    return this.#isRequired(errand) ? refusal : undefined;
   }
 
   async #check(errand: Errand, { status, bytes, read, isNew }: Root): Promise<SignatureVerdict> {
-    const { demand } = this.#deps;
+    const { demand, nixKeys } = this.#deps;
     const { signature } = errand;
-    if (signature === undefined || demand === undefined) return { kind: "good", signers: [] };
+    if (signature === undefined || (signature.kind !== "narinfo" && demand === undefined)) return NOT_ASKED;
     // Whatever its body is: a client would go where it leads.
     if (status >= 300) return { kind: "bad", reason: `its origin answered ${status}` };
     if (bytes > MAX_ROOT_BYTES) return { kind: "bad", reason: TOO_LARGE };
     const text = await read();
+    if (signature.kind === "narinfo") return verdictOn(text, nixKeys);
     if (signature.kind === "detached") return await this.#detached.check(errand, { ...signature, text, isNew });
-    return await demand.checker.check({ kind: "clearsigned", message: text });
+    return (await demand?.checker.check({ kind: "clearsigned", message: text })) ?? NOT_ASKED;
   }
 
   #remember(name: string): void {
@@ -150,6 +157,15 @@ interface Root {
 
 function nameOf({ status, digest }: Root): string {
   return `${status} ${digest}`;
+}
+
+function verdictOn(narinfo: Buffer, keys: NixKeys): SignatureVerdict {
+  try {
+    const signer = signerOf(narinfo, keys);
+    return signer === undefined ? { kind: "bad", reason: "no key signed it" } : { kind: "good", signers: [signer] };
+  } catch (error) {
+    return { kind: "bad", reason: String(toLarderError(error).details["reason"] ?? error) };
+  }
 }
 
 function refusalOf({ view }: Errand, reason: string): LarderError {

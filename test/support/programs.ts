@@ -22,6 +22,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   mmdebstrap: "mmdebstrap",
   modifyrepo_c: "createrepo-c",
   nix: "nix-bin",
+  "nix-store": "nix-bin",
   npm: "npm",
   openssl: "openssl",
   pip3: "python3-pip",
