@@ -173,6 +173,24 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
   },
   {
+    usage: "doctor",
+    summary: "look at everything that a build through the proxy depends on",
+    description:
+      "Looks whether the proxy answers, the CA is valid and which tools trust it, the fragments hold, a container reaches the\n" +
+      "proxy, and the disk has room. Says how to mend what is bad, and exits with 1 then. Changes nothing.",
+    settings: [...PLACE_KEYS, "caCert", "caKey", "baseImage"],
+    options: [
+      ["--image <name>", "local image of the throw-away container (default: the base image, or any)"],
+      ["--no-containers", "ask no container engine"],
+      JSON_OPTION,
+    ],
+    examples: [
+      ["larder doctor", "before the first build"],
+      ["larder doctor --json --no-containers", "for a program, in a second or two"],
+    ],
+    load: async () => (await import("./commands/doctor.ts")).doctor,
+  },
+  {
     usage: "config",
     summary: "print each setting, its value and where it came from",
     settings: SETTING_KEYS,

@@ -41,6 +41,7 @@ describe("larder --help", () => {
     ["run"],
     ["proxy-env"],
     ["env", "write"],
+    ["doctor"],
     ["config"],
     ["status"],
     ["store", "ls"],

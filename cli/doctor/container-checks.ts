@@ -1,0 +1,140 @@
+import { existsSync } from "node:fs";
+import { accessFor, accessOnHost, PODMAN_CONTAINER } from "../../clients/audience.ts";
+import { readEnvText } from "../../clients/env-text.ts";
+import type { Environment } from "../directories.ts";
+import { readFragments } from "../env-files.ts";
+import { trustDirOfStore } from "../trust.ts";
+import { askProgram } from "./ask-program.ts";
+import { bad, type Finding, good, note } from "./finding.ts";
+
+/** What is read of `podman info`. */
+interface PodmanInfo {
+  readonly host: {
+    readonly networkBackend?: string;
+    readonly ociRuntime?: { readonly name?: string };
+    readonly security?: { readonly rootless?: boolean };
+    readonly serviceIsRemote?: boolean;
+  };
+  readonly version: { readonly Version?: string };
+}
+
+export interface Engine {
+  readonly isRootless: boolean;
+}
+
+/** Which engine is there, and how its containers reach this machine. */
+export async function checkEngine(
+  env: Environment,
+): Promise<{ readonly finding: Finding; readonly engine: Engine | undefined }> {
+  const said = await askProgram("podman", ["info", "--format", "json"], env);
+  if (said === undefined) return { finding: note("engine", "podman is not installed"), engine: undefined };
+  if (said.code !== 0) {
+    const finding = bad(
+      "engine",
+      `podman info fails: ${lastLine(said.stderr)}`,
+      "mend podman; larder needs nothing of it",
+    );
+    return { finding, engine: undefined };
+  }
+  const { host, version } = JSON.parse(said.stdout) as PodmanInfo;
+  const isRootless = host.security?.rootless === true;
+  const kind = isRootless ? "rootless" : "rootful";
+  const runtime = host.ociRuntime?.name ?? "an unknown runtime";
+  const says = `podman ${version.Version ?? "?"}, ${kind}, ${runtime}, network ${host.networkBackend ?? "unknown"}`;
+  if (host.serviceIsRemote === true) {
+    const cure = "builds need the engine on this machine: run larder where podman's service is";
+    return { finding: note("engine", `${says}, on another machine`, cure), engine: undefined };
+  }
+  return { finding: good("engine", says), engine: { isRootless } };
+}
+
+/** Tries what the image has until one of them gets an answer of larder's own page; says which address that was. */
+const PROBE = `for at in "$@"; do
+  for by in 'curl -fsS -H Host:localhost --noproxy "*" "http://$at/healthz"' 'wget -qO- --header Host:localhost --no-proxy "http://$at/healthz"' \\
+    'python3 -c "import sys,http.client as h; c=h.HTTPConnection(sys.argv[1],timeout=3); c.request(\\"GET\\",\\"/healthz\\",headers={\\"Host\\":\\"localhost\\"}); print(c.getresponse().read().decode())" "$at"' \\
+    'bash -c "exec 3<>/dev/tcp/\${at%:*}/\${at##*:} && printf \\"GET /healthz HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n\\" >&3 && cat <&3"'; do
+    if command -v "\${by%% *}" >/dev/null 2>&1; then
+      tried=1
+      if [ "$(eval "$by" 2>/dev/null | tail -n 1)" = ok ]; then echo "reached $at"; exit; fi
+    fi
+  done
+done
+echo "\${tried:+unreached}"
+`;
+
+/**
+ * Has a throw-away container look for larder.
+ * @param image the one to run; any local one where none is named
+ */
+export async function checkContainer(
+  root: string,
+  { env, engine, image }: { readonly env: Environment; readonly engine: Engine; readonly image: string | undefined },
+): Promise<Finding> {
+  const onHost = accessOnHost(readEnvText(readFragments(root)));
+  if (onHost === undefined) return note("container", "not tried: nothing runs that it could reach");
+  const name = image ?? (await anyImage(env));
+  if (name === undefined) return note("container", "not tried: no image on this machine", "name one with --image");
+  const own = new URL(onHost.proxyUrl).host;
+  const seen = new URL(accessFor(onHost, PODMAN_CONTAINER).proxyUrl).host;
+  const args = [
+    "run",
+    "--rm",
+    "--pull=never",
+    "--http-proxy=false",
+    "--entrypoint=sh",
+    name,
+    "-c",
+    PROBE,
+    "sh",
+    seen,
+    own,
+  ];
+  const said = await askProgram("podman", args, env);
+  const [word, address] = (said?.stdout.trim() ?? "").split(" ");
+  if (said?.code !== 0) {
+    const cure = "mend podman, or name another image with --image";
+    return bad("container", `${name} could not be run: ${lastLine(said?.stderr ?? "")}`, cure);
+  }
+  if (word === "reached") {
+    const where =
+      address === own ? `${own}, on this machine's own network (--for host)` : `${address} (--for container)`;
+    return good("container", `a container of ${name} reaches larder at ${where}`);
+  }
+  if (word !== "unreached") return note("container", `${name} has no curl, wget, python3 or bash to try with`);
+  return bad(
+    "container",
+    `a container of ${name} does not reach larder at ${seen}`,
+    await networkCure(engine, env, onHost.proxyUrl),
+  );
+}
+
+async function anyImage(env: Environment): Promise<string | undefined> {
+  const said = await askProgram("podman", ["images", "--quiet", "--filter", "dangling=false"], env);
+  return said?.stdout.split("\n").find((id) => id !== "");
+}
+
+/**
+ * Rootful containers are behind a bridge, whose address is there only while one of them runs, and arrive from it; rootless
+ * ones are let to this machine's loopback.
+ */
+async function networkCure({ isRootless }: Engine, env: Environment, proxyUrl: string): Promise<string> {
+  if (isRootless) return "run it with --network=slirp4netns:allow_host_loopback=true, or with --network=host";
+  const said = await askProgram("podman", ["network", "inspect", "podman"], env);
+  const subnet = /"subnet": "([^"]+)"/.exec(said?.stdout ?? "")?.[1];
+  if (subnet === undefined) return "run it with --network=host";
+  return `larder serve --listen 0.0.0.0:${new URL(proxyUrl).port} --allow ${subnet}`;
+}
+
+/** Whether containers may read what is mounted, where SELinux decides on that. */
+export async function checkLabels(root: string, env: Environment): Promise<Finding> {
+  if (!existsSync("/sys/fs/selinux/enforce")) return note("SELinux", "off on this machine: labels were not looked at");
+  const folder = trustDirOfStore(root);
+  const label = (await askProgram("stat", ["--format=%C", folder], env))?.stdout.trim() ?? "";
+  if (label.includes(":container_file_t:")) return good("SELinux", `containers may read ${folder}`);
+  const cure = `chcon -R -t container_file_t ${folder}, or mount it with :z, as larder proxy-env --format podman does`;
+  return note("SELinux", `${folder} is labelled ${label || "in no way"}, which containers may not read`, cure);
+}
+
+function lastLine(text: string): string {
+  return text.trim().split("\n").at(-1) ?? "";
+}
