@@ -1,9 +1,11 @@
+import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { Dnf } from "../support/dnf.ts";
 import { folderDigests, folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import { bodyBytes } from "../support/origin.ts";
+import { mustRun } from "../support/programs.ts";
 import { type Packing, RpmRepository } from "../support/rpm-repository.ts";
 
 const PACKAGES = ["larder-first", "larder-second"];
@@ -61,3 +63,41 @@ describe.for(WAYS)("dnf over $scheme, repodata by $packing", { timeout: 120_000 
       expect(await (await newMachine(baseurl)).install(...PACKAGES)).toEqual(published);
   });
 });
+
+base(
+  "dnf with openSUSE's layout: folders by architecture, sha512, packages redirected to whatever mirror is near",
+  {
+    timeout: 120_000,
+  },
+  async ({ folder, startOrigin, larder, caFile }) => {
+    const repository = await RpmRepository.create(join(folder, "rpm"), PACKAGES);
+    const oss = join(folder, "oss");
+    await mkdir(oss);
+    await rename(repository.packages, join(oss, "noarch"));
+    const flags = ["--checksum", "sha512", "--repomd-checksum", "sha512", "--xz"];
+    await mustRun("createrepo_c", ["--quiet", "--no-database", ...flags, oss], { cwd: folder });
+    const published = await folderDigests(join(oss, "noarch"), RPM);
+
+    const [redirector, near, far] = [await startOrigin(), await startOrigin(), await startOrigin()];
+    const BASE = "/tumbleweed/repo/oss/";
+    for (const mirror of [near, far]) mirror.serve("/pub/", folderHandler("/pub/", oss));
+    let mirror = near;
+    redirector.serve(`${BASE}repodata/`, folderHandler(BASE, oss));
+    redirector.serve(`${BASE}noarch/`, (request, response) => {
+      const path = request.url?.slice(BASE.length);
+      response.writeHead(302, { Location: `${mirror.url}/pub/${path}` }).end();
+    });
+    const install = async (machine: string) => {
+      const options = { folder: join(folder, machine), proxy: larder.url, caFile };
+      const dnf = await Dnf.create({ ...options, repository: { baseurl: redirector.url + BASE } });
+      expect(await dnf.install(...PACKAGES)).toEqual(published);
+    };
+    await install("one");
+    expect(bodyBytes(near.takeRequests(), RPM)).toBeGreaterThan(0);
+    mirror = far;
+    await install("other");
+    expect(far.takeRequests()).toEqual([]);
+    await Promise.all([redirector.stop(), near.stop(), far.stop()]);
+    await install("third");
+  },
+);
