@@ -140,7 +140,7 @@ export class DeclaredFiles {
       if (part === "whole") reply.ignoresRange = true;
       await this.#fromFill(errand, fill, resource);
     } catch (error) {
-      throw reply.response.headersSent ? error : await this.#explain(error, errand, resource);
+      throw await this.#explain(error, errand, resource);
     }
   }
 
@@ -190,14 +190,14 @@ export class DeclaredFiles {
     return await this.#deps.generations.isReplaced(errand, root);
   }
 
-  /** A member that is not what its root says, anywhere, may be of a generation that the origin has replaced. */
+  /** What is not what its root says, anywhere, may be of a generation that the origin has replaced. */
   async #explain(error: unknown, errand: Errand, resource: DeclaredResource): Promise<unknown> {
-    if (resource.kind !== "member" || !(error instanceof LarderError) || !isMismatch(error)) return error;
+    if (!(error instanceof LarderError) || !isMismatch(error)) return error;
     const { generations } = this.#deps;
-    const isReplaced = await generations.isReplaced(errand, resource.root);
-    // A mirror that is being synchronised has its indexes before its root: that is due, too.
+    // Wherever wrong bytes come from, a mirror that is being synchronised has its files before its root: that is asked for anew.
     generations.noteOutdated(resource.root.uri);
-    return isReplaced ? goneGeneration(resource, error) : error;
+    if (resource.kind !== "member" || errand.reply.response.headersSent) return error;
+    return (await generations.isReplaced(errand, resource.root)) ? goneGeneration(resource, error) : error;
   }
 }
 

@@ -161,7 +161,6 @@ export class Generations {
    * member; where it gives no answer, nothing is known to be replaced.
    */
   async isReplaced(errand: Errand, root: Pick<RootSeen, "uri" | "digest">): Promise<boolean> {
-    if (this.#outdated.has(root.uri)) return true;
     const name = `${errand.view.realm} ${root.uri}`;
     const asking = this.#asking.get(name) ?? this.#digestAtOrigin(errand, root.uri);
     this.#asking.set(name, asking);

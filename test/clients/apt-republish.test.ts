@@ -131,6 +131,24 @@ test("an index that is wrong when it comes in with its root is told, counted and
   expect(await larder.counters()).toMatchObject({ mismatches: 1 });
 });
 
+test("an index that its root names and that is nowhere is answered as its origin does, while the root is what it was", async ({
+  generations,
+  origin,
+  larder,
+}) => {
+  const { first, second } = generations.byName;
+  const site = new Site(origin, "/debian/", first.folder);
+  await get(larder, `${site.url}/${ROOT}`);
+  origin.takeRequests();
+  const index = `${site.url}/${INDEX}/Packages`;
+  expect(await get(larder, index)).toMatchObject({ status: 404 });
+  expect(origin.takeRequests().map(({ path }) => path.slice("/debian/".length))).toContain(ROOT);
+  site.publish(second.folder);
+  const gone = await get(larder, index);
+  expect(gone).toMatchObject({ status: 502 });
+  expect(gone.body.toString()).toContain("GENERATION_GONE");
+});
+
 test("an index by hash that the origin keeps is found in mid-update, stored or not", async ({
   generations,
   origin,

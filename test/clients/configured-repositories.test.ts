@@ -72,6 +72,16 @@ describe("bases that larder.toml names as one repository", () => {
     expect(larder.logged("mismatch")).toMatchObject([{ target: urls.near + DEB }]);
   });
 
+  test("stand in for each other when one has lost an index", async ({ startWith, urls, near, far, repository }) => {
+    const larder = await startWith([urls.near, urls.far]);
+    far.serve("/mirrors/debian/", folderHandler("/mirrors/debian/", repository.folder));
+    near.serve(`/debian/${INDEX}/Packages.gz`, (_, response) => void response.writeHead(404).end());
+    expect(await get(larder, `${urls.near}dists/stable/InRelease`)).toMatchObject({ status: 200 });
+    const index = await get(larder, `${urls.near}${INDEX}/Packages.gz`);
+    expect(index).toMatchObject({ status: 200, isWhole: true });
+    expect(index.body.equals(await readFile(join(repository.folder, INDEX, "Packages.gz")))).toBe(true);
+  });
+
   test("are strangers again when the file no longer says so", async ({ startWith, urls, far }) => {
     const before = await startWith([urls.near, urls.far]);
     await takeIndexes(before, urls.near);
