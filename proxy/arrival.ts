@@ -1,7 +1,8 @@
 import type { RawFields } from "../core/fields.ts";
 import { partOf } from "../policy/parts.ts";
 import type { Beginning } from "../policy/plan.ts";
-import type { EntryDraft, Staging, Store } from "../storage/store.ts";
+import type { EntryDraft, StageOptions, Staging, Store } from "../storage/store.ts";
+import { type BegunBody, beginningOf } from "./begun-body.ts";
 import { download } from "./download.ts";
 import { codingInDoubt, decodeAsDeclared, type StagedBody } from "./encoded-body.ts";
 import type { FillHead, FillOrder, FillSource } from "./fill-order.ts";
@@ -34,6 +35,8 @@ export interface Answer {
   readonly isWhole: boolean;
   /** Stored parts that the response is the rest of. */
   readonly beginning?: Beginning | undefined;
+  /** What is there already of the body: the response brings the rest. */
+  readonly begun?: BegunBody | undefined;
 }
 
 type BodyHead = FillHead & { readonly kind: "body" };
@@ -71,20 +74,21 @@ export class Arrival {
 
   /** Whether the body is made of several answers. */
   get isSpliced(): boolean {
-    return this.#continuations.hasSpliced;
+    return this.#answer.begun !== undefined || this.#continuations.hasSpliced;
   }
 
   /** @throws LarderError as {@link download} and {@link Verifier.check} */
   async bring(): Promise<StagedBody> {
     const { store, body, announce, order } = this.#deps;
-    const { response, draft } = this.#answer;
+    const { response, draft, begun } = this.#answer;
     const announced = contentLength(response.head);
     if (announced !== undefined && !this.#verifier.mayBeLong(announced)) {
       response.discard();
+      await begun?.drop();
       throw this.#verifier.sizeMismatch(announced);
     }
-    const { bytes } = this.head;
-    const staging = await store.stage(bytes === undefined ? {} : { expectedBytes: bytes });
+    const staging = begun?.staging ?? (await store.stage(this.#stageOptions()));
+    if (begun !== undefined) await this.#verifier.readAlong(staging);
     const hold = this.#hold();
     await body.begin(staging, hold);
     // A held body may yet be thrown away for another source's: its head goes out with its first byte.
@@ -95,6 +99,17 @@ export class Arrival {
       throw fault;
     });
     return await this.#verified({ staging, sealed: await staging.seal(), fields: draft.fields });
+  }
+
+  #stageOptions(): StageOptions {
+    const { source, response, draft, isWhole } = this.#answer;
+    const { bytes } = this.head;
+    const mayBeginOnly = !isWhole && this.#coding === undefined;
+    const beginning = mayBeginOnly ? beginningOf(this.#deps.order, { source, head: response.head, draft }) : undefined;
+    return {
+      ...(bytes === undefined ? {} : { expectedBytes: bytes }),
+      ...(beginning === undefined ? {} : { beginning }),
+    };
   }
 
   #hold(): Hold {

@@ -10,6 +10,7 @@ import type { Beginning, ExchangeTimes, PlanContext, ResponseHead } from "../pol
 import { judge, judgeDeclared } from "../policy/storing.ts";
 import type { EntryDraft, Store } from "../storage/store.ts";
 import { type Answer, Arrival } from "./arrival.ts";
+import { askForBody, type BodyAnswer } from "./begun-body.ts";
 import type { FillHead, FillOrder, FillSource } from "./fill-order.ts";
 import type { FillReader } from "./fill-reader.ts";
 import { GrowingBody } from "./growing-body.ts";
@@ -193,16 +194,16 @@ export class Fill {
     const { clock } = this.#dependencies;
     const { isConditional, beginning } = how;
     const requestMs = clock();
-    let response: OriginResponse;
+    let answer: BodyAnswer;
     try {
-      const rest = beginning === undefined ? [] : restFields(beginning);
-      response = await this.#send(source, [...source.fieldsToOrigin(isConditional), ...rest]);
+      answer = await this.#askForBody(source, how);
     } catch (error) {
       const fault = toLarderError(error);
       if (this.#abort.signal.aborted || !this.#fallBack({ kind: "unreachable" }, fault.code)) throw fault;
       return;
     }
     const times = { requestMs, responseMs: clock() };
+    const { response } = answer;
     const { status } = response.head;
     if (status === 304 && isConditional) {
       response.discard();
@@ -212,15 +213,23 @@ export class Fill {
     }
     if (this.#fallBack({ kind: "status", status }, `status-${status}`)) return response.discard();
     if (beginning !== undefined && status !== 200) return await this.#complete(source, response, { ...how, ...times });
-    await this.#receive(source, response, { ...how, ...times, beginning: undefined });
+    await this.#receive(source, answer, { ...how, ...times, beginning: undefined });
   }
 
   /** The rest of what is stored; any other answer is about something else, and the whole is asked for. */
   async #complete(source: FillSource, response: OriginResponse, how: Asking & ExchangeTimes): Promise<void> {
     const head = how.beginning === undefined ? undefined : completedHead(how.beginning, response.head);
-    if (head !== undefined) return await this.#receive(source, { ...response, head }, how);
+    if (head !== undefined) return await this.#receive(source, { response: { ...response, head } }, how);
     response.discard();
     await this.#ask(source, { ...how, beginning: undefined });
+  }
+
+  /** A stored response that is only revalidated has its body already, and one answer that brings all needs no beginning. */
+  async #askForBody(source: FillSource, { isConditional, isWhole, beginning }: Asking): Promise<BodyAnswer> {
+    const send = (more: RawFields) => this.#send(source, [...source.fieldsToOrigin(isConditional), ...more]);
+    if (beginning !== undefined) return { response: await send(restFields(beginning)) };
+    if (isConditional || isWhole) return { response: await send([]) };
+    return await askForBody(source, { order: this.order, store: this.#dependencies.store, send });
   }
 
   #send({ target }: FillSource, fields: RawFields): Promise<OriginResponse> {
@@ -249,7 +258,8 @@ export class Fill {
     return true;
   }
 
-  async #receive(source: FillSource, response: OriginResponse, how: Asking & ExchangeTimes): Promise<void> {
+  async #receive(source: FillSource, answer: BodyAnswer, how: Asking & ExchangeTimes): Promise<void> {
+    const { response, begun } = answer;
     const { request, key, declared, sources } = this.order;
     const { status } = response.head;
     const { requestMs, responseMs, isWhole, beginning } = how;
@@ -263,13 +273,18 @@ export class Fill {
     const verdict =
       declared === undefined ? judge(request, response.head, context) : judgeDeclared(request, response.head, context);
     if (!verdict.store) {
+      if (begun !== undefined) {
+        response.discard();
+        await begun.drop();
+        return await this.#ask(source, how);
+      }
       this.#response = response;
       this.#announceHead({ kind: "pass", reason: verdict.reason });
       return;
     }
     const { variant, selecting, realm, fields } = verdict;
     const draft: EntryDraft = { key, variant, realm, status, fields, selecting, class: context.class, ...times };
-    await this.#fillFrom({ source, response, draft, isWhole, beginning });
+    await this.#fillFrom({ source, response, draft, isWhole, beginning, begun });
   }
 
   async #fillFrom(answer: Answer): Promise<void> {

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { LarderError } from "../core/errors.ts";
+import { type ErrorCode, LarderError } from "../core/errors.ts";
 import type { Staging } from "../storage/store.ts";
 import { FillReader } from "./fill-reader.ts";
 
@@ -8,6 +8,8 @@ const HELD_TAIL_BYTES = 64 * 1024;
 /** How far the origin may run ahead of the slowest reader once the store is at fault and memory is all there is. */
 const FAULTY_WINDOW_BYTES = 4 * 1024 * 1024;
 const READ_BYTES = 256 * 1024;
+/** Faults that say nothing against the bytes that came before them. */
+const BREAKING_OFF: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["ORIGIN_CUT", "ORIGIN_BODY_TIMEOUT", "CLIENT_GONE"]);
 
 /** What of a body may not go out before it is verified: nothing, the tail of a declared one, or all of a signed one. */
 export type Hold =
@@ -114,11 +116,16 @@ export class GrowingBody {
     this.wake();
   }
 
-  /** Nothing is written any more: what was not committed is removed, and the rest let go when the last reader has left. */
+  /** Nothing is written any more: what was not committed is removed, unless it can be gone on with later, and the rest let go when the last reader has left. */
   async settle(): Promise<void> {
     this.#isSettled = true;
-    if (this.#end !== "complete") await this.#staging?.abort();
+    if (this.#end !== "complete") await (this.#hasBrokenOff() ? this.#staging?.suspend() : this.#staging?.abort());
     if (this.#readers.size === 0) await this.#staging?.close();
+  }
+
+  /** Whether what has come is as good as it ever was, and only the rest is missing. */
+  #hasBrokenOff(): boolean {
+    return this.#end instanceof LarderError && BREAKING_OFF.has(this.#end.code);
   }
 
   #change(): Promise<void> {

@@ -65,7 +65,10 @@ export class Continuations {
  * The fields that ask for the rest (RFC 9110 §14.2, §13.1.5), or `undefined` when nothing could tell that it is the rest of
  * the same representation. A validator tells it at its own origin only.
  */
-function continuationFields({ head, receivedBytes, declared }: CutBody, isElsewhere: boolean): RawFields | undefined {
+export function continuationFields(
+  { head, receivedBytes, declared }: CutBody,
+  isElsewhere: boolean,
+): RawFields | undefined {
   const validator = isElsewhere ? undefined : strongValidator(head);
   if (validator === undefined && declared === undefined) return undefined;
   const range = ["Range", `bytes=${receivedBytes}-`];
@@ -73,7 +76,7 @@ function continuationFields({ head, receivedBytes, declared }: CutBody, isElsewh
 }
 
 /** Whether an answer is the rest that was asked for: a 206 from there on, of the same representation and length. */
-function isContinuation(answer: ResponseHead, { head, receivedBytes }: CutBody, isElsewhere: boolean): boolean {
+export function isContinuation(answer: ResponseHead, { head, receivedBytes }: CutBody, isElsewhere: boolean): boolean {
   if (answer.status !== 206) return false;
   const parts = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(fieldValue(answer.fields, "content-range") ?? "");
   if (parts === null || Number(parts[1]) !== receivedBytes) return false;
@@ -86,7 +89,8 @@ function isContinuation(answer: ResponseHead, { head, receivedBytes }: CutBody, 
   return validator === undefined || !validator.startsWith('"') || etag === undefined || etag === validator;
 }
 
-function strongValidator({ fields }: ResponseHead): string | undefined {
+/** What tells an answer's representation from all others of its origin (RFC 9110 §8.8.1), if anything does. */
+export function strongValidator({ fields }: ResponseHead): string | undefined {
   const etag = fieldValue(fields, "etag");
   if (etag !== undefined) return etag.startsWith('"') ? etag : undefined;
   const modified = fieldValue(fields, "last-modified");

@@ -1,11 +1,12 @@
 import { createHash, type Hash } from "node:crypto";
 import type { Declaration } from "../core/declaration.ts";
 import { LarderError } from "../core/errors.ts";
-import type { Sealed } from "../storage/store.ts";
+import type { Sealed, Staging } from "../storage/store.ts";
 
 /** Codings make a body that cannot be compressed longer by a few bytes for each block, and by what begins and ends it. */
 const MAX_CODED_GROWTH = 1.01;
 const CODING_BYTES = 64 * 1024;
+const READ_BYTES = 256 * 1024;
 
 /** Holds a body against what its repository declares; without a declaration everything passes. */
 export class Verifier {
@@ -24,6 +25,16 @@ export class Verifier {
 
   update(chunk: Buffer): void {
     this.#foreign?.update(chunk);
+  }
+
+  /** Takes what is in staging already, as if it had come just now. */
+  async readAlong(staging: Pick<Staging, "appendedBytes" | "read">): Promise<void> {
+    if (this.#foreign === undefined) return;
+    for (let at = 0; at < staging.appendedBytes; ) {
+      const chunk = await staging.read(at, READ_BYTES);
+      this.update(chunk);
+      at += chunk.length;
+    }
   }
 
   mayBeLong(announcedBytes: number): boolean {

@@ -16,6 +16,8 @@ export interface EvictorDependencies {
   candidates(limit: number): readonly BlobFacts[];
   /** Resolves when the files are gone too. */
   drop(digests: readonly Digest[]): Promise<void>;
+  /** Removes the beginnings of bodies that broke off: nobody misses them but who asks for the same again. */
+  dropUnfinished(): Promise<void>;
   /** Looks again what the disk has room for. */
   look(): Promise<void>;
   onFault(error: unknown): void;
@@ -59,7 +61,9 @@ export class Evictor {
   }
 
   async #evict(): Promise<void> {
-    const { quota } = this.#dependencies;
+    const { quota, dropUnfinished } = this.#dependencies;
+    await nextTurn();
+    await dropUnfinished();
     while (quota.usedBytes > quota.limitBytes * LOW_WATER) {
       await nextTurn();
       const evictedBytes = await this.#evictBatch();

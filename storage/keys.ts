@@ -9,6 +9,11 @@ export function keyHash(key: string): Buffer {
   return hash("sha256", key, "buffer").subarray(0, KEY_HASH_BYTES);
 }
 
+/** The sha256 of a text, in hex. */
+export function hexHash(text: string): string {
+  return hash("sha256", text, "hex");
+}
+
 /** A digest as the index keeps it. */
 export function toRaw(digest: Digest): Buffer {
   return Buffer.from(digest, "hex");

@@ -12,6 +12,7 @@ import type { Digest } from "../core/digest.ts";
  *   declarations.sqlite      likewise: storage/declaration-schema.ts
  *   blobs/sha256/ab/abcdef…  0444, whole bodies named by their digest
  *   staging/<start>-<n>      0444, bodies on their way in
+ *   staging/<start>-<n>.json 0600, what such a body is to become: storage/unfinished.ts
  * ```
  */
 export interface Layout {

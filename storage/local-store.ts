@@ -17,10 +17,21 @@ import { listEntries } from "./listing.ts";
 import type { WriterLock } from "./lock.ts";
 import { Quota } from "./quota.ts";
 import { RowGroups } from "./row-groups.ts";
-import { DiskStaging, type SealedBody } from "./staging.ts";
-import type { EntryDraft, EntryFreshening, StageOptions, Staging, Store, StoreListing, StoreUsage } from "./store.ts";
+import type { SealedBody } from "./staging.ts";
+import { Stagings } from "./stagings.ts";
+import type {
+  EntryDraft,
+  EntryFreshening,
+  StageOptions,
+  Staging,
+  Store,
+  StoreListing,
+  StoreUsage,
+  TakenUp,
+} from "./store.ts";
 import { blobsOnDisk } from "./sweep.ts";
 import { Syncer } from "./sync.ts";
+import type { UnfinishedBody } from "./unfinished.ts";
 import { Upkeep } from "./upkeep.ts";
 import { useClock } from "./use-clock.ts";
 
@@ -32,6 +43,8 @@ export interface LocalStoreDependencies {
   readonly mayHoldUnnamed: boolean;
   readonly maxBytes: number;
   readonly minFreeBytes: number;
+  /** What an earlier writer left that can be gone on with. */
+  readonly unfinished: readonly UnfinishedBody[];
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -59,10 +72,7 @@ export class LocalStore implements Store {
   readonly #blobs: Blobs;
   readonly #rowGroups: RowGroups;
   readonly #upkeep = new Upkeep(() => this.#keepUp());
-  readonly #stagings = new Set<Staging>();
-  /** Staging files of this run are told apart by it from any that an earlier run left. */
-  readonly #startedMs: number;
-  #staged = 0;
+  readonly #stagings: Stagings;
   readonly #lock: WriterLock;
   readonly #sweeping: Promise<void>;
   #isTidy = true;
@@ -70,12 +80,12 @@ export class LocalStore implements Store {
   /** Blobs that an entry ceased to name; those that none names any more go with the next upkeep. */
   readonly #orphaned = new Set<Digest>();
 
-  constructor({ db, layout, lock, mayHoldUnnamed, maxBytes, minFreeBytes, clock, log }: LocalStoreDependencies) {
+  constructor(dependencies: LocalStoreDependencies) {
+    const { db, layout, lock, mayHoldUnnamed, maxBytes, minFreeBytes, unfinished, clock, log } = dependencies;
     this.#db = db;
     this.#lock = lock;
     this.#layout = layout;
     this.#clock = clock;
-    this.#startedMs = clock();
     this.#faults = new FaultLog(log);
     this.#entries = new EntryTable(db, HOT_ROW_BYTES);
     this.#table = new BlobTable(db);
@@ -90,6 +100,7 @@ export class LocalStore implements Store {
         return this.#table.leastRecentlyUsed(limit);
       },
       drop: (digests) => this.#blobs.drop(digests),
+      dropUnfinished: () => this.#stagings.unfinished.dropAll(),
       look: () => this.#diskRoom.look(),
       onFault: (error) => this.#faults.report("blob", error),
     });
@@ -112,6 +123,14 @@ export class LocalStore implements Store {
         this.#upkeep.request();
       },
     });
+    this.#stagings = new Stagings({
+      layout,
+      quota: this.#quota,
+      faults: this.#faults,
+      clock,
+      found: unfinished,
+      publish: (body, draft) => this.#publish(body, draft),
+    });
     this.#quota.addBlobs(blobs, bytes);
     this.#diskRoom.watch();
     this.#sweeping = mayHoldUnnamed ? this.#sweep() : Promise.resolve();
@@ -121,18 +140,12 @@ export class LocalStore implements Store {
     return this.#orReport(() => this.#entries.find(key)) ?? NO_ENTRIES;
   }
 
-  stage({ expectedBytes = 0 }: StageOptions): Promise<Staging> {
-    this.#staged += 1;
-    const staging: Staging = new DiskStaging({
-      path: this.#layout.stagingFile(`${this.#startedMs}-${this.#staged}`),
-      announcedBytes: expectedBytes,
-      quota: this.#quota,
-      faults: this.#faults,
-      publish: (body, draft) => this.#publish(body, draft),
-      onClose: () => this.#stagings.delete(staging),
-    });
-    this.#stagings.add(staging);
-    return Promise.resolve(staging);
+  stage(options: StageOptions): Promise<Staging> {
+    return Promise.resolve(this.#stagings.stage(options));
+  }
+
+  takeUp(name: string): Promise<TakenUp | undefined> | undefined {
+    return this.#stagings.takeUp(name);
   }
 
   freshen(entry: Entry, freshening: EntryFreshening): Entry {
@@ -190,7 +203,7 @@ export class LocalStore implements Store {
   }
 
   async #close(): Promise<void> {
-    await Promise.all([...this.#stagings].map((staging) => staging.close()));
+    await this.#stagings.closeAll();
     await this.settled();
     this.#diskRoom.close();
     this.#db.close();
@@ -233,6 +246,7 @@ export class LocalStore implements Store {
   async #keepUp(): Promise<void> {
     try {
       await this.#removeOrphaned();
+      await this.#stagings.unfinished.dropOld();
       while (this.#noteUses() > 0) await nextTurn();
       await this.#syncer.sync();
       this.#faults.recovered("sync");

@@ -9,9 +9,10 @@ import { layoutOf } from "./layout.ts";
 import { listEntries } from "./listing.ts";
 import { LocalStore } from "./local-store.ts";
 import { takeWriterLock } from "./lock.ts";
-import { emptyStaging, makeFolders, makePrivateDir } from "./root-dir.ts";
+import { makeFolders, makePrivateDir } from "./root-dir.ts";
 import { indexFile } from "./schema.ts";
 import type { Store } from "./store.ts";
+import { findUnfinished } from "./unfinished.ts";
 
 export interface StoreOptions {
   /** Made, readable by its user only, when it is missing. */
@@ -47,9 +48,9 @@ export async function openStore({
     const isNew = !existsSync(file.path);
     db = openDatabase(file);
     await makeFolders(layout);
-    await emptyStaging(layout);
+    const unfinished = await findUnfinished(layout, clock());
     const mayHoldUnnamed = lock.isAfterCrash && !isNew;
-    return new LocalStore({ db, layout, lock, mayHoldUnnamed, maxBytes, minFreeBytes, clock, log });
+    return new LocalStore({ db, layout, lock, mayHoldUnnamed, maxBytes, minFreeBytes, unfinished, clock, log });
   } catch (error) {
     db?.close();
     lock.release(!lock.isAfterCrash);

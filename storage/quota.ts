@@ -30,6 +30,7 @@ export class Quota {
   readonly #shares = new Set<Share>();
   #stagingBytes = 0;
   #reservedBytes = 0;
+  #unfinishedBytes = 0;
   /** What bodies under way will need at their end, as far as it is known. */
   #neededBytes = 0;
   #diskBytes = Number.POSITIVE_INFINITY;
@@ -55,9 +56,15 @@ export class Quota {
     return this.#stagingBytes;
   }
 
-  /** Blobs, and the room that bodies under way take or take next. */
+  /** Blobs, the room that bodies under way take or take next, and beginnings of bodies that broke off. */
   get usedBytes(): number {
-    return this.#blobBytes + this.#reservedBytes;
+    return this.#blobBytes + this.#reservedBytes + this.#unfinishedBytes;
+  }
+
+  /** @param bytes below 0 when one goes */
+  addUnfinished(bytes: number): void {
+    this.#unfinishedBytes += bytes;
+    this.#onGrowth();
   }
 
   /** What blobs and bodies under way may take together: what the user allows, and the disk. */
@@ -71,7 +78,7 @@ export class Quota {
 
   /** @param bytes what may still be taken of the disk, as was seen just now; below 0 when too much was */
   noteSpare(bytes: number): void {
-    this.#diskBytes = Math.max(0, this.#blobBytes + this.#stagingBytes + bytes);
+    this.#diskBytes = Math.max(0, this.#blobBytes + this.#stagingBytes + this.#unfinishedBytes + bytes);
     this.#onGrowth();
   }
 

@@ -1,5 +1,4 @@
-import { mkdir, readdir, rm, statfs } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, statfs } from "node:fs/promises";
 import { LarderError, systemCode } from "../core/errors.ts";
 import { unwritable } from "./faults.ts";
 import type { Layout } from "./layout.ts";
@@ -34,13 +33,6 @@ export async function makeFolders(layout: Layout): Promise<void> {
   await attempt(layout.rootDir, async () => {
     await mkdir(layout.blobsDir, { recursive: true });
     await mkdir(layout.stagingDir, { recursive: true });
-  });
-}
-
-/** Removes what an earlier writer left in staging: nobody can tell any more what those bytes were to become. */
-export async function emptyStaging({ rootDir, stagingDir }: Layout): Promise<void> {
-  await attempt(rootDir, async () => {
-    for (const name of await readdir(stagingDir)) await rm(join(stagingDir, name), { recursive: true, force: true });
   });
 }
 

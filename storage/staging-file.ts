@@ -1,6 +1,7 @@
-import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
+import { chmod, type FileHandle, mkdir, open, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { systemCode } from "../core/errors.ts";
+import { sidecarOf } from "./unfinished.ts";
 
 /** The file behind a growing body: made at the first write, readable through its descriptor until it is closed. */
 export class StagingFile {
@@ -8,9 +9,40 @@ export class StagingFile {
   #handle: FileHandle | undefined;
   #bytes = 0;
   #isUnlinked = false;
+  #isDescribed = false;
 
   constructor(path: string) {
     this.path = path;
+  }
+
+  /** Opens the beginning of a body that was described once, to append to it. */
+  static async reopen(path: string): Promise<StagingFile> {
+    const file = new StagingFile(path);
+    await chmod(path, 0o644);
+    file.#handle = await open(path, "r+");
+    await file.#handle.chmod(0o444);
+    file.#bytes = (await file.#handle.stat()).size;
+    file.#isDescribed = true;
+    return file;
+  }
+
+  /** Whether it stands beside the file what the body is to become. */
+  get isDescribed(): boolean {
+    return this.#isDescribed;
+  }
+
+  /** Writes that down. */
+  async describe(sidecar: object): Promise<void> {
+    // First, so that what is written by halves goes with the rest.
+    this.#isDescribed = true;
+    await writeFile(sidecarOf(this.path), JSON.stringify(sidecar), { mode: 0o600 });
+  }
+
+  /** What the body was to become it is now. */
+  async forgetDescription(): Promise<void> {
+    if (!this.#isDescribed) return;
+    this.#isDescribed = false;
+    await rm(sidecarOf(this.path), { force: true });
   }
 
   /** How much of the body is in the file. */
@@ -57,6 +89,7 @@ export class StagingFile {
     if (this.#isUnlinked) return;
     this.#isUnlinked = true;
     if (this.#handle !== undefined) await rm(this.path, { force: true });
+    await this.forgetDescription();
   }
 
   /** Waits for what is being read or written, and gives the descriptor back. */

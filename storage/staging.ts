@@ -6,6 +6,7 @@ import { type FaultLog, unwritable } from "./faults.ts";
 import type { Quota, Reservation } from "./quota.ts";
 import { StagingFile } from "./staging-file.ts";
 import type { EntryDraft, Sealed, Staging } from "./store.ts";
+import type { Sidecar, UnfinishedBody } from "./unfinished.ts";
 
 /** What is written at once: 1 MiB by `writev` reached 0.7–1.7 GiB/s with hashing, a write stream 0.65. */
 const BATCH_BYTES = 1024 * 1024;
@@ -32,6 +33,10 @@ export interface StagingDependencies {
   readonly faults: FaultLog;
   /** Makes the body a blob and the draft an entry, or rejects and leaves nothing behind. */
   publish(body: SealedBody, draft: EntryDraft): Promise<Entry>;
+  /** What to write beside the file of a body that can be gone on with; nothing of the others survives. */
+  readonly sidecar: Sidecar | undefined;
+  /** Called when the file of a suspended body is closed. */
+  onSuspended(body: UnfinishedBody): void;
   onClose(): void;
 }
 
@@ -46,15 +51,26 @@ export class DiskStaging implements Staging {
   #writing: Promise<void> | undefined;
   #sealed: Sealed | undefined;
   #publishing: Promise<Entry> | undefined;
-  #state: "open" | "aborted" | "committed" = "open";
+  #state: "open" | "aborted" | "committed" | "suspended" = "open";
   #closing: Promise<void> | undefined;
 
-  constructor(dependencies: StagingDependencies) {
+  constructor(dependencies: StagingDependencies, file = new StagingFile(dependencies.path)) {
     this.#dependencies = dependencies;
-    this.#file = new StagingFile(dependencies.path);
+    this.#file = file;
     this.#reserve(() => {
       this.#reservation = dependencies.quota.reserve(dependencies.announcedBytes);
     });
+  }
+
+  /** Goes on with the beginning of a body that was suspended, or left by a crash; what it holds is hashed anew. */
+  static async takeUp(dependencies: StagingDependencies): Promise<DiskStaging> {
+    const staging = new DiskStaging(dependencies, await StagingFile.reopen(dependencies.path));
+    while (staging.appendedBytes < staging.#file.bytes) {
+      const chunk = await staging.#file.read(staging.appendedBytes, BATCH_BYTES);
+      staging.#take(chunk);
+      staging.#window.dropBefore(staging.#window.end - WINDOW_BYTES);
+    }
+    return staging;
   }
 
   get appendedBytes(): number {
@@ -66,9 +82,7 @@ export class DiskStaging implements Staging {
   }
 
   append(chunk: Buffer): Promise<void> {
-    this.#hasher.update(chunk);
-    this.#window.append(chunk);
-    this.#reserve((reservation) => reservation?.grow(chunk.length));
+    this.#take(chunk);
     if (this.#fault !== undefined || this.#state !== "open") return NOTHING_TO_WAIT_FOR;
     if (this.#unwrittenBytes >= BATCH_BYTES) this.#writing ??= this.#write(BATCH_BYTES);
     return this.#unwrittenBytes > MAX_UNWRITTEN_BYTES ? (this.#writing ?? NOTHING_TO_WAIT_FOR) : NOTHING_TO_WAIT_FOR;
@@ -103,7 +117,9 @@ export class DiskStaging implements Staging {
     this.#state = "committed";
     try {
       this.#publishing = this.#dependencies.publish(body, draft);
-      return await this.#publishing;
+      const entry = await this.#publishing;
+      await this.#tidy(() => this.#file.forgetDescription());
+      return entry;
     } catch (error) {
       this.#state = "open";
       await this.abort();
@@ -111,11 +127,19 @@ export class DiskStaging implements Staging {
     }
   }
 
+  async suspend(): Promise<void> {
+    await this.#writing;
+    if (this.#state !== "open" || !this.#file.isDescribed) return await this.abort();
+    if (this.#fault === undefined) await this.#write(1);
+    if (this.#fault !== undefined) return await this.abort();
+    this.#state = "suspended";
+  }
+
   async abort(): Promise<void> {
     if (this.#state !== "open") return;
     this.#state = "aborted";
     await this.#writing;
-    await this.#file.unlink().catch((error: unknown) => this.#dependencies.faults.report("staging", error));
+    await this.#tidy(() => this.#file.unlink());
   }
 
   close(): Promise<void> {
@@ -126,10 +150,23 @@ export class DiskStaging implements Staging {
   async #close(): Promise<void> {
     await this.#publishing?.catch(() => undefined);
     await this.abort();
-    await this.#file.close().catch((error: unknown) => this.#dependencies.faults.report("staging", error));
+    await this.#tidy(() => this.#file.close());
     this.#window.dropBefore(this.#window.end);
     this.#reservation?.release();
-    this.#dependencies.onClose();
+    const { path, sidecar, onSuspended, onClose } = this.#dependencies;
+    if (this.#state === "suspended" && sidecar !== undefined)
+      onSuspended({ ...sidecar, path, bytes: this.#file.bytes });
+    onClose();
+  }
+
+  #take(chunk: Buffer): void {
+    this.#hasher.update(chunk);
+    this.#window.append(chunk);
+    this.#reserve((reservation) => reservation?.grow(chunk.length));
+  }
+
+  async #tidy(work: () => Promise<void>): Promise<void> {
+    await work().catch((error: unknown) => this.#dependencies.faults.report("staging", error));
   }
 
   /** A small body needs no file before it is published: most of those that are dropped never meet the disk. */
@@ -145,6 +182,10 @@ export class DiskStaging implements Staging {
   async #write(minBytes: number): Promise<void> {
     try {
       await this.#file.create();
+      const { sidecar } = this.#dependencies;
+      // A body that is all there when its file is made has nothing to fear.
+      if (sidecar !== undefined && minBytes === BATCH_BYTES && !this.#file.isDescribed)
+        await this.#file.describe(sidecar);
       while (this.#fault === undefined && this.#unwrittenBytes >= minBytes) {
         await this.#file.append(this.#window.chunksFrom(this.#file.bytes, BATCH_BYTES));
         this.#window.dropBefore(Math.min(this.#file.bytes, this.#window.end - WINDOW_BYTES));

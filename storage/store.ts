@@ -2,6 +2,7 @@ import type { Readable } from "node:stream";
 import type { Digest } from "../core/digest.ts";
 import type { ByteRange, Entry, EntryKey } from "../core/entry.ts";
 import type { LarderError } from "../core/errors.ts";
+import type { RawFields } from "../core/fields.ts";
 
 /** A response about to be stored: an entry without what only the store can know. */
 export type EntryDraft = Omit<Entry, "digest" | "bytes" | "storedMs">;
@@ -41,15 +42,40 @@ export interface Staging {
    * key, variant and realm. @throws LarderError `STORE_UNWRITABLE` after a fault.
    */
   commit(draft: EntryDraft): Promise<Entry>;
+  /**
+   * Ends a body that broke off: its beginning is kept for a day, after `close`, to be taken up by {@link Store.takeUp}, where it was
+   * staged as one that can be; else this is {@link Staging.abort}.
+   */
+  suspend(): Promise<void>;
   /** Removes the staging file; what was appended stays readable until `close`. Idempotent; does nothing after commit. */
   abort(): Promise<void>;
   /** Gives back the file and memory, aborting what was not committed. Idempotent. */
   close(): Promise<void>;
 }
 
+/** What is known of a body at its beginning, so that it can be gone on with after it broke off, by this larder or the next. */
+export interface Beginning {
+  /** By what it is asked for again: what it is declared to be or where it stands, and whose it is. */
+  readonly name: string;
+  /** Scheme and authority of the origin that began it: its validators hold there only. */
+  readonly origin: string;
+  /** The fields of the 200 that it began with. */
+  readonly fields: RawFields;
+  /** Whether the digest of the whole is known, so that a wrong beginning is found out at the end. */
+  readonly isDeclared: boolean;
+}
+
 export interface StageOptions {
   /** The length the origin announced, in bytes, to be reserved under the limit. */
   readonly expectedBytes?: number;
+  /** Without it, a body that breaks off is thrown away. */
+  readonly beginning?: Beginning;
+}
+
+/** The beginning of a body that broke off, hashed and ready to go on. */
+export interface TakenUp {
+  readonly staging: Staging;
+  readonly beginning: Beginning;
 }
 
 export interface StoreUsage {
@@ -79,6 +105,11 @@ export interface Store {
   find(key: string): readonly Entry[];
   /** Opens a staging body. Never rejects: where none can be made it comes with its `fault` set. */
   stage(options: StageOptions): Promise<Staging>;
+  /**
+   * The beginning of the body of that name, for the first who asks, who appends the rest; `undefined`, at once, where there is
+   * none. Resolves with `undefined` when it cannot be read any more.
+   */
+  takeUp(name: string): Promise<TakenUp | undefined> | undefined;
   /** Writes what a 304 changed; the entry it returns is the one to serve. */
   freshen(entry: Entry, freshening: EntryFreshening): Entry;
   /** Forgets the entry (its blob goes when nothing names it any more). */

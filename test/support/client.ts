@@ -26,6 +26,8 @@ export async function open(through: Through, url: string, headers: OutgoingHttpH
       ? http.request({ port: through.port, path: url, headers: { Host: target.host, ...headers }, agent: false })
       : await requestInTunnel(through, target, headers);
   const answered = once(request, "response");
+  // A reset in mid-body is seen in the body.
+  request.on("error", () => undefined);
   request.end();
   const [answer] = (await answered) as [IncomingMessage];
   return answer;

@@ -169,10 +169,16 @@ async function startServe({ folder, originCa, flags = [], env = {} }: LarderOpti
 }
 
 async function expectNothingLeft(folder: string): Promise<void> {
-  const staging = await readdir(join(folder, "cache/larder/staging"));
+  const staging = await unexplainedIn(join(folder, "cache/larder/staging"));
   const sockets = await readdir(join(folder, "run/larder")).catch(() => []);
   const left = [...staging.map((name) => `staging/${name}`), ...sockets, ...(await processesOf(folder))];
   if (left.length > 0) throw new Error(`larder serve ended and left behind: ${left.join(", ")}`);
+}
+
+/** Staging files without the note beside them that lets the next larder go on with a body that broke off. */
+async function unexplainedIn(folder: string): Promise<string[]> {
+  const names = await readdir(folder);
+  return names.filter((name) => !names.includes(name.endsWith(".json") ? name.replace(/\.json$/, "") : `${name}.json`));
 }
 
 /** Programs that still run with the folder as their working directory. */
