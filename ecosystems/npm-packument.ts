@@ -51,8 +51,9 @@ export class PackumentReader implements MetadataReader {
 
   #statementOf(version: string | undefined, dist: unknown): Statement | undefined {
     const { base, path: name } = this.#place;
-    const location = locateUrl(textOf(dist, "tarball") ?? "", { base, relativeTo: base + name });
-    if (location === undefined || textOf(dist, "tarball") === undefined) return undefined;
+    const tarball = textOf(dist, "tarball") ?? "";
+    const location = tarball === "" ? undefined : locateUrl(tarball, { base, relativeTo: base + name });
+    if (location === undefined) return undefined;
     const digests = orderDigests({ sha1: textOf(dist, "shasum"), ...parseIntegrity(textOf(dist, "integrity") ?? "") });
     const publishedMs = version === undefined ? undefined : this.#times.get(version);
     return { kind: "payload", ...location, digests, bytes: undefined, name, version, publishedMs };

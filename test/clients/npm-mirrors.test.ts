@@ -111,6 +111,22 @@ describe("npm", { timeout: 120_000 }, () => {
   });
 });
 
+test("a packument is asked for again by its ETag, and does not come again", async ({
+  startLarder,
+  startOrigin,
+  packages,
+}) => {
+  const larder = await startLarder({ flags: ["--root-fresh-for", "0"] });
+  const registry = await startOrigin();
+  publishNpmPackages(packages, { registry });
+  for (const _ of ["cold", "warm"])
+    expect(await get(larder, `${registry.url}/${LEFT}`, { Accept: PACKUMENT })).toMatchObject({ status: 200 });
+  expect(registry.takeRequests()).toMatchObject([
+    { status: 200 },
+    { status: 304, bodyBytes: 0, headers: { "if-none-match": expect.any(String) } },
+  ]);
+});
+
 describe("a tarball", () => {
   test("of a scoped package is declared by the packument that is asked for as @scope%2fname", async ({
     startRegistry,
