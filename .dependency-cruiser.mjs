@@ -10,6 +10,8 @@ const ROOMS = {
   certs: [],
   clients: [],
   reach: [],
+  image: [],
+  runtime: [],
   learn: ["ecosystems", "storage"],
   proxy: ["policy", "ecosystems"],
 };
@@ -38,6 +40,7 @@ const OWNERS = {
   saxes: "ecosystems",
   htmlparser2: "ecosystems",
   "@streamparser/json": "ecosystems",
+  "tar-stream": "image",
   fzstd: "learn",
   "xz-decompress": "learn",
   "unbzip2-stream": "learn",

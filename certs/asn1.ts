@@ -49,6 +49,11 @@ export function utf8String(text: string): Asn1 {
   return primitive(Type.UTF8, Buffer.from(text, "utf8").toString("latin1"));
 }
 
+/** forge itself writes the characters as two octets each. */
+export function bmpString(text: string): Asn1 {
+  return primitive(Type.BMPSTRING, text);
+}
+
 /** The instant in the type that RFC 5280 §4.1.2.5 prescribes for its year; whole seconds. */
 export function time(ms: number): Asn1 {
   const date = new Date(ms);

@@ -7,7 +7,7 @@ import { certificateBlocks, certificatePem } from "./pem.ts";
 import { readCertificates } from "./read.ts";
 
 /** Where distributions keep their roots as one PEM file; Go's crypto/x509 (root_linux.go) looks at the same ones. */
-const SYSTEM_BUNDLES: readonly string[] = [
+export const SYSTEM_BUNDLES: readonly string[] = [
   "/etc/ssl/certs/ca-certificates.crt", // Debian, Alpine, Arch, NixOS
   "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", // Fedora, RHEL
   "/etc/pki/tls/certs/ca-bundle.crt", // the same, older

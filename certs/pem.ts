@@ -19,6 +19,11 @@ export function certificatePem(der: Buffer): string {
   return wrap(der.toString("base64"));
 }
 
+/** The certificate in one block of {@link certificateBlocks}. */
+export function derOf(block: string): Buffer {
+  return Buffer.from(block.replace(/-----[^-]+-----/g, ""), "base64");
+}
+
 function wrap(base64: string): string {
   const lines = base64.match(BASE64_LINE) ?? [];
   return `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`;

@@ -65,6 +65,30 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: async () => (await import("./commands/run.ts")).run,
   },
   {
+    usage: "build <command...>",
+    summary: "build or run a container through the proxy, without a trace in its image",
+    description:
+      "Runs podman build, buildah build (or bud), podman run or docker build with the proxy reachable and trusted in every\n" +
+      "RUN. Nothing of it is written into the image: see docs/podman.md, also for what differs between engines.",
+    settings: SETTING_KEYS,
+    options: [
+      ["--name <text>", "name of the session in the ledger (default: engine and verb)"],
+      ["--receipt <file>", "write the receipt as JSON to this file, too"],
+      ["--json", "print the receipt as one line of JSON"],
+      ["--print", "print the final command instead, for the proxy that serves this store"],
+      ["--print-args", "print only what larder inserts behind the verb, one argument a line"],
+      ["--no-lint", "do not look into the image for traces of larder when it is built"],
+      ["--no-dnf-conf", "leave /etc/dnf/dnf.conf alone, for builds that rewrite it; dnf then trusts no CA of larder's"],
+    ],
+    passesOptionsOn: true,
+    examples: [
+      ["larder build -- podman build -t app .", "an unedited Containerfile, any tool inside"],
+      ["larder build -- buildah bud --network=host .", "buildah, on the host's network"],
+      ["larder build --root ./cache -- podman run --rm fedora dnf -y install git", "a container"],
+    ],
+    load: async () => (await import("./commands/build.ts")).build,
+  },
+  {
     usage: "proxy-env",
     summary: "print what points tools at the running proxy",
     description:
@@ -266,6 +290,29 @@ export const COMMANDS: readonly CommandSpec[] = [
         options: [JSON_OPTION],
         examples: [["larder user list", "one a line"]],
         load: async () => (await import("./commands/user.ts")).listUsers,
+      },
+    ],
+  },
+  {
+    usage: "image",
+    summary: "look into container images",
+    commands: [
+      {
+        usage: "lint <image>",
+        summary: "prove that nothing of larder is in an image",
+        description:
+          "Looks into the configuration, the history and every layer of an image for variables, the CA's bytes and the\n" +
+          "placeholders of mounts. The image is a name that podman or buildah knows, or oci:DIR. Exit 1 when there is a trace.",
+        settings: CA_KEYS,
+        options: [
+          ["--against <image>", "the same build without larder: diffIDs and configuration must be equal"],
+          JSON_OPTION,
+        ],
+        examples: [
+          ["larder image lint localhost/app", "exit 0 when nothing is found"],
+          ["larder image lint oci:./layout --against localhost/plain", "the same image, byte for byte"],
+        ],
+        load: async () => (await import("./commands/image.ts")).lintImage,
       },
     ],
   },

@@ -9,6 +9,7 @@ import { controlSocketPaths, isPrivateFolder } from "./control-path.ts";
 import type { SessionOpened } from "./control-server.ts";
 import type { Environment } from "./directories.ts";
 import type { Explanation } from "./explain.ts";
+import type { GuestNetwork } from "./sessions.ts";
 import type { StatusReport } from "./status-report.ts";
 
 /** A session in the running larder. */
@@ -26,7 +27,7 @@ export interface ControlClient {
   list(containing: string | undefined, limit: number): Promise<readonly StoreListing[]>;
   why(uri: string): Promise<Explanation>;
   /** The session ends with this process at the latest. */
-  openSession(name: string): Promise<RemoteSession>;
+  openSession(name: string, guests?: GuestNetwork | undefined): Promise<RemoteSession>;
 }
 
 /** Finds the larder that runs on this store. @returns `undefined` when none does. */
@@ -58,12 +59,13 @@ function clientOf(socketPath: string): ControlClient {
       return (await get(`/store/list?${query}`)) as readonly StoreListing[];
     },
     why: async (uri) => (await get(`/why?${new URLSearchParams({ uri })}`)) as Explanation,
-    openSession: (name) => openSession(socketPath, name),
+    openSession: (name, guests) => openSession(socketPath, name, guests),
   };
 }
 
-async function openSession(socketPath: string, name: string): Promise<RemoteSession> {
-  const held = await send(socketPath, "POST", `/sessions?${new URLSearchParams({ name })}`);
+async function openSession(socketPath: string, name: string, guests?: GuestNetwork): Promise<RemoteSession> {
+  const invited = guests === undefined ? {} : { guestAddress: guests.address, guestNetwork: guests.network };
+  const held = await send(socketPath, "POST", `/sessions?${new URLSearchParams({ name, ...invited })}`);
   if (held.statusCode !== 200) throw await readFailure(held);
   // An answer that is cut later means that larder has gone: `end` will say so.
   held.on("error", () => undefined);

@@ -29,6 +29,7 @@ export interface ControlService {
 export interface SessionOpened extends TrustFiles {
   readonly id: string;
   readonly proxyUrl: string;
+  readonly guestUrl?: string | undefined;
 }
 
 export interface ControlServer {
@@ -47,7 +48,8 @@ interface ControlOptions {
  * Answers other commands over a unix socket that only this user can reach:
  *
  *     GET /status   GET /store/usage   GET /store/list?containing=&limit=   GET /why?uri=
- *     POST /sessions?name=     one line of JSON (SessionOpened), then silence until the session ends; when the asker
+ *     POST /sessions?name=&guestAddress=&guestNetwork=
+ *                              one line of JSON (SessionOpened), then silence until the session ends; when the asker
  *                              goes away, the session ends, so that a killed command leaves no listener behind
  *     DELETE /sessions/<id>    ends it; the answer is the Receipt
  *
@@ -110,12 +112,20 @@ async function answer(
     case "GET /why":
       return sendJson(response, service.why(searchParams.get("uri") ?? ""));
     case "POST /sessions":
-      return holdSession(await service.sessions.open(searchParams.get("name") ?? ""), service.trust, response, log);
+      return holdSession(await openSession(service.sessions, searchParams), service.trust, response, log);
     case "DELETE a session":
       return sendJson(response, await service.sessions.get(sessionId ?? "").end());
     default:
       throw new LarderError("NOT_FOUND", `nothing answers ${request.method} ${pathname}`);
   }
+}
+
+function openSession(sessions: Sessions, asked: URLSearchParams): Promise<Session> {
+  const [address, network] = [asked.get("guestAddress"), asked.get("guestNetwork")];
+  return sessions.open(
+    asked.get("name") ?? "",
+    address === null || network === null ? undefined : { address, network },
+  );
 }
 
 function holdSession(session: Session, trust: TrustFiles, response: ServerResponse, log: Log): void {
@@ -127,7 +137,8 @@ function holdSession(session: Session, trust: TrustFiles, response: ServerRespon
   if (response.destroyed) end();
   else response.once("close", end);
   void session.ended.then(() => response.end());
-  const opened: SessionOpened = { id: session.id, proxyUrl: session.proxyUrl, ...trust };
+  const { id, proxyUrl, guestUrl } = session;
+  const opened: SessionOpened = { id, proxyUrl, ...(guestUrl === undefined ? {} : { guestUrl }), ...trust };
   response.writeHead(200, { "content-type": "application/x-ndjson" });
   response.write(`${JSON.stringify(opened)}\n`);
 }

@@ -9,6 +9,7 @@ import { startControlServer } from "./control-server.ts";
 import type { Environment } from "./directories.ts";
 import { createLog } from "./log.ts";
 import { note } from "./output.ts";
+import type { GuestNetwork } from "./sessions.ts";
 import type { LogLevel } from "./setting-kinds.ts";
 
 /** Two that start or end at the same moment see a locked store and no control socket for an instant. */
@@ -18,6 +19,8 @@ const RETRY_MS = 100;
 /** The proxy as one command sees it. */
 export interface RunSession {
   readonly proxyUrl: string;
+  /** Where the guests that it was opened for reach it. */
+  readonly guestUrl?: string | undefined;
   readonly trust: TrustFiles;
   /** Whether the proxy is another process's, with settings of its own. */
   readonly isJoined: boolean;
@@ -27,13 +30,18 @@ export interface RunSession {
   close(): Promise<void>;
 }
 
+export interface AskedSession {
+  readonly name: string;
+  readonly guests?: GuestNetwork | undefined;
+}
+
 /** Joins the proxy that runs on this store, or starts one in this process. @throws LarderError */
-export async function joinOrStart(config: Config, env: Environment, name: string): Promise<RunSession> {
+export async function joinOrStart(config: Config, env: Environment, asked: AskedSession): Promise<RunSession> {
   for (let tries = 1; ; tries += 1) {
-    const joined = await join(config, env, name);
+    const joined = await join(config, env, asked);
     if (joined !== undefined) return joined;
     try {
-      return await start(config, env, name);
+      return await start(config, env, asked);
     } catch (error) {
       if (!(error instanceof LarderError) || error.code !== "STORE_LOCKED" || tries === TRIES) throw error;
     }
@@ -41,12 +49,16 @@ export async function joinOrStart(config: Config, env: Environment, name: string
   }
 }
 
-async function join({ settings }: Config, env: Environment, name: string): Promise<RunSession | undefined> {
+async function join(
+  { settings }: Config,
+  env: Environment,
+  { name, guests }: AskedSession,
+): Promise<RunSession | undefined> {
   try {
-    const session = await (await findRunning(settings.root, env))?.openSession(name);
+    const session = await (await findRunning(settings.root, env))?.openSession(name, guests);
     if (session === undefined) return undefined;
-    const { proxyUrl, caFile, bundleFile, end, drop } = session;
-    return { proxyUrl, trust: { caFile, bundleFile }, isJoined: true, end, close: async () => drop() };
+    const { proxyUrl, guestUrl, caFile, bundleFile, end, drop } = session;
+    return { proxyUrl, guestUrl, trust: { caFile, bundleFile }, isJoined: true, end, close: async () => drop() };
   } catch (error) {
     // It was about to end; its lock will be free in a moment.
     if (error instanceof LarderError && error.code === "NOT_RUNNING") return undefined;
@@ -54,14 +66,14 @@ async function join({ settings }: Config, env: Environment, name: string): Promi
   }
 }
 
-async function start(config: Config, env: Environment, name: string): Promise<RunSession> {
+async function start(config: Config, env: Environment, { name, guests }: AskedSession): Promise<RunSession> {
   const { wire } = await import("./wire.ts");
   const log = createLog(quietLevel(config));
   const larder = await wire({ config, env, log, clock: systemClock });
   try {
     // Other commands on this store cannot take its lock meanwhile: they join.
     const control = await startControlServer({ rootDir: config.settings.root, env, service: larder, log });
-    const { proxyUrl, end } = await larder.sessions.open(name);
+    const { proxyUrl, guestUrl, end } = await larder.sessions.open(name, guests);
     const close = async () => {
       await end();
       if (larder.sessions.list().length > 0) note("waiting for other commands that use this proxy");
@@ -69,7 +81,7 @@ async function start(config: Config, env: Environment, name: string): Promise<Ru
       await control.close();
       await larder.close({ drainMs: 0 });
     };
-    return { proxyUrl, trust: larder.trust, isJoined: false, end, close };
+    return { proxyUrl, guestUrl, trust: larder.trust, isJoined: false, end, close };
   } catch (error) {
     await larder.close({ drainMs: 0 });
     throw error;

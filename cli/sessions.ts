@@ -1,3 +1,4 @@
+import { networkInterfaces } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { LarderError } from "../core/errors.ts";
 import { formatAuthority } from "../core/target.ts";
@@ -7,15 +8,29 @@ import type { Ledger, Receipt } from "../storage/store.ts";
 /** How long the end of a session waits for exchanges that outlive the command, such as one cut off by a signal. */
 const SETTLE_MS = 2000;
 
+/** Containers with a network of their own, which reach this machine by an address of it on their bridge. */
+export interface GuestNetwork {
+  readonly address: string;
+  /** CIDR; only its addresses may come in there. */
+  readonly network: string;
+}
+
 /** A named span of the ledger with a listener of its own: whatever comes in there belongs to it. */
 export interface Session {
   readonly id: string;
   readonly name: string;
   readonly proxyUrl: string;
+  /** Where guests reach it, if the session was opened for some. */
+  readonly guestUrl?: string | undefined;
   /** Closes the listener and adds up what the session took. Idempotent: every call gets the same receipt. */
   end(): Promise<Receipt>;
   /** Resolves once the session has ended. */
   readonly ended: Promise<void>;
+}
+
+interface SessionListeners {
+  readonly own: Listener;
+  readonly guests: Listener | undefined;
 }
 
 /** The sessions under way in this process. */
@@ -31,19 +46,22 @@ export class Sessions {
   }
 
   /** @throws LarderError `LISTEN_FAILED`, or `NOT_RUNNING` when larder is about to end */
-  async open(name: string): Promise<Session> {
+  async open(name: string, guests?: GuestNetwork): Promise<Session> {
     this.#refuseWhenClosed();
     const id = this.#ledger.openSession(name);
-    const listener = await this.#listen(id);
+    const listeners = await this.#listen(id, guests);
     let receipt: Promise<Receipt> | undefined;
     const { promise: ended, resolve: onEnded } = promiseWithResolvers();
     const session: Session = {
       id,
       name,
-      proxyUrl: `http://${formatAuthority(listener)}`,
+      proxyUrl: `http://${formatAuthority(listeners.own)}`,
+      ...(guests === undefined || listeners.guests === undefined
+        ? {}
+        : { guestUrl: `http://${formatAuthority({ host: guests.address, port: listeners.guests.port })}` }),
       ended,
       end: () => {
-        receipt ??= this.#end(id, listener).finally(onEnded);
+        receipt ??= this.#end(id, listeners).finally(onEnded);
         return receipt;
       },
     };
@@ -73,27 +91,40 @@ export class Sessions {
     while (this.#open.size > 0) await Promise.all(this.list().map((session) => session.ended));
   }
 
-  /** Loopback only: a session is this machine's own. */
-  async #listen(id: string): Promise<Listener> {
+  /** Loopback only, unless guests are invited: a session is this machine's own. */
+  async #listen(id: string, guests: GuestNetwork | undefined): Promise<SessionListeners> {
     try {
-      const listener = await this.#proxy.listen({ host: "127.0.0.1", port: 0, session: id });
+      const own = await this.#proxy.listen({ host: "127.0.0.1", port: 0, session: id });
+      const listeners = { own, guests: guests === undefined ? undefined : await this.#listenForGuests(id, guests) };
       // Whoever asked at the last moment is told so, rather than given a proxy that is about to go.
       this.#refuseWhenClosed();
-      return listener;
+      return listeners;
     } catch (error) {
       this.#ledger.closeSession(id);
       throw error;
     }
   }
 
+  /**
+   * An engine brings its bridge up with the first container, and a container may ask at once: where the address is not there
+   * yet, every address of this machine is listened on until the session ends. Who may come in is the same.
+   */
+  async #listenForGuests(id: string, { address, network }: GuestNetwork): Promise<Listener> {
+    const isUp = Object.values(networkInterfaces()).some((facts) => facts?.some((fact) => fact.address === address));
+    return this.#proxy.listen({ host: isUp ? address : "0.0.0.0", port: 0, session: id, allowClients: [network] });
+  }
+
   #refuseWhenClosed(): void {
     if (this.#isClosed) throw new LarderError("NOT_RUNNING", "this larder is about to end");
   }
 
-  async #end(id: string, listener: Listener): Promise<Receipt> {
+  async #end(id: string, { own, guests }: SessionListeners): Promise<Receipt> {
     const tooLong = new AbortController();
     try {
-      await Promise.race([listener.close(), delay(SETTLE_MS, undefined, { signal: tooLong.signal })]);
+      await Promise.race([
+        Promise.all([own.close(), guests?.close()]),
+        delay(SETTLE_MS, undefined, { signal: tooLong.signal }),
+      ]);
     } finally {
       tooLong.abort();
       this.#open.delete(id);

@@ -76,6 +76,8 @@ export const ERROR_CODES = {
   NOT_RUNNING: { source: "config", status: 500 },
   COMMAND_NOT_FOUND: { source: "config", status: 500 },
   COMMAND_NOT_EXECUTABLE: { source: "config", status: 500 },
+  ENGINE_FAILED: { source: "config", status: 500 },
+  IMAGE_UNREADABLE: { source: "config", status: 500 },
 
   INTERNAL: { source: "internal", status: 500 },
 } as const satisfies Readonly<Record<string, CodeFacts>>;

@@ -64,10 +64,13 @@ export class AddressRules {
     this.#closed = closed;
   }
 
-  /** @throws LarderError `CLIENT_NOT_ALLOWED` when the client is neither this machine nor of an allowed network. */
-  checkClient(address: string): void {
+  /**
+   * @param more networks that are allowed beside those of the settings
+   * @throws LarderError `CLIENT_NOT_ALLOWED` when the client is neither this machine nor of an allowed network.
+   */
+  checkClient(address: string, more?: BlockList): void {
     const [client = address] = destinationsOf(address);
-    if (isListed(this.#clients, client)) return;
+    if (isListed(this.#clients, client) || (more !== undefined && isListed(more, client))) return;
     throw new LarderError(
       "CLIENT_NOT_ALLOWED",
       `clients at ${client} may not come in; let them with --allow ${client}`,

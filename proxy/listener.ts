@@ -1,10 +1,12 @@
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import type net from "node:net";
+import type { BlockList } from "node:net";
 import type { Duplex } from "node:stream";
 import { LarderError, systemCode, toLarderError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { formatAuthority } from "../core/target.ts";
 import type { AddressRules } from "../policy/access.ts";
+import { networkList } from "../policy/ip-address.ts";
 import type { Tunnels } from "./connect.ts";
 import type { Exchanges } from "./exchange.ts";
 import type { Gate } from "./gate.ts";
@@ -37,12 +39,14 @@ export class BoundListener {
   readonly #dependencies: ListenerDependencies;
   readonly #session: string | undefined;
   readonly #connections = new OpenConnections();
+  readonly #guests: BlockList;
   readonly host: string;
   #port = 0;
 
-  private constructor({ host, session }: ListenOptions, dependencies: ListenerDependencies) {
+  private constructor({ host, session, allowClients = [] }: ListenOptions, dependencies: ListenerDependencies) {
     this.host = host;
     this.#session = session;
+    this.#guests = networkList(allowClients);
     this.#dependencies = dependencies;
     this.#server = http.createServer({
       maxHeaderSize: MAX_REQUEST_HEAD_BYTES,
@@ -153,7 +157,7 @@ export class BoundListener {
 
   #refusalFor(clientAddress: string): LarderError | undefined {
     try {
-      this.#dependencies.addresses.checkClient(clientAddress);
+      this.#dependencies.addresses.checkClient(clientAddress, this.#guests);
       return undefined;
     } catch (error) {
       const refusal = toLarderError(error);

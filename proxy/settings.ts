@@ -109,6 +109,8 @@ export interface ListenOptions {
   readonly fd?: number;
   /** Every exchange that comes in here belongs to this session of the ledger. */
   readonly session?: string;
+  /** Networks (CIDR) whose clients may come in here, beside those that may everywhere. */
+  readonly allowClients?: readonly string[];
 }
 
 export interface Listener {

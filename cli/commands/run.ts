@@ -1,39 +1,23 @@
-import { writeFileSync } from "node:fs";
-import { basename, resolve } from "node:path";
+import { basename } from "node:path";
 import { renderAptConf } from "../../clients/apt.ts";
 import { BASE_IMAGE } from "../../clients/base-image.ts";
+import { readEngineCall } from "../../clients/engine-call.ts";
 import { proxyVariables, trustVariables } from "../../clients/environment.ts";
-import { LarderError } from "../../core/errors.ts";
-import type { Receipt } from "../../storage/store.ts";
-import { runChild, SignalRelay } from "../child.ts";
+import { runChild, type SignalRelay } from "../child.ts";
 import { type Config, loadConfig } from "../config.ts";
 import type { Environment } from "../directories.ts";
 import { type Handover, writeHandover } from "../handover.ts";
+import { inSession } from "../in-session.ts";
 import type { Invocation } from "../invocation.ts";
-import { note } from "../output.ts";
-import { describeReceipt } from "../receipt.ts";
-import { joinOrStart, type RunSession } from "../run-session.ts";
-import { flagOf, SETTING_KEYS, type SettingKey } from "../settings.ts";
+import type { RunSession } from "../run-session.ts";
 
 /** `larder run -- CMD…`: the command's exit code is ours; what larder itself has to say goes to stderr. */
 export async function run(invocation: Invocation): Promise<number> {
+  if (readEngineCall(invocation.operands) !== undefined) return (await import("./build.ts")).build(invocation);
   const config = loadConfig(invocation);
   const [program = ""] = invocation.operands;
-  const signals = new SignalRelay();
-  const name = typeof invocation.flags["name"] === "string" ? invocation.flags["name"] : basename(program);
-  const session = await joinOrStart(config, invocation.env, name);
-  if (session.isJoined) warnOfIdleFlags(config);
-  try {
-    const exitCode = await runInSession(
-      { ...invocation, env: withBaseImage(config, invocation.env) },
-      session,
-      signals,
-    );
-    await reportReceipt(invocation, session);
-    return exitCode;
-  } finally {
-    await session.close();
-  }
+  const env = withBaseImage(config, invocation.env);
+  return inSession({ ...invocation, env }, { config, name: basename(program) }, runInSession);
 }
 
 async function runInSession({ env, operands }: Invocation, session: RunSession, signals: SignalRelay): Promise<number> {
@@ -42,7 +26,6 @@ async function runInSession({ env, operands }: Invocation, session: RunSession, 
     return await runChild(operands, childEnvironment(env, session, handover), signals);
   } finally {
     handover.remove();
-    signals.release();
   }
 }
 
@@ -58,34 +41,4 @@ function childEnvironment(env: Environment, { proxyUrl }: RunSession, handover: 
     ...trustVariables(handover),
     APT_CONFIG: handover.aptConfFile,
   };
-}
-
-/** What `run` itself goes by, whoever the proxy is. */
-const OWN_KEYS: ReadonlySet<SettingKey> = new Set(["config", "root", "baseImage"]);
-
-/** A running proxy keeps the settings it was started with; flags that wanted others must not fail to have an effect unsaid. */
-function warnOfIdleFlags({ origins }: Config): void {
-  const idle = SETTING_KEYS.filter((key) => origins[key].from === "flag" && !OWN_KEYS.has(key));
-  if (idle.length > 0) note(`the running proxy keeps its own settings; without effect: ${idle.map(flagOf).join(" ")}`);
-}
-
-async function reportReceipt({ flags, workingDir }: Invocation, session: RunSession): Promise<void> {
-  const receipt = await endSession(session);
-  if (receipt === undefined) return;
-  if (typeof flags["receipt"] === "string") {
-    writeFileSync(resolve(workingDir, flags["receipt"]), `${JSON.stringify(receipt, undefined, 2)}\n`);
-  }
-  if (flags["json"] === true) process.stderr.write(`${JSON.stringify(receipt)}\n`);
-  else note(describeReceipt(receipt));
-}
-
-/** The command has had its downloads; that the proxy was stopped meanwhile costs the receipt, not the exit code. */
-async function endSession(session: RunSession): Promise<Receipt | undefined> {
-  try {
-    return await session.end();
-  } catch (error) {
-    if (!(error instanceof LarderError) || error.code !== "NOT_RUNNING") throw error;
-    note("no receipt: the proxy was stopped before the command ended");
-    return undefined;
-  }
 }

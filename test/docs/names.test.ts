@@ -15,6 +15,12 @@ const FOREIGN_OPTIONS: ReadonlySet<string> = new Set([
   "--format",
   "--user",
   "--volume",
+  "--runtime",
+  "--network",
+  "--isolation",
+  "--remote",
+  "--connection",
+  "--timestamp",
 ]);
 /** Variables in larder's name that are no settings. */
 const OTHER_VARIABLES: ReadonlySet<string> = new Set(["LARDER_TEST_LONG"]);

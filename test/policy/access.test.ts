@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type ErrorCode, LarderError } from "../../core/errors.ts";
 import { AddressRules, type AddressSettings, checkOriginForm } from "../../policy/access.ts";
+import { networkList } from "../../policy/ip-address.ts";
 
 const rules = (changes: Partial<AddressSettings> = {}): AddressRules =>
   new AddressRules({
@@ -40,6 +41,12 @@ describe("clients", () => {
       expect(client(address)).toBe("CLIENT_NOT_ALLOWED");
     },
   );
+
+  it("of a network that is invited at one listener come in there", () => {
+    const invited = networkList(["10.88.0.0/16"]);
+    expect(outcome(() => rules().checkClient("10.88.0.3", invited))).toBe("open");
+    expect(outcome(() => rules().checkClient("10.89.0.3", invited))).toBe("CLIENT_NOT_ALLOWED");
+  });
 
   it("of allowed networks come in, by IPv4 also when the socket shows them as IPv6", () => {
     expect(client("192.168.1.2", ["192.168.0.0/16"])).toBe("open");

@@ -5,6 +5,7 @@ import { systemCode } from "../../core/errors.ts";
 /** Which Debian package brings a program; `.ci/install` installs them all. */
 const PACKAGES: Readonly<Record<string, string>> = {
   "apt-config": "apt",
+  buildah: "buildah",
   "apt-ftparchive": "apt-utils",
   "apt-get": "apt",
   aria2c: "aria2",

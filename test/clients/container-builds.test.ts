@@ -1,0 +1,165 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect } from "vitest";
+import { createAptRepository, SUITE } from "../support/apt-repository.ts";
+import { bytesHandler, folderHandler } from "../support/files.ts";
+import { noise } from "../support/noise.ts";
+import { createNpmPackage, publishNpmPackages } from "../support/npm-registry.ts";
+import { bodyBytes, type Origin } from "../support/origin.ts";
+import { createPythonIndex } from "../support/python-index.ts";
+import { RpmRepository } from "../support/rpm-repository.ts";
+import { test, type Workpiece, type Workshop } from "./container-workshop.ts";
+
+const PAYLOAD = /\.(deb|rpm|whl|tgz|iso)$/;
+
+/** Cold, then warm, each payload once; then without larder: one Containerfile, one image. */
+async function expectOnceAndNoTrace(workshop: Workshop, origin: Origin, piece: Workpiece): Promise<void> {
+  const cold = await workshop.mustBuild("cold", piece, { flags: ["--no-lint"] });
+  expect(bodyBytes(origin.takeRequests(), PAYLOAD)).toBeGreaterThan(0);
+  // The end of this one looks into the image.
+  const warm = await workshop.mustBuild("warm", piece);
+  expect(bodyBytes(origin.takeRequests(), PAYLOAD)).toBe(0);
+  const plain = await workshop.buildPlainly("plain", piece);
+  expect([cold, warm]).toEqual([plain, plain]);
+}
+
+describe("larder build -- podman build", { timeout: 600_000 }, () => {
+  test("apt installs in RUN, once and without a trace", async ({ workshop, parent, secureOrigin, folder }) => {
+    const repository = await createAptRepository(folder, ["larder-deb"]);
+    secureOrigin.serve("/debian/", folderHandler("/debian/", repository.folder));
+    const url = `${parent.publish("debian", secureOrigin)}/debian`;
+    await expectOnceAndNoTrace(workshop, secureOrigin, {
+      files: { "keyring.b64": (await readFile(repository.keyring)).toString("base64") },
+      containerfile: `COPY keyring.b64 /
+RUN base64 -d /keyring.b64 > /etc/keyring.gpg && rm /etc/apt/sources.list \\
+ && echo "deb [signed-by=/etc/keyring.gpg] ${url} ${SUITE} main" > /etc/apt/sources.list.d/tests.list \\
+ && apt-get update --error-on=any && apt-get install --yes larder-deb \\
+ && rm -rf /var/log/* /var/cache/*
+`,
+    });
+  });
+
+  test("pip installs in RUN, once and without a trace", async ({ workshop, parent, secureOrigin, folder }) => {
+    const index = await createPythonIndex(folder, { wheels: ["larder_wheel"], sdists: [] });
+    secureOrigin.serve("/", folderHandler("/", index));
+    const url = `${parent.publish("pypi", secureOrigin)}/simple/`;
+    await expectOnceAndNoTrace(workshop, secureOrigin, {
+      containerfile: `RUN pip3 install --break-system-packages --no-compile --no-cache-dir --target /app --index-url ${url} larder_wheel
+`,
+    });
+  });
+
+  /** librepo notes a time beside each download, as an attribute; `cp` leaves it behind. */
+  test("dnf downloads in RUN, once and without a trace", async ({ workshop, parent, secureOrigin, folder }) => {
+    const repository = await RpmRepository.create(join(folder, "rpms"), ["larder-rpm"]);
+    secureOrigin.serve("/rpms/", folderHandler("/rpms/", repository.folder));
+    const url = `${parent.publish("fedora", secureOrigin)}/rpms`;
+    await expectOnceAndNoTrace(workshop, secureOrigin, {
+      files: { "tests.repo": `[tests]\nname=tests\nbaseurl=${url}\ngpgcheck=0\n` },
+      containerfile: `COPY tests.repo /etc/yum.repos.d/
+RUN dnf --assumeyes --releasever=1 install --downloadonly --destdir=/tmp/rpms larder-rpm \\
+ && mkdir /app && cp /tmp/rpms/*.rpm /app && rm -rf /tmp/rpms /root/.rpmdb /var/cache/dnf /var/lib/dnf /var/log/*
+`,
+    });
+  });
+
+  test("curl, wget and Python fetch in RUN, once and without a trace", async ({ workshop, parent, secureOrigin }) => {
+    secureOrigin.serve("/disk.iso", bytesHandler(noise("disk", 300_000), { "Cache-Control": "max-age=600" }));
+    const url = `${parent.publish("files", secureOrigin)}/disk.iso`;
+    await expectOnceAndNoTrace(workshop, secureOrigin, {
+      containerfile: `RUN mkdir /app && curl -fsSo /app/by-curl ${url} && wget -q -O /app/by-wget ${url} && touch -d @0 /app/*
+RUN python3 -c "import urllib.request as r; open('/app/by-python', 'wb').write(r.urlopen('${url}').read())"
+`,
+    });
+  });
+
+  test("npm installs in RUN, once; its image has nothing of larder", async ({
+    workshop,
+    parent,
+    secureOrigin,
+    folder,
+  }) => {
+    const packages = [await createNpmPackage(folder, "larder-left")];
+    const url = parent.publish("npm", secureOrigin);
+    publishNpmPackages(packages, { registry: secureOrigin, filesUrl: url });
+    const piece = {
+      containerfile: `RUN mkdir /app && cd /app && npm install --registry ${url} --cache /tmp/npm larder-left && rm -rf /tmp/npm\n`,
+    };
+    const cold = await workshop.mustBuild("cold", piece, { flags: ["--no-lint"] });
+    expect(bodyBytes(secureOrigin.takeRequests(), PAYLOAD)).toBeGreaterThan(0);
+    const warm = await workshop.mustBuild("warm", piece);
+    expect(bodyBytes(secureOrigin.takeRequests(), PAYLOAD)).toBe(0);
+    expect(warm.Id).toBe(cold.Id);
+  });
+
+  test("a RUN that replaces ca-certificates, or removes it, changes nothing", async ({
+    workshop,
+    parent,
+    secureOrigin,
+  }) => {
+    secureOrigin.serve("/disk.iso", bytesHandler(noise("disk", 20_000)));
+    const url = `${parent.publish("files", secureOrigin)}/disk.iso`;
+    await expectOnceAndNoTrace(workshop, secureOrigin, {
+      containerfile: `RUN update-ca-certificates --fresh && curl -fsSo /before ${url}
+RUN rm -rf /etc/ssl/certs && mkdir /etc/ssl/certs && update-ca-certificates && curl -fsSo /after ${url}
+`,
+    });
+  });
+
+  test("what is tunnelled verifies by the image's own roots", async ({ workshop, parent, secureOrigin }) => {
+    secureOrigin.serve("/disk.iso", bytesHandler(noise("disk", 20_000)));
+    const url = `${parent.publish("pinned", secureOrigin)}/disk.iso`;
+    const image = await workshop.mustBuild(
+      "tunnelled",
+      { containerfile: `RUN curl -fsSo /disk.iso ${url}\n` },
+      { flags: ["--no-lint", "--tunnel", "pinned.larder.test"] },
+    );
+    expect(bodyBytes(secureOrigin.takeRequests(), PAYLOAD)).toBe(20_000);
+    expect(image.RootFS.Layers.length).toBeGreaterThan(1);
+  });
+
+  test("an ENV of the Containerfile wins", async ({ workshop }) => {
+    const image = await workshop.mustBuild("env", {
+      containerfile: `ENV PIP_CERT=/mine.pem http_proxy=http://mine.invalid:1
+RUN test "$PIP_CERT $http_proxy" = "/mine.pem http://mine.invalid:1" && test "$SSL_CERT_FILE" = /dev/larder/ca.pem
+`,
+    });
+    expect(image.Config).toMatchObject({
+      Env: expect.arrayContaining(["PIP_CERT=/mine.pem", "http_proxy=http://mine.invalid:1"]),
+    });
+  });
+
+  test("five builds of five services at once fetch each payload once", async ({
+    workshop,
+    parent,
+    secureOrigin,
+    startLarder,
+    authority,
+    folder,
+  }) => {
+    const url = parent.publish("files", secureOrigin);
+    const names = ["one.iso", "two.iso", "three.iso"];
+    for (const name of names)
+      secureOrigin.serve(`/${name}`, bytesHandler(noise(name, 200_000), { "Cache-Control": "max-age=600" }));
+    const proxies = { http_proxy: parent.url, https_proxy: parent.url };
+    await startLarder({ folder, originCa: authority.caFile, env: proxies });
+    const services = ["a", "b", "c", "d", "e"].map((service) => {
+      const fetches = names.map((name) => `curl -fsSO ${url}/${name}`).join(" && ");
+      const containerfile = `RUN echo ${service} > /service && ${fetches}\n`;
+      return workshop.mustBuild(service, { containerfile }, { flags: ["--no-lint"] });
+    });
+    expect(new Set((await Promise.all(services)).map(({ Id }) => Id)).size).toBe(5);
+    const asked = secureOrigin.takeRequests().filter(({ path }) => PAYLOAD.test(path));
+    expect(asked.map(({ path }) => path).sort()).toEqual(names.map((name) => `/${name}`).sort());
+  });
+});
+
+describe("larder build -- buildah bud", { timeout: 600_000 }, () => {
+  test("fetches in RUN, once and without a trace", async ({ workshop, parent, secureOrigin }) => {
+    secureOrigin.serve("/disk.iso", bytesHandler(noise("disk", 20_000)));
+    const piece = { containerfile: `RUN curl -fsSO ${parent.publish("files", secureOrigin)}/disk.iso\n` };
+    const image = await workshop.mustBuild("by-buildah", piece, { engine: "buildah" });
+    const plain = await workshop.buildPlainly("plain", piece, { engine: "buildah" });
+    expect(image).toEqual(plain);
+  });
+});

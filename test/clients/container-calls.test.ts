@@ -1,0 +1,110 @@
+import { mkdir, readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect } from "vitest";
+import { test as base } from "../support/fixtures.ts";
+import { type Larder, runLarder } from "../support/larder.ts";
+import { mustRun } from "../support/programs.ts";
+
+/** A larder that serves, and an empty context beside it. */
+const test = base.extend("serving", ({ startLarder, folder }) => startLarder({ folder }));
+
+const CALL = ["podman", "--runtime", "runc", "build", "--network=host", "."];
+
+/** The printed argument that begins so. */
+const found = (said: string, prefix: string) => said.split(/\s/).find((word) => word.startsWith(prefix)) ?? "";
+
+async function says(larder: Larder, ...args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await larder.command("build", ...args);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  return stdout.toString();
+}
+
+describe("larder build", { timeout: 60_000 }, () => {
+  test("--print shows the final command, in which the shim has taken the runtime's place", async ({ serving }) => {
+    const said = await says(serving, "--print", "--", ...CALL);
+    expect(said).toMatch(/^podman build --runtime=\S+\/runc --network=host \.\n$/);
+    const shim = await readFile(found(said, "--runtime=").slice("--runtime=".length), "utf8");
+    expect(shim).toMatch(/^exec \/\S+\/runc "\$@"$/m);
+  });
+
+  test("--print-args shows only what is inserted, an argument a line", async ({ serving }) => {
+    expect(await says(serving, "--print-args", "--", ...CALL)).toMatch(/^--runtime=\S+\/runc\n$/);
+  });
+
+  test("mounts a cache tree that stands prepared; without one the command line is the same as ever", async ({
+    serving,
+    folder,
+  }) => {
+    const before = await says(serving, "--print-args", "--", ...CALL);
+    const tree = join(folder, "cache/larder/dnf");
+    await mkdir(tree);
+    expect(await says(serving, "--print-args", "--", ...CALL)).toBe(`${before}--volume=${tree}:/var/cache/dnf:O\n`);
+  });
+
+  test("gives a container that is run plain arguments", async ({ serving }) => {
+    const said = await says(serving, "--print-args", "--", "podman", "run", "--network=host", "alpine", "true");
+    const lines = said.trimEnd().split("\n");
+    expect(lines).toContain(`--env=https_proxy=${serving.url}`);
+    expect(lines).toContain("--env=SSL_CERT_FILE=/dev/larder/ca.pem");
+    const volume = /^--volume=(.*):\/dev\/larder:ro$/.exec(lines.at(-1) ?? "");
+    expect(await readdir(volume?.[1] ?? "")).toEqual([
+      "apt.conf",
+      "ca.pem",
+      "larder-ca.pem",
+      "truststore.p12",
+      "wgetrc",
+    ]);
+  });
+
+  test("gives docker build predefined arguments, and says what they cannot do", async ({ serving }) => {
+    const { code, stdout, stderr } = await serving.command(
+      ...["build", "--print-args", "--", "docker", "build", "--network=host", "."],
+    );
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: expect.stringMatching(/^larder: .*https takes its own way\n$/),
+    });
+    expect(stdout.toString()).toContain(`--build-arg=http_proxy=${serving.url}\n`);
+    expect(stdout.toString()).not.toContain("https_proxy");
+  });
+
+  test.for([
+    [["podman", "--remote", "build", "."], "client of a podman elsewhere"],
+    [["podman", "--connection=far", "run", "alpine"], "client of a podman elsewhere"],
+    [["make", "image"], 'does not know "make image"'],
+  ] as const)("refuses %s in one line", async ([call, reason], { folder }) => {
+    const { code, stderr } = await runLarder(["build", "--", ...call], { folder });
+    expect(code).toBe(2);
+    expect(stderr).toMatch(new RegExp(`^larder: USAGE: .*${reason}.*\n$`));
+  });
+
+  test("--print without a proxy that stays says how to have one", async ({ folder }) => {
+    const { code, stderr } = await runLarder(["build", "--print", "--", ...CALL], { folder });
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining("larder serve") });
+  });
+});
+
+describe("larder image lint", { timeout: 60_000 }, () => {
+  test("reads an OCI layout, and finds what a careless build leaves", async ({ folder, larder }) => {
+    const podman = (...args: string[]) =>
+      mustRun("buildah", ["--root", join(folder, "storage"), "--runroot", join(folder, "run"), ...args], {
+        cwd: folder,
+      });
+    const container = (await podman("from", "scratch")).toString().trim();
+    await podman("copy", container, join(larder.folder, "config/larder/ca/ca.pem"), "/etc/ssl/ca.pem");
+    await podman("config", "--env", "https_proxy=http://127.0.0.1:3142", container);
+    await podman("commit", "--quiet", container, `oci:${join(folder, "layout")}`);
+    const { code, stdout } = await larder.command("image", "lint", "--json", `oci:${join(folder, "layout")}`);
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout.toString()).traces).toMatchObject([
+      { kind: "variable", where: "https_proxy" },
+      { kind: "ca", where: "/etc/ssl/ca.pem (layer 1)" },
+    ]);
+    await mustRun("umount", [join(folder, "storage/overlay")], { cwd: "/" }).catch(() => undefined);
+  });
+
+  test("says which image it cannot read", async ({ larder }) => {
+    const { code, stderr } = await larder.command("image", "lint", "oci:nowhere");
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining("IMAGE_UNREADABLE") });
+  });
+});
