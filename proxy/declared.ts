@@ -135,7 +135,9 @@ export class DeclaredFiles {
       const { fill, isLeader } = this.#deps.declaredFills.joinOrLead(errand, resource, this.#held(errand, resource));
       if (!isLeader) reply.record.cacheStatus = { ...reply.record.cacheStatus, collapsed: true };
       else reply.record.countOriginBytes = () => fill.originBytes;
-      const part = whatOfPart(reply, resource, this.#deps.settings);
+      const isPart = reply.request.headers.range !== undefined;
+      const bytes = resource.declaration.bytes ?? (isPart ? await fill.length : undefined);
+      const part = whatOfPart(reply, bytes, this.#deps.settings);
       if (part === "pass") return await this.#deps.filling.pass(errand, { detail: "unverified-range" });
       if (part === "whole") reply.ignoresRange = true;
       await this.#fromFill(errand, fill, resource);
@@ -213,14 +215,14 @@ export function asUndeclared(entries: readonly Entry[]): readonly Entry[] {
  */
 function whatOfPart(
   { request, ignoresRange }: Reply,
-  { declaration }: DeclaredResource,
+  bytes: number | undefined,
   { verifyRanges, rangeWaitBytes }: DeclaredDependencies["settings"],
 ): "wait" | "pass" | "whole" {
   const { range } = request.headers;
   if (range === undefined || isWholeRange(range) || ignoresRange === true) return "wait";
   if (request.headers["if-range"] !== undefined) return "wait";
   if (verifyRanges === "pass") return "pass";
-  if ((declaration.bytes ?? Number.POSITIVE_INFINITY) <= rangeWaitBytes) return "wait";
+  if ((bytes ?? Number.POSITIVE_INFINITY) <= rangeWaitBytes) return "wait";
   return verifyRanges === "refuse" ? "whole" : "pass";
 }
 

@@ -40,6 +40,8 @@ export class Fill {
    * that is known.
    */
   readonly kept: Promise<Entry | undefined>;
+  /** The length of the body, as soon as its repository or its origin tells; `undefined` where neither does, or none comes. */
+  readonly length: Promise<number | undefined>;
   /** Resolves when the fill has come to its end, whatever that was. */
   readonly settled: Promise<void>;
   readonly #dependencies: FillDependencies;
@@ -48,6 +50,7 @@ export class Fill {
   #resolveHead: (head: FillHead) => void = () => undefined;
   #rejectHead: (error: LarderError) => void = () => undefined;
   #resolveKept: (entry: Entry | undefined) => void = () => undefined;
+  #resolveLength: (bytes: number | undefined) => void = () => undefined;
   #resolveSettled: () => void = () => undefined;
   #isHeadKnown = false;
   /** What was wrong with the sources that were asked before. */
@@ -67,6 +70,9 @@ export class Fill {
     });
     this.kept = new Promise((resolve) => {
       this.#resolveKept = resolve;
+    });
+    this.length = new Promise((resolve) => {
+      this.#resolveLength = resolve;
     });
     this.settled = new Promise((resolve) => {
       this.#resolveSettled = resolve;
@@ -111,6 +117,7 @@ export class Fill {
     } catch (error) {
       this.#fail(toLarderError(error));
     } finally {
+      this.#resolveLength(undefined);
       this.#resolveKept(this.#keeping.stored);
     }
   }
@@ -317,6 +324,7 @@ export class Fill {
       keepCut: (head, staging) => this.#keeping.keepCut(answer.source, head, staging),
       onUnstorable: () => this.#resolveKept(undefined),
     });
+    this.#resolveLength(this.#arrival.head.bytes);
     return this.#arrival;
   }
 

@@ -98,21 +98,20 @@ describe.for(["json", "html"] as const)("pip, by pages in %s", { timeout: 120_00
 });
 
 describe("a wheel", () => {
-  test("is answered by parts when it is small and its page tells how long it is, and HEAD says so", async ({
-    startMirror,
-    through,
-    wheel,
-  }) => {
-    const { pages, files } = await startMirror("localhost");
-    await get(through, pages.url + PAGE, { Accept: "application/vnd.pypi.simple.v1+json" });
-    const url = `${files.url}/files/${WHEEL}`;
-    const part = await get(through, url, { Range: "bytes=-100" });
-    expect(part).toMatchObject({ status: 206, body: wheel.subarray(-100) });
-    expect(files.takeRequests()).toMatchObject([{ status: 200, bodyBytes: wheel.length }]);
-    const head = await open(through, url, {});
-    expect(head.headers).toMatchObject({ "accept-ranges": "bytes", "content-length": String(wheel.length) });
-    head.destroy();
-  });
+  test.for(["application/vnd.pypi.simple.v1+json", "text/html"])(
+    "is answered by parts when it is small, also where its page (%s) does not tell that, and HEAD says so",
+    async (Accept, { startMirror, through, wheel }) => {
+      const { pages, files } = await startMirror("localhost");
+      await get(through, pages.url + PAGE, { Accept });
+      const url = `${files.url}/files/${WHEEL}`;
+      const part = await get(through, url, { Range: "bytes=-100" });
+      expect(part).toMatchObject({ status: 206, body: wheel.subarray(-100) });
+      expect(files.takeRequests()).toMatchObject([{ status: 200, bodyBytes: wheel.length }]);
+      const head = await open(through, url, {});
+      expect(head.headers).toMatchObject({ "accept-ranges": "bytes", "content-length": String(wheel.length) });
+      head.destroy();
+    },
+  );
 
   test("has metadata beside it that is checked by a digest of its own", async ({ startMirror, through }) => {
     const { pages, files } = await startMirror("localhost");
