@@ -27,16 +27,21 @@ const CREDENTIAL_FIELDS = [
  * @param certificate fingerprint of the certificate that larder itself shows to that origin, on behalf of everyone
  */
 export function realmOf(target: TargetUri, record: FieldRecord, certificate?: string): Realm {
-  let credentials = certificate === undefined ? "" : `client-certificate: ${certificate}\n`;
+  let credentials = "";
   for (const name of CREDENTIAL_FIELDS) {
     const value = record[name];
     if (typeof value === "string") credentials += `${name}: ${value}\n`;
   }
   for (const parameter of signingParameters(target.path)) credentials += `?${parameter}\n`;
-  return credentials === "" ? PUBLIC_REALM : digestOf(`${target.scheme}://${target.authority}\n${credentials}`);
+  return realmBy(target, certificate, credentials);
 }
 
-/** Whose answer a request without credentials of its own gets. */
+/** Whose answer a request without credentials of its own gets: a signature in the query is such a credential, too. */
 export function sharedRealmOf(target: TargetUri, certificate: string | undefined): Realm {
-  return realmOf(target, {}, certificate);
+  return realmBy(target, certificate, "");
+}
+
+function realmBy({ scheme, authority }: TargetUri, certificate: string | undefined, own: string): Realm {
+  const credentials = certificate === undefined ? own : `client-certificate: ${certificate}\n${own}`;
+  return credentials === "" ? PUBLIC_REALM : digestOf(`${scheme}://${authority}\n${credentials}`);
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { PUBLIC_REALM } from "../../core/entry.ts";
 import { parseTarget } from "../../core/target.ts";
-import { realmOf } from "../../policy/realm.ts";
+import { realmOf, sharedRealmOf } from "../../policy/realm.ts";
 
 const TARGET = parseTarget("https://npm.example/a");
 
@@ -20,6 +20,13 @@ describe("realms", () => {
     expect(signed("x=1&Signature=s")).toBe(signed("Signature=s"));
     expect(signed("Signature=s")).not.toBe(signed("Signature=t"));
     expect(signed("Signature=s")).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  it("are shared by those who sign nothing, and by nobody who does", () => {
+    const target = parseTarget("https://npm.example/a?Signature=s");
+    expect(sharedRealmOf(target, undefined)).toBe(PUBLIC_REALM);
+    expect(sharedRealmOf(target, "ab12")).toBe(sharedRealmOf(TARGET, "ab12"));
+    expect(realmOf(target, {}, "ab12")).not.toBe(sharedRealmOf(target, "ab12"));
   });
 
   it("are one for the same credentials at one origin, whatever the path", () => {
