@@ -297,6 +297,8 @@ describe("a pre-signed URL of a declared payload", () => {
     "is fetched once: for another signature the origin gives leave, and one byte",
     async ({ learnt, bucket, debs }) => {
       expect((await get(learnt, signed(bucket.url, "mine"))).body.equals(debs[LARGE])).toBe(true);
+      // For another realm it is there when it is committed, a moment after its last byte went out.
+      await expect.poll(() => learnt.stored(".deb"), SOON).toHaveLength(1);
       bucket.takeRequests();
       const other = await get(learnt, signed(bucket.url, "yours"));
       expect(other).toMatchObject({ status: 200, isWhole: true });
