@@ -8,7 +8,7 @@ import { readBlob } from "./bodies.ts";
 import { Child } from "./child.ts";
 import { test } from "./workbench.ts";
 
-const ROUNDS = process.env["LARDER_TEST_LONG"] === undefined ? 8 : 200;
+const ROUNDS = 8;
 const CRASH_WRITER = import.meta.resolve("./crash-writer.ts");
 const MAX_COMMITS = 120;
 
