@@ -95,6 +95,8 @@ function normalizeHost(text: string): string | undefined {
   return name.length <= 253 && REG_NAME.test(name) && !/^[0-9.]+$/.test(name) ? name : undefined;
 }
 
-function shorten(text: string): string {
+/** For a message, which ends in a log: a query may hold a signature. */
+function shorten(whole: string): string {
+  const text = whole.replace(/\?.*/s, "?…");
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
 }

@@ -1,8 +1,8 @@
 import http from "node:http";
 import type { Duplex } from "node:stream";
-import { toLarderError } from "../core/errors.ts";
-import type { Scheme } from "../core/target.ts";
+import { formatAuthority, type Scheme } from "../core/target.ts";
 import type { Connect } from "./origin-connect.ts";
+import { originFault } from "./origin-faults.ts";
 
 /** Agents for what speaks node:http: http-proxy, and nothing else. Whoever creates them destroys them. */
 export function createAgents(connect: Connect): Readonly<Record<Scheme, http.Agent>> {
@@ -31,7 +31,7 @@ class ConnectingAgent extends http.Agent {
     this.#connect(to, this.protocol === "https:").then(
       (socket) => done?.(null, socket),
       // Node reads no socket beside an error, but its types want one.
-      (error: unknown) => done?.(toLarderError(error), undefined as unknown as Duplex),
+      (error: unknown) => done?.(originFault(error, formatAuthority(to)), undefined as unknown as Duplex),
     );
   }
 }

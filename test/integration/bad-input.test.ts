@@ -47,6 +47,12 @@ const BAD_REQUESTS: readonly {
     code: "BAD_TARGET",
   },
   {
+    title: "CONNECT with content",
+    sent: lines("CONNECT origin.larder.test:443 HTTP/1.1", SOME_HOST, "Content-Length: 3", "", "abc"),
+    status: 400,
+    code: "FRAMING_AMBIGUOUS",
+  },
+  {
     title: "CONNECT without a port (RFC 9110 §9.3.6)",
     sent: lines("CONNECT origin.larder.test HTTP/1.1", SOME_HOST, CLOSE, ""),
     status: 400,
@@ -122,6 +128,31 @@ describe("bad input", () => {
       status: 508,
       code: "TARGET_IS_PROXY",
     });
+  });
+
+  test("a query that was not understood is not written down: it may hold a signature", async ({ larder }) => {
+    for (const target of ["nothing?token=secret", "http://256.1.2/?token=secret"])
+      await sendRaw(larder.port, lines(`GET ${target} HTTP/1.1`, SOME_HOST, CLOSE, ""));
+    await sendRaw(larder.port, lines("CONNECT nowhere?token=secret HTTP/1.1", SOME_HOST, ""));
+    expect(JSON.stringify(larder.log)).not.toContain("secret");
+  });
+
+  test("the environment cannot switch the verification of origins off", async ({
+    startLarder,
+    startOrigin,
+    authority,
+  }) => {
+    const larder = await startLarder({ env: { NODE_TLS_REJECT_UNAUTHORIZED: "0" } });
+    const origin = await startOrigin({ tls: authority.certificate("self-signed"), name: "localhost" });
+    for (const method of ["GET", "DELETE"]) {
+      const host = `localhost:${origin.port}`;
+      const answer = await sendRaw(
+        larder.port,
+        lines(`${method} https://${host}/ HTTP/1.1`, `Host: ${host}`, CLOSE, ""),
+      );
+      expectRefusal(answer, { status: 502, code: "ORIGIN_CERTIFICATE" });
+    }
+    expect(origin.takeRequests()).toEqual([]);
   });
 
   test("a server name that differs from the CONNECT name is answered 421", async ({ larder, caFile, secureOrigin }) => {
