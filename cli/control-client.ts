@@ -3,14 +3,17 @@ import { type IncomingMessage, request } from "node:http";
 import { dirname } from "node:path";
 import { createInterface } from "node:readline";
 import { json } from "node:stream/consumers";
-import { ERROR_CODES, type ErrorCode, LarderError, systemCode } from "../core/errors.ts";
-import type { Receipt, StoreListing, StoreUsage } from "../storage/store.ts";
+import { LarderError } from "../core/errors.ts";
+import type { Receipt, StoreUsage } from "../storage/store.ts";
+import { answerTo, readFailure } from "./control-call.ts";
 import { controlSocketPaths, isPrivateFolder } from "./control-path.ts";
 import type { SessionOpened } from "./control-server.ts";
 import type { Environment } from "./directories.ts";
 import type { Explanation } from "./explain.ts";
 import type { GuestNetwork } from "./sessions.ts";
 import type { StatusReport } from "./status-report.ts";
+import { remoteCare } from "./store/remote-care.ts";
+import type { StoreCare } from "./store/store-care.ts";
 
 /** A session in the running larder. */
 export interface RemoteSession extends SessionOpened {
@@ -24,7 +27,8 @@ export interface RemoteSession extends SessionOpened {
 export interface ControlClient {
   status(): Promise<StatusReport>;
   usage(): Promise<StoreUsage>;
-  list(containing: string | undefined, limit: number): Promise<readonly StoreListing[]>;
+  /** Has the store cared for by the one that writes it. */
+  readonly care: StoreCare;
   why(uri: string): Promise<Explanation>;
   /** The session ends with this process at the latest. */
   openSession(name: string, guests?: GuestNetwork | undefined): Promise<RemoteSession>;
@@ -54,10 +58,7 @@ function clientOf(socketPath: string): ControlClient {
   return {
     status: async () => (await get("/status")) as StatusReport,
     usage: async () => (await get("/store/usage")) as StoreUsage,
-    list: async (containing, limit) => {
-      const query = new URLSearchParams({ limit: String(limit), ...(containing === undefined ? {} : { containing }) });
-      return (await get(`/store/list?${query}`)) as readonly StoreListing[];
-    },
+    care: remoteCare(socketPath),
     why: async (uri) => (await get(`/why?${new URLSearchParams({ uri })}`)) as Explanation,
     openSession: (name, guests) => openSession(socketPath, name, guests),
   };
@@ -88,22 +89,12 @@ async function firstLine(held: IncomingMessage): Promise<SessionOpened> {
 }
 
 function send(socketPath: string, method: string, path: string): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    const sent = request({ socketPath, method, path, agent: false }, resolve);
-    sent.once("error", (cause) => {
-      const reason = systemCode(cause) ?? cause.message;
-      reject(new LarderError("NOT_RUNNING", `no larder answers at ${socketPath} (${reason})`, { cause }));
-    });
-    sent.end();
-  });
+  const sent = request({ socketPath, method, path, agent: false });
+  sent.end();
+  return answerTo(sent, socketPath);
 }
 
 async function readAnswer(response: IncomingMessage): Promise<unknown> {
   if (response.statusCode !== 200) throw await readFailure(response);
   return json(response);
-}
-
-async function readFailure(response: IncomingMessage): Promise<LarderError> {
-  const { code, message } = (await json(response)) as { readonly code: string; readonly message: string };
-  return new LarderError(code in ERROR_CODES ? (code as ErrorCode) : "INTERNAL", message);
 }

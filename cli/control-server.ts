@@ -4,12 +4,14 @@ import { dirname } from "node:path";
 import type { TrustFiles } from "../clients/environment.ts";
 import { LarderError, toLarderError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
-import type { StoreListing, StoreUsage } from "../storage/store.ts";
+import type { StoreUsage } from "../storage/store.ts";
 import { controlSocketPaths, makePrivateFolder } from "./control-path.ts";
 import type { Environment } from "./directories.ts";
 import type { Explanation } from "./explain.ts";
 import type { Session, Sessions } from "./sessions.ts";
 import type { StatusReport } from "./status-report.ts";
+import { KeepingDesk } from "./store/keeping-desk.ts";
+import type { StoreCare } from "./store/store-care.ts";
 
 /** Longer than any answer takes; an asker that does not read must not keep larder from ending. */
 const ANSWER_MS = 1000;
@@ -20,7 +22,7 @@ export interface ControlService {
   readonly trust: TrustFiles;
   status(): StatusReport;
   usage(): StoreUsage;
-  list(containing: string | undefined, limit: number): readonly StoreListing[];
+  readonly care: StoreCare;
   /** @throws LarderError for a target that is none */
   why(uri: string): Explanation;
 }
@@ -47,7 +49,8 @@ interface ControlOptions {
 /**
  * Answers other commands over a unix socket that only this user can reach:
  *
- *     GET /status   GET /store/usage   GET /store/list?containing=&limit=   GET /why?uri=
+ *     GET /status   GET /store/usage   GET /why?uri=
+ *     POST /store/<verb>       has the store cared for: see KeepingDesk
  *     POST /sessions?name=&guestAddress=&guestNetwork=
  *                              one line of JSON (SessionOpened), then silence until the session ends; when the asker
  *                              goes away, the session ends, so that a killed command leaves no listener behind
@@ -64,8 +67,10 @@ export async function startControlServer({ rootDir, env, service, log }: Control
       "no private folder for the control socket; set XDG_RUNTIME_DIR to one of yours",
     );
   rmSync(socketPath, { force: true });
-  const server = createServer((request, response) => {
-    answer(service, request, response, log).catch((error: unknown) => {
+  const desk = new KeepingDesk(service.care);
+  // An order stays open for as long as the work takes.
+  const server = createServer({ requestTimeout: 0 }, (request, response) => {
+    answer({ service, desk, log }, request, response).catch((error: unknown) => {
       const { code, message, status } = toLarderError(error);
       if (response.headersSent) response.destroy();
       else sendJson(response, { code, message }, status);
@@ -78,12 +83,12 @@ export async function startControlServer({ rootDir, env, service, log }: Control
     server.listen(socketPath, listening);
   });
   chmodSync(socketPath, 0o600);
-  return { close: () => close(server, service.sessions) };
+  return { close: () => close(server, service.sessions, desk) };
 }
 
 /** Answers under way are the receipts of sessions that have just ended: they go out before the connections do. */
-async function close(server: Server, sessions: Sessions): Promise<void> {
-  await sessions.close();
+async function close(server: Server, sessions: Sessions, desk: KeepingDesk): Promise<void> {
+  await Promise.all([sessions.close(), desk.close()]);
   const cut = setTimeout(() => server.closeAllConnections(), ANSWER_MS);
   await new Promise<void>((closed) => {
     server.close(() => closed());
@@ -91,24 +96,26 @@ async function close(server: Server, sessions: Sessions): Promise<void> {
   clearTimeout(cut);
 }
 
+interface Answering {
+  readonly service: ControlService;
+  readonly desk: KeepingDesk;
+  readonly log: Log;
+}
+
 async function answer(
-  service: ControlService,
+  { service, desk, log }: Answering,
   request: IncomingMessage,
   response: ServerResponse,
-  log: Log,
 ): Promise<void> {
   const { pathname, searchParams } = new URL(request.url ?? "/", "http://larder");
+  const verb = request.method === "POST" ? /^\/store\/([^/]+)$/.exec(pathname)?.[1] : undefined;
+  if (verb !== undefined) return desk.take(verb, request, response);
   const sessionId = /^\/sessions\/([^/]+)$/.exec(pathname)?.[1];
   switch (sessionId === undefined ? `${request.method} ${pathname}` : `${request.method} a session`) {
     case "GET /status":
       return sendJson(response, service.status());
     case "GET /store/usage":
       return sendJson(response, service.usage());
-    case "GET /store/list":
-      return sendJson(
-        response,
-        service.list(searchParams.get("containing") ?? undefined, Number(searchParams.get("limit"))),
-      );
     case "GET /why":
       return sendJson(response, service.why(searchParams.get("uri") ?? ""));
     case "POST /sessions":

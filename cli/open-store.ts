@@ -3,8 +3,8 @@ import { LarderError } from "../core/errors.ts";
 import { type Log, silentLog } from "../core/log.ts";
 import { mayDelegate } from "../policy/delegation.ts";
 import { type DeclarationReader, openDeclarationsForReading } from "../storage/local-declarations.ts";
+import type { LocalStore } from "../storage/local-store.ts";
 import { openStore, openStoreForReading, type StoreReader } from "../storage/open-store.ts";
-import type { Store } from "../storage/store.ts";
 import { automaticMaxBytes, automaticMinFreeBytes } from "./capacity.ts";
 import type { Settings } from "./config.ts";
 
@@ -14,17 +14,20 @@ type StoreSettings = Pick<Settings, "root" | "maxBytes">;
 export async function openOwnStore(
   settings: StoreSettings & Pick<Settings, "minFreeSpace">,
   { clock, log }: { readonly clock: Clock; readonly log: Log },
-): Promise<Store> {
+): Promise<LocalStore> {
   const { root: rootDir, minFreeSpace } = settings;
   const minFreeBytes = minFreeSpace === "auto" ? await automaticMinFreeBytes(rootDir) : minFreeSpace;
   return openStore({ rootDir, maxBytes: await maxBytesOf(settings), minFreeBytes, clock, log });
 }
 
-/** Looks into the store while no larder runs. @throws LarderError `STORE_UNREADABLE` when there is none */
-export async function withStoreOnDisk<T>(settings: StoreSettings, use: (store: StoreReader) => T): Promise<T> {
+/** Looks into the store, beside the larder that serves it or without any. @throws LarderError `STORE_UNREADABLE` when there is none */
+export async function withStoreOnDisk<T>(
+  settings: StoreSettings,
+  use: (store: StoreReader) => T | Promise<T>,
+): Promise<T> {
   const store = openStoreForReading({ rootDir: settings.root, maxBytes: await maxBytesOf(settings) });
   try {
-    return use(store);
+    return await use(store);
   } finally {
     store.close();
   }
@@ -47,7 +50,8 @@ export async function withDeclarationsOnDisk<T>(
   });
 }
 
-async function maxBytesOf({ root, maxBytes }: StoreSettings): Promise<number> {
+/** The limit that the settings name, worked out. */
+export async function maxBytesOf({ root, maxBytes }: StoreSettings): Promise<number> {
   return maxBytes === "auto" ? automaticMaxBytes(root, heldBytes(root)) : maxBytes;
 }
 

@@ -103,7 +103,7 @@ export const KINDS: { readonly [K in Kind]: KindReader<KindTypes[K]> } = {
   },
   count: { schema: () => v.pipe(v.union([v.number(), digits]), wholeNumber), allowed: "a whole number above zero" },
   age: {
-    schema: () => v.union([v.pipe(v.literal(0)), readBy(readTime)]),
+    schema: () => v.union([v.pipe(v.literal(0)), readBy(parseDurationMs)]),
     allowed: "an age such as 12h or 7d, or 0",
   },
   packageName: {
@@ -186,11 +186,12 @@ const MAX_DURATION_MS = 2 ** 31 - 1;
 
 /** Milliseconds of a time such as 500ms, 5s, 2m or 1h. @returns `undefined` when it is none. */
 export function readDuration(written: string): number | undefined {
-  const ms = readTime(written) ?? Number.NaN;
+  const ms = parseDurationMs(written) ?? Number.NaN;
   return ms <= MAX_DURATION_MS ? ms : undefined;
 }
 
-function readTime(written: string): number | undefined {
+/** {@link readDuration} for times that no timer has to wait for. */
+export function parseDurationMs(written: string): number | undefined {
   if (written === "0") return 0;
   const match = /^([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)$/.exec(written);
   const ms = Math.round(Number(match?.[1]) * (TIME_UNITS[match?.[2] ?? ""] ?? Number.NaN));

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { realpathSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { LeafContexts } from "../certs/contexts.ts";
 import type { TrustFiles } from "../clients/environment.ts";
@@ -13,7 +14,8 @@ import { createProxy } from "../proxy/proxy.ts";
 import type { ListenOptions, LocalPages, SignatureDemand } from "../proxy/settings.ts";
 import { openLedger } from "../storage/ledger.ts";
 import { openDeclarations } from "../storage/local-declarations.ts";
-import type { Store } from "../storage/store.ts";
+import type { LocalStore } from "../storage/local-store.ts";
+import { StoreKeeper } from "../storage/maintenance/keeper.ts";
 import { UserAccounts } from "./accounts.ts";
 import type { Config, Settings } from "./config.ts";
 import type { ControlService } from "./control-server.ts";
@@ -65,13 +67,14 @@ export async function wire({ config, env, log, clock }: WireOptions): Promise<La
   }
 }
 
-async function assemble({ config, env, log, clock }: WireOptions, store: Store, trust: Trust): Promise<Larder> {
+async function assemble({ config, env, log, clock }: WireOptions, store: LocalStore, trust: Trust): Promise<Larder> {
   const { settings } = config;
   const { authority, files, originRoots } = trust;
   const originAccess = loadOriginAccess(config.originFiles);
   const signatures = await signatureDemand(settings);
   const ledger = await openLedger({ stateDir: settings.state, clock, log });
   const accounts = UserAccounts.open(settings.users, { ledger, clock });
+  const care = new StoreKeeper(store.parts, ledger.pinsOf(realpathSync(settings.root)));
   const listening: string[] = [];
   const pages: LocalPages = {
     caPem: authority.chainPem,
@@ -110,7 +113,7 @@ async function assemble({ config, env, log, clock }: WireOptions, store: Store, 
     trust: files,
     status: report,
     usage: () => store.usage(),
-    list: (containing, limit) => store.list({ limit, ...(containing === undefined ? {} : { containing }) }),
+    care,
     why: (uri) => explain(uri, { store, declarations, clock, settings, originAccess }),
     async listen(address) {
       const url = `http://${formatAuthority(await proxy.listen(address))}`;

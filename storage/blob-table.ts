@@ -1,5 +1,5 @@
 import type { Digest } from "../core/digest.ts";
-import type { Entry, ResourceClass } from "../core/entry.ts";
+import { type Entry, PUBLIC_REALM, type ResourceClass } from "../core/entry.ts";
 import type { Database } from "./database.ts";
 import { fromRaw, toRaw } from "./keys.ts";
 
@@ -33,6 +33,8 @@ const KEPT_CLASSES: ReadonlySet<ResourceClass | undefined> = new Set(["root", "m
 /** The blob and access rows. Changing methods belong inside a transaction of the caller. */
 export class BlobTable {
   readonly #statements: ReturnType<typeof prepare>;
+  /** Blobs to be pinned, also before they are stored. */
+  readonly #pinned = new Set<Digest>();
 
   constructor(db: Database) {
     this.#statements = prepare(db);
@@ -46,7 +48,13 @@ export class BlobTable {
   put(entry: Entry, nowMs: number): boolean {
     const raw = toRaw(entry.digest);
     const isNew = this.#statements.get.get(raw) === undefined;
-    this.#statements.put.run(raw, entry.bytes, nowMs, KEPT_CLASSES.has(entry.class) ? 1 : 0);
+    this.#statements.put.run(
+      raw,
+      entry.bytes,
+      nowMs,
+      KEPT_CLASSES.has(entry.class) ? 1 : 0,
+      this.#pinsOf(entry.digest),
+    );
     this.#statements.allow.run(raw, entry.realm);
     return isNew;
   }
@@ -74,20 +82,56 @@ export class BlobTable {
     for (const digest of digests) this.#statements.markSynced.run(toRaw(digest));
   }
 
+  /** The next start must not trust its file unseen. */
+  markSuspect(digest: Digest): void {
+    this.#statements.markSuspect.run(toRaw(digest));
+  }
+
+  /** A blob that was found on disk. @param isPublic whether anybody may have it by its digest. @returns whether it is new */
+  adopt({ digest, bytes }: Pick<BlobFacts, "digest" | "bytes">, isPublic: boolean, nowMs: number): boolean {
+    const raw = toRaw(digest);
+    if (this.#statements.get.get(raw) !== undefined) return false;
+    this.#statements.put.run(raw, bytes, nowMs, 0, this.#pinsOf(digest));
+    if (isPublic) this.#statements.allow.run(raw, PUBLIC_REALM);
+    return true;
+  }
+
+  /** Writes down whether each of the blobs is pinned. Those that are not there are remembered for when they come. */
+  setPinned(digests: readonly Digest[], isPinned: boolean): void {
+    for (const digest of digests) {
+      if (isPinned) this.#pinned.add(digest);
+      else this.#pinned.delete(digest);
+      this.#statements.setPins.run(isPinned ? 1 : 0, toRaw(digest));
+    }
+  }
+
+  /** Every blob that the index says is pinned. */
+  pinnedRows(): readonly Digest[] {
+    return this.#statements.pinned.all().map((row) => fromRaw(row.sha256));
+  }
+
   noteUses(uses: Iterable<LastUsed>): void {
     for (const [digest, atMs] of uses) this.#statements.noteUse.run(atMs, toRaw(digest), atMs);
   }
 
+  isPinned(digest: Digest): boolean {
+    return this.#pinned.has(digest);
+  }
+
   totals(): BlobTotals {
     return this.#statements.totals.get() ?? { blobs: 0, bytes: 0, lastUsedMs: 0 };
+  }
+
+  #pinsOf(digest: Digest): 0 | 1 {
+    return this.#pinned.has(digest) ? 1 : 0;
   }
 }
 
 function prepare(db: Database) {
   return {
     get: db.prepare<[Buffer], BlobRow>("SELECT sha256, bytes, synced FROM blob WHERE sha256 = ?"),
-    put: db.prepare<[Buffer, number, number, number]>(
-      `INSERT INTO blob (sha256, bytes, last_used_ms, keep) VALUES (?, ?, ?, ?)
+    put: db.prepare<[Buffer, number, number, number, number]>(
+      `INSERT INTO blob (sha256, bytes, last_used_ms, keep, pins) VALUES (?, ?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET last_used_ms = max(last_used_ms, excluded.last_used_ms), keep = max(keep, excluded.keep)`,
     ),
     allow: db.prepare<[Buffer, string]>("INSERT OR IGNORE INTO access (sha256, realm) VALUES (?, ?)"),
@@ -101,6 +145,9 @@ function prepare(db: Database) {
     ),
     unsynced: db.prepare<[], Pick<BlobRow, "sha256">>("SELECT sha256 FROM blob WHERE synced = 0"),
     markSynced: db.prepare<[Buffer]>("UPDATE blob SET synced = 1 WHERE sha256 = ?"),
+    markSuspect: db.prepare<[Buffer]>("UPDATE blob SET synced = 0 WHERE sha256 = ?"),
+    setPins: db.prepare<[number, Buffer]>("UPDATE blob SET pins = ? WHERE sha256 = ?"),
+    pinned: db.prepare<[], Pick<BlobRow, "sha256">>("SELECT sha256 FROM blob WHERE pins > 0"),
     noteUse: db.prepare<[number, Buffer, number]>(
       "UPDATE blob SET last_used_ms = ? WHERE sha256 = ? AND last_used_ms < ?",
     ),

@@ -107,16 +107,56 @@ export class Blobs {
   }
 
   /** Accounts for a blob whose row is gone, and removes its file unless it has been published again meanwhile. */
-  removed(blob: BlobFacts): Promise<void> {
+  async removed(blob: BlobFacts): Promise<void> {
     this.#forget(blob);
-    return this.removeIfUnknown(blob.digest);
+    await this.removeIfUnknown(blob.digest);
   }
 
-  /** Removes the file unless the index knows it, in turn with whatever else happens to that digest. */
-  removeIfUnknown(digest: Digest): Promise<void> {
+  /** Whether the index knows the blob, once what is happening to it has happened. */
+  isKnown(digest: Digest): Promise<boolean> {
+    const { table } = this.#dependencies;
+    return this.#turns.take(digest, () => Promise.resolve(table.get(digest) !== undefined));
+  }
+
+  /** Removes the file unless the index knows it, in turn with whatever else happens to that digest. @returns whether it did */
+  removeIfUnknown(digest: Digest): Promise<boolean> {
     const { table, files } = this.#dependencies;
     return this.#turns.take(digest, async () => {
-      if (table.get(digest) === undefined) await files.remove(digest);
+      if (table.get(digest) !== undefined) return false;
+      await files.remove(digest);
+      return true;
+    });
+  }
+
+  /**
+   * Takes in a blob that lies on disk and has no row, as a suspect: it is hashed before its first use.
+   * @param writeRow returns whether the index did not know it. @returns the same
+   */
+  adopt(digest: Digest, bytes: number, writeRow: () => boolean): Promise<boolean> {
+    return this.#turns.take(digest, () => {
+      const isNew = writeRow();
+      if (isNew) {
+        this.#suspects.add(digest);
+        this.#dependencies.quota.addBlobs(1, bytes);
+      }
+      return Promise.resolve(isNew);
+    });
+  }
+
+  /**
+   * Hashes a blob that somebody holds to be missing or corrupt. When it is, it goes with its entries, or, if it may not be
+   * removed, is a suspect from now on, here and after the next start: it is hashed again before anybody gets it.
+   * @throws LarderError `STORE_UNREADABLE` when the system cannot tell
+   */
+  judge(digest: Digest, mayRemove: boolean): Promise<"sound" | "condemned" | "repaired"> {
+    const { table } = this.#dependencies;
+    return this.#turns.take(digest, async () => {
+      const known = table.get(digest);
+      const damage = known === undefined ? undefined : await this.#damageOf(known);
+      if (damage === undefined) return "sound";
+      if (mayRemove) await this.#lose(damage, digest);
+      else this.#suspect(digest);
+      return mayRemove ? "repaired" : "condemned";
     });
   }
 
@@ -199,15 +239,32 @@ export class Blobs {
   }
 
   async #condemn(digest: Digest, bytes: number): Promise<void> {
-    const { files, log, deleteRows } = this.#dependencies;
+    const damage = await this.#damageOf({ digest, bytes }).catch(() => undefined);
+    if (damage !== undefined) await this.#lose(damage, digest);
+  }
+
+  /** What is wrong with the file; `undefined` when nothing is. @throws when the system cannot tell */
+  async #damageOf({ digest, bytes }: Pick<BlobFacts, "digest" | "bytes">): Promise<LarderError | undefined> {
     try {
-      await files.verify(digest, bytes);
+      await this.#dependencies.files.verify(digest, bytes);
+      return undefined;
     } catch (error) {
-      if (!isCondemning(error)) return;
-      for (const blob of deleteRows([digest])) this.#forget(blob);
-      await files.remove(digest);
-      log.error({ code: error.code, digest, reason: error.message }, "a blob was lost; its entries are removed");
+      if (isCondemning(error)) return error;
+      throw error;
     }
+  }
+
+  async #lose({ code, message }: LarderError, digest: Digest): Promise<void> {
+    const { files, log, deleteRows } = this.#dependencies;
+    for (const blob of deleteRows([digest])) this.#forget(blob);
+    await files.remove(digest);
+    log.error({ code, digest, reason: message }, "a blob was lost; its entries are removed");
+  }
+
+  #suspect(digest: Digest): void {
+    this.#dependencies.table.markSuspect(digest);
+    this.#hot.delete(digest);
+    this.#suspects.add(digest);
   }
 
   #forget({ digest, bytes }: BlobFacts): void {

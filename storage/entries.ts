@@ -105,6 +105,13 @@ export class EntryTable {
     return row === undefined ? undefined : fromRaw(row.sha256);
   }
 
+  /** {@link remove} for a row that its key does not lead to. */
+  removeRow(rowId: number, { key }: EntryKey): Digest | undefined {
+    this.#hot?.delete(key);
+    const row = this.#statements.removeRow.get(rowId);
+    return row === undefined ? undefined : fromRaw(row.sha256);
+  }
+
   /** Forgets the entry until the next start although the index cannot be written. */
   hide(entry: EntryKey): void {
     this.#hidden.add(identity(entry));
@@ -147,6 +154,7 @@ function prepare(db: Database) {
     remove: db.prepare<[Buffer, string, string], Pick<EntryRow, "sha256">>(
       "DELETE FROM entry WHERE key_hash = ? AND variant = ? AND realm = ? RETURNING sha256",
     ),
+    removeRow: db.prepare<[number], Pick<EntryRow, "sha256">>("DELETE FROM entry WHERE rowid = ? RETURNING sha256"),
     keysOfBlob: db.prepare<[Buffer], KeyRow>("SELECT method, uri FROM entry WHERE sha256 = ?"),
     count: db.prepare<[], { readonly n: number }>("SELECT count(*) AS n FROM entry"),
   };

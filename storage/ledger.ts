@@ -5,6 +5,7 @@ import type { Log } from "../core/log.ts";
 import { type Database, openDatabase, transact } from "./database.ts";
 import { FaultLog, unwritable } from "./faults.ts";
 import { toRaw } from "./keys.ts";
+import { PinTable } from "./maintenance/pins.ts";
 import { makePrivateDir } from "./root-dir.ts";
 import type { Ledger, LedgerEvent, Receipt } from "./store.ts";
 
@@ -34,6 +35,16 @@ const LEDGER_MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX event_by_session ON event (session_id, at_ms);
   `,
+  `
+  -- Blobs that a root must keep, whether or not it has them now. root: the folder. uri: what named the blob then.
+  CREATE TABLE pin (
+    root TEXT NOT NULL,
+    sha256 BLOB NOT NULL CHECK (length(sha256) = 32),
+    uri TEXT,
+    pinned_ms INTEGER NOT NULL,
+    PRIMARY KEY (root, sha256)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /** How long events gather before they are written together, and how many at most. */
@@ -49,11 +60,17 @@ export interface LedgerOptions {
   readonly log: Log;
 }
 
+/** The ledger, and the pins that are kept beside it. */
+export interface LocalLedger extends Ledger {
+  /** @param rootDir the root of a store, as an absolute path without links */
+  pinsOf(rootDir: string): PinTable;
+}
+
 /**
  * Opens the ledger for writing, making it if there is none.
  * @throws LarderError `STORE_NEWER`, `STORE_UNREADABLE` or `STORE_UNWRITABLE`
  */
-export async function openLedger({ stateDir, clock, log }: LedgerOptions): Promise<Ledger> {
+export async function openLedger({ stateDir, clock, log }: LedgerOptions): Promise<LocalLedger> {
   await makePrivateDir(stateDir);
   const path = join(stateDir, "ledger.sqlite");
   const db = openDatabase({
@@ -65,7 +82,7 @@ export async function openLedger({ stateDir, clock, log }: LedgerOptions): Promi
   return new SqliteLedger(db, clock, new FaultLog(log));
 }
 
-class SqliteLedger implements Ledger {
+class SqliteLedger implements LocalLedger {
   readonly #db: Database;
   readonly #clock: Clock;
   readonly #faults: FaultLog;
@@ -101,6 +118,10 @@ class SqliteLedger implements Ledger {
       if (sums === undefined) throw new LarderError("NOT_FOUND", `the ledger knows no session ${id}`);
       return { session: id, ...sums, savedBytes: Math.max(0, sums.bytes - sums.originBytes) };
     });
+  }
+
+  pinsOf(rootDir: string): PinTable {
+    return new PinTable(this.#db, rootDir);
   }
 
   close(): void {

@@ -15,6 +15,7 @@ import { FaultLog } from "./faults.ts";
 import type { Layout } from "./layout.ts";
 import { listEntries } from "./listing.ts";
 import type { WriterLock } from "./lock.ts";
+import type { StoreParts } from "./maintenance/parts.ts";
 import { Quota } from "./quota.ts";
 import { RowGroups } from "./row-groups.ts";
 import type { SealedBody } from "./staging.ts";
@@ -75,6 +76,8 @@ export class LocalStore implements Store {
   readonly #stagings: Stagings;
   readonly #lock: WriterLock;
   readonly #sweeping: Promise<void>;
+  /** What maintenance works on. */
+  readonly parts: StoreParts;
   #isTidy = true;
   #closing: Promise<void> | undefined;
   /** Blobs that an entry ceased to name; those that none names any more go with the next upkeep. */
@@ -131,6 +134,7 @@ export class LocalStore implements Store {
       found: unfinished,
       publish: (body, draft) => this.#publish(body, draft),
     });
+    this.parts = this.#makeParts();
     this.#quota.addBlobs(blobs, bytes);
     this.#diskRoom.watch();
     this.#sweeping = mayHoldUnnamed ? this.#sweep() : Promise.resolve();
@@ -186,6 +190,38 @@ export class LocalStore implements Store {
   list(options: { readonly containing?: string; readonly limit: number }): readonly StoreListing[] {
     while (this.#noteUses() > 0);
     return listEntries(this.#db, options);
+  }
+
+  #makeParts(): StoreParts {
+    const dropUnnamed = (digests: Iterable<Digest>): readonly BlobFacts[] =>
+      [...new Set(digests)].map((digest) => this.#table.dropUnnamed(digest)).filter((blob) => blob !== undefined);
+    return {
+      db: this.#db,
+      layout: this.#layout,
+      clock: this.#useClock,
+      table: this.#table,
+      blobs: this.#blobs,
+      quota: this.#quota,
+      noteUses: () => {
+        while (this.#noteUses() > 0);
+      },
+      removeEntries: (entries) =>
+        this.#inTransaction(() => {
+          const named = entries.map((entry) => this.#entries.remove(entry));
+          return dropUnnamed(named.filter((digest) => digest !== undefined));
+        }),
+      removeRow: ({ rowId, ...entry }) =>
+        this.#inTransaction(() =>
+          dropUnnamed([this.#entries.removeRow(rowId, entry)].flatMap((digest) => digest ?? [])),
+        ),
+      unpin: (digests) =>
+        this.#inTransaction(() => {
+          this.#table.setPinned(digests, false);
+          return dropUnnamed(digests);
+        }),
+      isAdopting: () => false,
+      isStagingOfSomebody: (name) => this.#stagings.mayBeUnderWay(name),
+    };
   }
 
   /** Waits until what runs behind is done: sweeping after a crash, eviction, removal, making durable. */

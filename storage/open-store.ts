@@ -5,7 +5,7 @@ import type { Log } from "../core/log.ts";
 import { BlobTable } from "./blob-table.ts";
 import { type Database, databaseFault, openDatabase, openDatabaseForReading } from "./database.ts";
 import { EntryTable } from "./entries.ts";
-import { layoutOf } from "./layout.ts";
+import { type Layout, layoutOf } from "./layout.ts";
 import { listEntries } from "./listing.ts";
 import { LocalStore } from "./local-store.ts";
 import { takeWriterLock } from "./lock.ts";
@@ -26,7 +26,12 @@ export interface StoreOptions {
 }
 
 /** What commands may ask of a store beside the process that writes it, or when none does. */
-export type StoreReader = Pick<Store, "find" | "usage" | "list"> & { close(): void };
+export type StoreReader = Pick<Store, "find" | "usage" | "list"> & {
+  /** A connection that only reads, for who looks at whole tables. */
+  readonly db: Database;
+  readonly layout: Layout;
+  close(): void;
+};
 
 /**
  * Opens the store as its one writer, making it if there is none.
@@ -61,18 +66,22 @@ export async function openStore({
 /** Opens the index of an existing store without the lock, and changes nothing. @throws LarderError as {@link openStore}. */
 export function openStoreForReading({ rootDir, maxBytes }: Pick<StoreOptions, "rootDir" | "maxBytes">): StoreReader {
   const layout = layoutOf(rootDir);
-  if (!existsSync(layout.indexFile))
-    throw new LarderError("STORE_UNREADABLE", `there is no store in ${rootDir} yet; \`larder serve\` makes one`, {
-      details: { rootDir },
-    });
-  return readerOf(openDatabaseForReading(indexFile(layout)), maxBytes);
+  if (!existsSync(layout.indexFile)) throw noStoreIn(rootDir);
+  return readerOf(openDatabaseForReading(indexFile(layout)), layout, maxBytes);
+}
+
+export function noStoreIn(rootDir: string): LarderError {
+  const message = `there is no store in ${rootDir} yet; \`larder serve\` makes one`;
+  return new LarderError("STORE_UNREADABLE", message, { details: { rootDir } });
 }
 
 /** Rows are not kept in memory: the writer may change them at any moment. */
-function readerOf(db: Database, maxBytes: number): StoreReader {
+function readerOf(db: Database, layout: Layout, maxBytes: number): StoreReader {
   const entries = new EntryTable(db, 0);
   const table = new BlobTable(db);
   return {
+    db,
+    layout,
     find: (key) => entries.find(key),
     usage: () => {
       const { blobs, bytes } = table.totals();

@@ -5,7 +5,14 @@ import type { Layout } from "./layout.ts";
 import type { Quota } from "./quota.ts";
 import { DiskStaging, type SealedBody, type StagingDependencies } from "./staging.ts";
 import type { EntryDraft, StageOptions, Staging, TakenUp } from "./store.ts";
-import { describeBeginning, removeUnfinished, type Sidecar, Unfinished, type UnfinishedBody } from "./unfinished.ts";
+import {
+  describeBeginning,
+  removeUnfinished,
+  type Sidecar,
+  sidecarOf,
+  Unfinished,
+  type UnfinishedBody,
+} from "./unfinished.ts";
 
 export interface StagingsDependencies {
   readonly layout: Layout;
@@ -25,11 +32,14 @@ export class Stagings {
   /** Staging files of this run are told apart by it from any that an earlier run left. */
   readonly #startedMs: number;
   #staged = 0;
+  /** The beginnings that were there at the start, with what stands beside them. */
+  readonly #found: ReadonlySet<string>;
 
   constructor(dependencies: StagingsDependencies) {
     const { found, quota, clock } = dependencies;
     this.#dependencies = dependencies;
     this.#startedMs = clock();
+    this.#found = new Set(found.flatMap(({ path }) => [path, sidecarOf(path)]));
     this.unfinished = new Unfinished(found, quota, clock);
   }
 
@@ -47,6 +57,11 @@ export class Stagings {
   takeUp(name: string): Promise<TakenUp | undefined> | undefined {
     const body = this.unfinished.take(name);
     return body === undefined ? undefined : this.#reopen(name, body);
+  }
+
+  /** Whether a file of this name in staging is of this run, or a beginning that it found. */
+  mayBeUnderWay(name: string): boolean {
+    return name.startsWith(`${this.#startedMs}-`) || this.#found.has(this.#dependencies.layout.stagingFile(name));
   }
 
   async closeAll(): Promise<void> {

@@ -19,14 +19,13 @@ export async function storeUsage(invocation: Invocation): Promise<number> {
   return EXIT.ok;
 }
 
-/** `larder store ls` */
+/** `larder store ls`: reads the index itself, so that a running larder has no work with it. */
 export async function storeList(invocation: Invocation): Promise<number> {
   const { settings } = loadConfig(invocation);
   const [containing] = invocation.operands;
   const limit = readLimit(invocation.flags["limit"]);
-  const running = await findRunning(settings.root, invocation.env);
-  const listed = await (running?.list(containing, limit) ??
-    withStoreOnDisk(settings, (store) => store.list({ limit, ...(containing === undefined ? {} : { containing }) })));
+  const options = containing === undefined ? { limit } : { limit, containing };
+  const listed = await withStoreOnDisk(settings, (store) => store.list(options));
   if (invocation.flags["json"] === true) {
     printJson(listed);
     return EXIT.ok;

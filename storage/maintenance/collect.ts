@@ -1,0 +1,71 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Collected, CollectOrder, Watch } from "./keeping.ts";
+import type { StoreParts } from "./parts.ts";
+import { type BlobRow, Rows } from "./rows.ts";
+import { digestOfBlobFile, filesOfBlobs } from "./walk.ts";
+
+/** Blobs of one transaction: about a millisecond of SQLite, as in eviction. */
+const BATCH_BLOBS = 16;
+/** Files looked up between two turns of the event loop. */
+const BATCH_FILES = 64;
+
+/** Evicts to the bounds of the order, then removes files that no row names: see {@link StoreKeeping.collect}. */
+export async function collect(parts: StoreParts, order: CollectOrder, watch: Watch): Promise<Collected> {
+  const evicted = { blobs: 0, bytes: 0 };
+  for await (const batch of condemnedBatches(parts, order)) {
+    if (watch.signal.aborted) break;
+    await parts.blobs.drop(batch.map(({ digest }) => digest));
+    evicted.blobs += batch.length;
+    for (const { bytes } of batch) evicted.bytes += bytes;
+    watch.onProgress({ step: "evict", done: evicted.blobs, bytes: evicted.bytes });
+  }
+  const unnamedFiles = await removeUnnamedFiles(parts, watch);
+  return { ...evicted, unnamedFiles, isInterrupted: watch.signal.aborted };
+}
+
+/** What goes next, until nothing has to; each batch is gone before the next is asked for. */
+async function* condemnedBatches(parts: StoreParts, order: CollectOrder): AsyncGenerator<readonly BlobRow[]> {
+  const { quota, clock } = parts;
+  const rows = new Rows(parts.db);
+  const hasOwnBound = order.maxBytes !== undefined || order.olderThanMs !== undefined;
+  const maxBytes = order.maxBytes ?? (hasOwnBound ? Number.POSITIVE_INFINITY : quota.maxBytes);
+  const usedBeforeMs = clock() - (order.olderThanMs ?? Number.POSITIVE_INFINITY);
+  for (;;) {
+    await nextTurn();
+    parts.noteUses();
+    const old = rows.unusedSince(usedBeforeMs, BATCH_BLOBS);
+    const batch = old.length > 0 ? old : excess(rows, quota.blobBytes - maxBytes);
+    if (batch.length === 0) return;
+    yield batch;
+  }
+}
+
+/** No more of the least recently used than it takes. */
+function excess(rows: Rows, excessBytes: number): readonly BlobRow[] {
+  if (excessBytes <= 0) return [];
+  let freedBytes = 0;
+  return rows.unusedSince(Number.MAX_SAFE_INTEGER, BATCH_BLOBS).filter(({ bytes }) => {
+    const isNeeded = freedBytes < excessBytes;
+    freedBytes += bytes;
+    return isNeeded;
+  });
+}
+
+/** @returns how many */
+async function removeUnnamedFiles({ blobs, layout, table, isAdopting }: StoreParts, watch: Watch): Promise<number> {
+  let [seen, removed] = [0, 0];
+  // Blobs that an index which was lost knew are still being taken in: they are unnamed, and must not go.
+  if (isAdopting()) return removed;
+  for await (const file of filesOfBlobs(layout)) {
+    if (watch.signal.aborted) break;
+    const digest = digestOfBlobFile(file);
+    const isUnnamed = digest !== undefined && table.get(digest) === undefined;
+    if (isUnnamed && (await blobs.removeIfUnknown(digest))) removed += 1;
+    seen += 1;
+    if (seen % BATCH_FILES === 0) {
+      watch.onProgress({ step: "files", done: seen });
+      await nextTurn();
+    }
+  }
+  return removed;
+}

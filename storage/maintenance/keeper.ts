@@ -1,0 +1,94 @@
+import { LarderError } from "../../core/errors.ts";
+import { transact } from "../database.ts";
+import { collect } from "./collect.ts";
+import { judge } from "./judge.ts";
+import type {
+  Collected,
+  CollectOrder,
+  Judged,
+  JudgeOrder,
+  Pin,
+  PinOrder,
+  PinsChanged,
+  Purged,
+  PurgeOrder,
+  Reconciled,
+  StoreKeeping,
+  Watch,
+} from "./keeping.ts";
+import type { StoreParts } from "./parts.ts";
+import type { PinTable } from "./pins.ts";
+import { purge } from "./purge.ts";
+import { reconcile } from "./reconcile.ts";
+import { Rows } from "./rows.ts";
+import { parseSelection, selectBlobs } from "./selection.ts";
+
+/** Keeps a store, as its one writer. */
+export class StoreKeeper implements StoreKeeping {
+  readonly #parts: StoreParts;
+  readonly #pins: PinTable;
+  readonly #rows: Rows;
+
+  /** Pins that only the ledger or only the index knows are made good in the other. */
+  constructor(parts: StoreParts, pins: PinTable) {
+    this.#parts = parts;
+    this.#pins = pins;
+    this.#rows = new Rows(parts.db);
+    const pinnedMs = parts.clock();
+    pins.add(parts.table.pinnedRows().map((digest) => ({ digest, uri: undefined, pinnedMs })));
+    this.#setPinned(pins.all());
+  }
+
+  collect(order: CollectOrder, watch: Watch): Promise<Collected> {
+    return collect(this.#parts, order, watch);
+  }
+
+  purge(order: PurgeOrder, watch: Watch): Promise<Purged> {
+    return purge(this.#parts, order, watch);
+  }
+
+  async pin({ what }: PinOrder, watch: Watch): Promise<PinsChanged> {
+    const meant = await selectBlobs(this.#rows, parseSelection(what), watch);
+    if (meant.length === 0 && !watch.signal.aborted) throw nothingMeant(what, "stored");
+    if (watch.signal.aborted) return { pins: [], isInterrupted: true };
+    const pinnedMs = this.#parts.clock();
+    const pins = meant.map((blob): Pin => ({ ...blob, pinnedMs }));
+    // The ledger first: what it says is made good in the index at the next start, whatever happens between the two.
+    this.#pins.add(pins);
+    this.#setPinned(pins);
+    return { pins, isInterrupted: false };
+  }
+
+  async unpin({ what }: PinOrder, watch: Watch): Promise<PinsChanged> {
+    const isMeant = parseSelection(what);
+    const meant = new Set((await selectBlobs(this.#rows, isMeant, watch)).map(({ digest }) => digest));
+    if (watch.signal.aborted) return { pins: [], isInterrupted: true };
+    const pins = this.#pins.all().filter((pin) => meant.has(pin.digest) || isMeant(pin));
+    if (pins.length === 0) throw nothingMeant(what, "pinned");
+    this.#pins.remove(pins);
+    for (const blob of this.#parts.unpin(pins.map(({ digest }) => digest))) await this.#parts.blobs.removed(blob);
+    return { pins, isInterrupted: false };
+  }
+
+  judge(order: JudgeOrder, watch: Watch): Promise<Judged> {
+    return judge(this.#parts, order, watch);
+  }
+
+  reconcile(_: Readonly<Record<string, never>>, watch: Watch): Promise<Reconciled> {
+    return reconcile(this.#parts, watch);
+  }
+
+  #setPinned(pins: readonly Pin[]): void {
+    const { db, table } = this.#parts;
+    const digests = pins.map(({ digest }) => digest);
+    transact(db, () => table.setPinned(digests, true));
+  }
+}
+
+function nothingMeant(what: readonly string[], state: "stored" | "pinned"): LarderError {
+  const named = what.map((word) => JSON.stringify(word)).join(", ");
+  return new LarderError(
+    "USAGE",
+    `nothing ${state} is meant by ${named}; name a digest of \`larder store ls\`, or a pattern over whole URIs such as '**/left-pad-*'`,
+  );
+}

@@ -1,0 +1,164 @@
+import type { Digest } from "../../core/digest.ts";
+import type { EntryKey } from "../../core/entry.ts";
+import type { Database } from "../database.ts";
+import { fromRaw, keyHash, toRaw } from "../keys.ts";
+
+/** Rows read at once: a millisecond or two of SQLite, after which others have their turn. */
+const ROWS_AT_ONCE = 500;
+
+/** An entry as far as maintenance looks at it; the texts are as they are in the row, and may be unreadable. */
+export interface EntryRow extends EntryKey {
+  readonly rowId: number;
+  readonly uri: string;
+  readonly digest: Digest;
+  readonly keyHash: Buffer;
+  readonly fields: string;
+  readonly selecting: string;
+}
+
+export interface BlobRow {
+  readonly digest: Digest;
+  readonly bytes: number;
+}
+
+interface RawEntry {
+  readonly rowid: number;
+  readonly key_hash: Buffer;
+  readonly variant: string;
+  readonly realm: string;
+  readonly method: string;
+  readonly uri: string;
+  readonly sha256: Buffer;
+  readonly fields: string;
+  readonly selecting: string;
+}
+
+interface RawBlob {
+  readonly rowid: number;
+  readonly sha256: Buffer;
+  readonly bytes: number;
+}
+
+/** Which blobs are to be evicted: those last used before that moment, and as many more as are above that sum of bytes. */
+export interface Bounds {
+  readonly maxBytes?: number | undefined;
+  readonly usedBeforeMs?: number | undefined;
+}
+
+export interface BlobSum {
+  readonly blobs: number;
+  readonly bytes: number;
+}
+
+/**
+ * Reads whole tables in batches, while others go on writing: no statement is open between two batches, and rows that come
+ * in meanwhile are left out.
+ */
+export class Rows {
+  readonly #statements: ReturnType<typeof prepare>;
+
+  constructor(db: Database) {
+    this.#statements = prepare(db);
+  }
+
+  *entries(): Generator<readonly EntryRow[]> {
+    const last = this.#statements.lastEntry.get()?.last ?? 0;
+    for (let after = 0; ; ) {
+      const batch = this.#statements.entries.all(after, last, ROWS_AT_ONCE);
+      if (batch.length === 0) return;
+      after = batch.at(-1)?.rowid ?? last;
+      yield batch.map(toEntry);
+    }
+  }
+
+  *blobs(): Generator<readonly BlobRow[]> {
+    const last = this.#statements.lastBlob.get()?.last ?? 0;
+    for (let after = 0; ; ) {
+      const batch = this.#statements.blobs.all(after, last, ROWS_AT_ONCE);
+      if (batch.length === 0) return;
+      after = batch.at(-1)?.rowid ?? last;
+      yield batch.map(toBlob);
+    }
+  }
+
+  countBlobs(): number {
+    return this.#statements.total.get()?.blobs ?? 0;
+  }
+
+  hasBlob(digest: Digest): boolean {
+    return this.#statements.hasBlob.get(toRaw(digest)) !== undefined;
+  }
+
+  entry(rowId: number): EntryRow | undefined {
+    return this.#statements.entries.all(rowId - 1, rowId, 1).map(toEntry)[0];
+  }
+
+  /** Blobs that were last used before that moment, least recently used first; never pinned ones. */
+  unusedSince(usedBeforeMs: number, limit: number): readonly BlobRow[] {
+    return this.#statements.unusedSince.all(usedBeforeMs, limit).map(toBlob);
+  }
+
+  /** What eviction to these bounds would take away now: the old first, then whatever is too much, least recently used first. */
+  sumBeyond({ maxBytes = Number.POSITIVE_INFINITY, usedBeforeMs = Number.NEGATIVE_INFINITY }: Bounds): BlobSum {
+    const sum = { blobs: 0, bytes: 0 };
+    const add = (bytes: number) => {
+      sum.blobs += 1;
+      sum.bytes += bytes;
+    };
+    const total = this.#statements.total.get()?.bytes ?? 0;
+    const byUse = this.#statements.byUse.all();
+    for (const { bytes, last_used_ms } of byUse) if (last_used_ms < usedBeforeMs) add(bytes);
+    for (const { bytes, last_used_ms } of byUse) {
+      if (total - sum.bytes <= maxBytes) break;
+      if (last_used_ms >= usedBeforeMs) add(bytes);
+    }
+    return sum;
+  }
+}
+
+/** Why nobody could make an answer of the row; `undefined` when all is well with it. */
+export function whyUnreadable({ key, keyHash: hash, fields, selecting }: EntryRow): string | undefined {
+  if (!keyHash(key).equals(hash)) return "its hash is of another key";
+  const isFields = [fields, selecting].every(isNamesAndValues);
+  return isFields ? undefined : "its fields are no list of names and values";
+}
+
+function isNamesAndValues(text: string): boolean {
+  try {
+    const list: unknown = JSON.parse(text);
+    return Array.isArray(list) && list.length % 2 === 0 && list.every((part) => typeof part === "string");
+  } catch {
+    return false;
+  }
+}
+
+function prepare(db: Database) {
+  return {
+    lastEntry: db.prepare<[], { readonly last: number | null }>("SELECT max(rowid) AS last FROM entry"),
+    entries: db.prepare<[number, number, number], RawEntry>(
+      `SELECT rowid, key_hash, variant, realm, method, uri, sha256, fields, selecting FROM entry
+       WHERE rowid > ? AND rowid <= ? ORDER BY rowid LIMIT ?`,
+    ),
+    lastBlob: db.prepare<[], { readonly last: number | null }>("SELECT max(rowid) AS last FROM blob"),
+    blobs: db.prepare<[number, number, number], RawBlob>(
+      "SELECT rowid, sha256, bytes FROM blob WHERE rowid > ? AND rowid <= ? ORDER BY rowid LIMIT ?",
+    ),
+    unusedSince: db.prepare<[number, number], RawBlob>(
+      `SELECT rowid, sha256, bytes FROM blob WHERE pins = 0 AND last_used_ms < ?
+       ORDER BY keep, last_used_ms LIMIT ?`,
+    ),
+    hasBlob: db.prepare<[Buffer], { readonly 1: number }>("SELECT 1 FROM blob WHERE sha256 = ?"),
+    total: db.prepare<[], BlobSum>("SELECT count(*) AS blobs, coalesce(sum(bytes), 0) AS bytes FROM blob"),
+    byUse: db.prepare<[], { readonly bytes: number; readonly last_used_ms: number }>(
+      "SELECT bytes, last_used_ms FROM blob WHERE pins = 0 ORDER BY keep, last_used_ms",
+    ),
+  };
+}
+
+function toEntry({ rowid, key_hash, sha256, method, uri, ...row }: RawEntry): EntryRow {
+  return { ...row, uri, key: `${method} ${uri}`, rowId: rowid, keyHash: key_hash, digest: fromRaw(sha256) };
+}
+
+function toBlob({ sha256, bytes }: RawBlob): BlobRow {
+  return { digest: fromRaw(sha256), bytes };
+}
