@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
@@ -9,6 +10,7 @@ import { test as base } from "../support/fixtures.ts";
 import {
   createNpmPackage,
   isolatedNpm,
+  type NpmPackage,
   type NpmPublishing,
   publishNpmPackages,
   tarballPath,
@@ -110,6 +112,37 @@ describe("npm", { timeout: 120_000 }, () => {
     expect(bodyBytes(good.takeRequests(), TARBALL)).toBe(packages[0]?.tarball.length);
   });
 });
+
+test("npm ci, which asks for no packument, is held to its lock: nothing else is stored, and another try gets what is right", {
+  timeout: 120_000,
+}, async ({ startRegistry, npm, packages, published, larder, folder }) => {
+  const registry = await startRegistry();
+  const lock = join(folder, "lock");
+  await mkdir(lock);
+  await writeFile(join(lock, "package-lock.json"), JSON.stringify(lockOf(packages, registry)));
+  const path = tarballPath(LEFT, "1.0.0");
+  const tarball = packages[0]?.tarball as Buffer;
+  registry.serve(path, bytesHandler(spoiled(tarball)));
+  expect(await npm("ci", registry, lock)).toMatchObject({ code: 1 });
+  expect(await larder.stored(`${LEFT}-1.0.0.tgz`)).toEqual([]);
+
+  const repaired = await startRegistry();
+  expect(await npm("ci", repaired, lock)).toMatchObject({ code: 0, mains: published });
+});
+
+/** What `npm install` would have written. */
+function lockOf(packages: readonly NpmPackage[], registry: Origin): object {
+  const dependencies = Object.fromEntries(packages.map(({ name, version }) => [name, version]));
+  const locked = packages.map(({ name, version, tarball }) => {
+    const integrity = `sha512-${createHash("sha512").update(tarball).digest("base64")}`;
+    return [
+      `node_modules/${name}`,
+      { version, resolved: registry.url + tarballPath(name, version), integrity },
+    ] as const;
+  });
+  const root = { name: "machine", version: "1.0.0", dependencies };
+  return { ...root, lockfileVersion: 3, packages: { "": root, ...Object.fromEntries(locked) } };
+}
 
 test("a packument is asked for again by its ETag, and does not come again", async ({
   startLarder,
