@@ -36,9 +36,9 @@ async function examineProxy(config: Config, env: Environment): Promise<Finding[]
 }
 
 async function examineContainers({ settings }: Config, { env, flags }: Invocation): Promise<Finding[]> {
-  const { finding, engine } = await checkEngine(env);
+  const { finding, isLocal } = await checkEngine(env);
   const image = typeof flags["image"] === "string" ? flags["image"] : settings.baseImage;
-  const reached = engine === undefined ? [] : [await checkContainer(settings.root, { env, engine, image })];
+  const reached = isLocal ? [await checkContainer(settings.root, { env, image })] : [];
   return [finding, ...reached, await checkLabels(settings.root, env)];
 }
 

@@ -18,37 +18,33 @@ interface PodmanInfo {
   readonly version: { readonly Version?: string };
 }
 
-export interface Engine {
-  readonly isRootless: boolean;
-}
-
-/** Which engine is there, and how its containers reach this machine. */
-export async function checkEngine(
-  env: Environment,
-): Promise<{ readonly finding: Finding; readonly engine: Engine | undefined }> {
+/** Which engine is there; `isLocal` when it starts containers on this machine. */
+export async function checkEngine(env: Environment): Promise<{ readonly finding: Finding; readonly isLocal: boolean }> {
   const said = await askProgram("podman", ["info", "--format", "json"], env);
-  if (said === undefined) return { finding: note("engine", "podman is not installed"), engine: undefined };
+  if (said === undefined) return { finding: note("engine", "podman is not installed"), isLocal: false };
   if (said.code !== 0) {
     const finding = bad(
       "engine",
       `podman info fails: ${lastLine(said.stderr)}`,
       "mend podman; larder needs nothing of it",
     );
-    return { finding, engine: undefined };
+    return { finding, isLocal: false };
   }
   const { host, version } = JSON.parse(said.stdout) as PodmanInfo;
-  const isRootless = host.security?.rootless === true;
-  const kind = isRootless ? "rootless" : "rootful";
+  const kind = host.security?.rootless === true ? "rootless" : "rootful";
   const runtime = host.ociRuntime?.name ?? "an unknown runtime";
   const says = `podman ${version.Version ?? "?"}, ${kind}, ${runtime}, network ${host.networkBackend ?? "unknown"}`;
   if (host.serviceIsRemote === true) {
     const cure = "builds need the engine on this machine: run larder where podman's service is";
-    return { finding: note("engine", `${says}, on another machine`, cure), engine: undefined };
+    return { finding: note("engine", `${says}, on another machine`, cure), isLocal: false };
   }
-  return { finding: good("engine", says), engine: { isRootless } };
+  return { finding: good("engine", says), isLocal: true };
 }
 
-/** Tries what the image has until one of them gets an answer of larder's own page; says which address that was. */
+/**
+ * Tries what the image has until one of them gets an answer of larder's own page: `reached HOST:PORT`. Else `unreached`, with
+ * the address that the engine gives to this machine's name; nothing when there was nothing to try with.
+ */
 const PROBE = `for at in "$@"; do
   for by in 'curl -fsS -H Host:localhost --noproxy "*" "http://$at/healthz"' 'wget -qO- --header Host:localhost --no-proxy "http://$at/healthz"' \\
     'python3 -c "import sys,http.client as h; c=h.HTTPConnection(sys.argv[1],timeout=3); c.request(\\"GET\\",\\"/healthz\\",headers={\\"Host\\":\\"localhost\\"}); print(c.getresponse().read().decode())" "$at"' \\
@@ -59,7 +55,10 @@ const PROBE = `for at in "$@"; do
     fi
   done
 done
-echo "\${tried:+unreached}"
+while read -r ip names; do
+  case " $names " in *" host.containers.internal "*) host=$ip ;; esac
+done </etc/hosts
+echo "\${tried:+unreached} $host"
 `;
 
 /**
@@ -68,7 +67,7 @@ echo "\${tried:+unreached}"
  */
 export async function checkContainer(
   root: string,
-  { env, engine, image }: { readonly env: Environment; readonly engine: Engine; readonly image: string | undefined },
+  { env, image }: { readonly env: Environment; readonly image: string | undefined },
 ): Promise<Finding> {
   const onHost = accessOnHost(readEnvText(readFragments(root)));
   if (onHost === undefined) return note("container", "not tried: nothing runs that it could reach");
@@ -104,7 +103,7 @@ export async function checkContainer(
   return bad(
     "container",
     `a container of ${name} does not reach larder at ${seen}`,
-    await networkCure(engine, env, onHost.proxyUrl),
+    await networkCure(address, env, onHost.proxyUrl),
   );
 }
 
@@ -114,15 +113,18 @@ async function anyImage(env: Environment): Promise<string | undefined> {
 }
 
 /**
- * Rootful containers are behind a bridge, whose address is there only while one of them runs, and arrive from it; rootless
- * ones are let to this machine's loopback.
+ * The name that containers know this machine by leads to a bridge, whose address is there only while one of them runs and
+ * behind which they are a network; or, by slirp4netns, to an address of this machine, from which they then seem to come
+ * (seen with podman 4.3).
+ * @param hostAddress what the container's own hosts file says; `undefined` when it says nothing
  */
-async function networkCure({ isRootless }: Engine, env: Environment, proxyUrl: string): Promise<string> {
-  if (isRootless) return "run it with --network=slirp4netns:allow_host_loopback=true, or with --network=host";
+async function networkCure(hostAddress: string | undefined, env: Environment, proxyUrl: string): Promise<string> {
+  if (hostAddress === undefined || hostAddress === "") return "run it with --network=host, told by --for host";
   const said = await askProgram("podman", ["network", "inspect", "podman"], env);
-  const subnet = /"subnet": "([^"]+)"/.exec(said?.stdout ?? "")?.[1];
-  if (subnet === undefined) return "run it with --network=host";
-  return `larder serve --listen 0.0.0.0:${new URL(proxyUrl).port} --allow ${subnet}`;
+  const { gateway, subnet } =
+    /"subnet": "(?<subnet>[^"]+)",\s*"gateway": "(?<gateway>[^"]+)"/.exec(said?.stdout ?? "")?.groups ?? {};
+  const network = gateway === hostAddress ? subnet : hostAddress;
+  return `larder serve --listen 0.0.0.0:${new URL(proxyUrl).port} --allow ${network}`;
 }
 
 /** Whether containers may read what is mounted, where SELinux decides on that. */
