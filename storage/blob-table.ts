@@ -1,5 +1,5 @@
 import type { Digest } from "../core/digest.ts";
-import { type Entry, PUBLIC_REALM, type ResourceClass } from "../core/entry.ts";
+import type { Entry, ResourceClass } from "../core/entry.ts";
 import type { Database } from "./database.ts";
 import { fromRaw, toRaw } from "./keys.ts";
 
@@ -85,15 +85,6 @@ export class BlobTable {
   /** The next start must not trust its file unseen. */
   markSuspect(digest: Digest): void {
     this.#statements.markSuspect.run(toRaw(digest));
-  }
-
-  /** A blob that was found on disk. @param isPublic whether anybody may have it by its digest. @returns whether it is new */
-  adopt({ digest, bytes }: Pick<BlobFacts, "digest" | "bytes">, isPublic: boolean, nowMs: number): boolean {
-    const raw = toRaw(digest);
-    if (this.#statements.get.get(raw) !== undefined) return false;
-    this.#statements.put.run(raw, bytes, nowMs, 0, this.#pinsOf(digest));
-    if (isPublic) this.#statements.allow.run(raw, PUBLIC_REALM);
-    return true;
   }
 
   /** Writes down whether each of the blobs is pinned. Those that are not there are remembered for when they come. */

@@ -129,21 +129,6 @@ export class Blobs {
   }
 
   /**
-   * Takes in a blob that lies on disk and has no row, as a suspect: it is hashed before its first use.
-   * @param writeRow returns whether the index did not know it. @returns the same
-   */
-  adopt(digest: Digest, bytes: number, writeRow: () => boolean): Promise<boolean> {
-    return this.#turns.take(digest, () => {
-      const isNew = writeRow();
-      if (isNew) {
-        this.#suspects.add(digest);
-        this.#dependencies.quota.addBlobs(1, bytes);
-      }
-      return Promise.resolve(isNew);
-    });
-  }
-
-  /**
    * Hashes a blob that somebody holds to be missing or corrupt. When it is, it goes with its entries, or, if it may not be
    * removed, is a suspect from now on, here and after the next start: it is hashed again before anybody gets it.
    * @throws LarderError `STORE_UNREADABLE` when the system cannot tell

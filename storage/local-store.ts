@@ -219,7 +219,6 @@ export class LocalStore implements Store {
           this.#table.setPinned(digests, false);
           return dropUnnamed(digests);
         }),
-      isAdopting: () => false,
       isStagingOfSomebody: (name) => this.#stagings.mayBeUnderWay(name),
     };
   }

@@ -6,4 +6,4 @@ export type StoreCare = StoreKeeping;
 export type CareVerb = keyof StoreCare;
 
 /** What may be asked over the control socket. */
-export const CARE_VERBS: readonly CareVerb[] = ["collect", "purge", "pin", "unpin", "judge", "reconcile"];
+export const CARE_VERBS: readonly CareVerb[] = ["collect", "purge", "pin", "unpin", "judge"];

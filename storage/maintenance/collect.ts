@@ -52,10 +52,8 @@ function excess(rows: Rows, excessBytes: number): readonly BlobRow[] {
 }
 
 /** @returns how many */
-async function removeUnnamedFiles({ blobs, layout, table, isAdopting }: StoreParts, watch: Watch): Promise<number> {
+async function removeUnnamedFiles({ blobs, layout, table }: StoreParts, watch: Watch): Promise<number> {
   let [seen, removed] = [0, 0];
-  // Blobs that an index which was lost knew are still being taken in: they are unnamed, and must not go.
-  if (isAdopting()) return removed;
   for await (const file of filesOfBlobs(layout)) {
     if (watch.signal.aborted) break;
     const digest = digestOfBlobFile(file);

@@ -42,10 +42,10 @@ async function judgeEntry(parts: StoreParts, rowId: number, repair: boolean): Pr
 
 /** A file that is being published has its row a moment later: both are looked at in turn with that. */
 async function judgeOrphan(parts: StoreParts, file: string, repair: boolean): Promise<Verdict> {
-  const { blobs, layout, isAdopting } = parts;
+  const { blobs, layout } = parts;
   const digest = digestOfBlobFile(file);
   if (digest === undefined) return judgeFile(join(layout.blobsDir, plainPath(file)), repair);
-  if (isAdopting() || (await blobs.isKnown(digest))) return "sound";
+  if (await blobs.isKnown(digest)) return "sound";
   if (!repair) return (await isThere(layout.blobFile(digest))) ? "condemned" : "sound";
   return (await blobs.removeIfUnknown(digest)) ? "repaired" : "sound";
 }

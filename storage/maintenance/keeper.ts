@@ -12,14 +12,12 @@ import type {
   PinsChanged,
   Purged,
   PurgeOrder,
-  Reconciled,
   StoreKeeping,
   Watch,
 } from "./keeping.ts";
 import type { StoreParts } from "./parts.ts";
 import type { PinTable } from "./pins.ts";
 import { purge } from "./purge.ts";
-import { reconcile } from "./reconcile.ts";
 import { Rows } from "./rows.ts";
 import { parseSelection, selectBlobs } from "./selection.ts";
 
@@ -72,10 +70,6 @@ export class StoreKeeper implements StoreKeeping {
 
   judge(order: JudgeOrder, watch: Watch): Promise<Judged> {
     return judge(this.#parts, order, watch);
-  }
-
-  reconcile(_: Readonly<Record<string, never>>, watch: Watch): Promise<Reconciled> {
-    return reconcile(this.#parts, watch);
   }
 
   #setPinned(pins: readonly Pin[]): void {

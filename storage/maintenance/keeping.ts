@@ -96,15 +96,6 @@ export interface Judged {
   readonly verdicts: readonly Verdict[];
 }
 
-/** What a blob that the index did not know, or a row without its file, came to. */
-export interface Reconciled extends Outcome {
-  /** Blobs on disk that the index did not know, and knows again by their digest. */
-  readonly adoptedBlobs: number;
-  readonly adoptedBytes: number;
-  /** Blobs that the index named although their files are gone or cut. */
-  readonly lostBlobs: number;
-}
-
 /**
  * What commands may have done to a store: by the larder that serves it, over its control socket, or by themselves under its
  * lock. Orders and results are plain JSON.
@@ -118,6 +109,4 @@ export interface StoreKeeping {
   /** @returns the pins taken away. @throws LarderError `USAGE` when there is no such pin */
   unpin(order: PinOrder, watch: Watch): Promise<PinsChanged>;
   judge(order: JudgeOrder, watch: Watch): Promise<Judged>;
-  /** Has the index agree with the files: blobs it does not know are taken in, rows without a file go. */
-  reconcile(order: Readonly<Record<string, never>>, watch: Watch): Promise<Reconciled>;
 }

@@ -22,8 +22,6 @@ export interface StoreParts {
   removeRow(row: { readonly rowId: number } & EntryKey): readonly BlobFacts[];
   /** Takes the pin from the blobs, and deletes the rows of those that nothing names. @returns as {@link removeEntries} */
   unpin(digests: readonly BlobFacts["digest"][]): readonly BlobFacts[];
-  /** Whether blobs without rows are still being taken in. */
-  isAdopting(): boolean;
   /** Whether a file of this name in `staging/` is a body under way, or one that may be taken up again. */
   isStagingOfSomebody(name: string): boolean;
 }
