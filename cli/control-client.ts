@@ -10,7 +10,7 @@ import { controlSocketPaths, isPrivateFolder } from "./control-path.ts";
 import type { SessionOpened } from "./control-server.ts";
 import type { Environment } from "./directories.ts";
 import type { Explanation } from "./explain.ts";
-import type { GuestNetwork } from "./sessions.ts";
+import type { SessionOptions } from "./sessions.ts";
 import type { StatusReport } from "./status-report.ts";
 import { remoteCare } from "./store/remote-care.ts";
 import type { StoreCare } from "./store/store-care.ts";
@@ -31,7 +31,7 @@ export interface ControlClient {
   readonly care: StoreCare;
   why(uri: string): Promise<Explanation>;
   /** The session ends with this process at the latest. */
-  openSession(name: string, guests?: GuestNetwork | undefined): Promise<RemoteSession>;
+  openSession(name: string, options?: SessionOptions): Promise<RemoteSession>;
 }
 
 /** Finds the larder that runs on this store. @returns `undefined` when none does. */
@@ -60,13 +60,17 @@ function clientOf(socketPath: string): ControlClient {
     usage: async () => (await get("/store/usage")) as StoreUsage,
     care: remoteCare(socketPath),
     why: async (uri) => (await get(`/why?${new URLSearchParams({ uri })}`)) as Explanation,
-    openSession: (name, guests) => openSession(socketPath, name, guests),
+    openSession: (name, options = {}) => openSession(socketPath, name, options),
   };
 }
 
-async function openSession(socketPath: string, name: string, guests?: GuestNetwork): Promise<RemoteSession> {
+async function openSession(
+  socketPath: string,
+  name: string,
+  { guests, profile = "everything" }: SessionOptions,
+): Promise<RemoteSession> {
   const invited = guests === undefined ? {} : { guestAddress: guests.address, guestNetwork: guests.network };
-  const held = await send(socketPath, "POST", `/sessions?${new URLSearchParams({ name, ...invited })}`);
+  const held = await send(socketPath, "POST", `/sessions?${new URLSearchParams({ name, profile, ...invited })}`);
   if (held.statusCode !== 200) throw await readFailure(held);
   // An answer that is cut later means that larder has gone: `end` will say so.
   held.on("error", () => undefined);

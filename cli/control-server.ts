@@ -51,7 +51,7 @@ interface ControlOptions {
  *
  *     GET /status   GET /store/usage   GET /why?uri=
  *     POST /store/<verb>       has the store cared for: see KeepingDesk
- *     POST /sessions?name=&guestAddress=&guestNetwork=
+ *     POST /sessions?name=&profile=&guestAddress=&guestNetwork=
  *                              one line of JSON (SessionOpened), then silence until the session ends; when the asker
  *                              goes away, the session ends, so that a killed command leaves no listener behind
  *     DELETE /sessions/<id>    ends it; the answer is the Receipt
@@ -129,10 +129,10 @@ async function answer(
 
 function openSession(sessions: Sessions, asked: URLSearchParams): Promise<Session> {
   const [address, network] = [asked.get("guestAddress"), asked.get("guestNetwork")];
-  return sessions.open(
-    asked.get("name") ?? "",
-    address === null || network === null ? undefined : { address, network },
-  );
+  return sessions.open(asked.get("name") ?? "", {
+    guests: address === null || network === null ? undefined : { address, network },
+    profile: asked.get("profile") === "packages" ? "packages" : "everything",
+  });
 }
 
 function holdSession(session: Session, trust: TrustFiles, response: ServerResponse, log: Log): void {

@@ -9,7 +9,7 @@ import { startControlServer } from "./control-server.ts";
 import type { Environment } from "./directories.ts";
 import { createLog } from "./log.ts";
 import { note } from "./output.ts";
-import type { GuestNetwork } from "./sessions.ts";
+import type { SessionOptions } from "./sessions.ts";
 import type { LogLevel } from "./setting-kinds.ts";
 
 /** Two that start or end at the same moment see a locked store and no control socket for an instant. */
@@ -30,9 +30,8 @@ export interface RunSession {
   close(): Promise<void>;
 }
 
-export interface AskedSession {
+export interface AskedSession extends SessionOptions {
   readonly name: string;
-  readonly guests?: GuestNetwork | undefined;
 }
 
 /** Joins the proxy that runs on this store, or starts one in this process. @throws LarderError */
@@ -52,10 +51,10 @@ export async function joinOrStart(config: Config, env: Environment, asked: Asked
 async function join(
   { settings }: Config,
   env: Environment,
-  { name, guests }: AskedSession,
+  { name, ...options }: AskedSession,
 ): Promise<RunSession | undefined> {
   try {
-    const session = await (await findRunning(settings.root, env))?.openSession(name, guests);
+    const session = await (await findRunning(settings.root, env))?.openSession(name, options);
     if (session === undefined) return undefined;
     const { proxyUrl, guestUrl, caFile, bundleFile, end, drop } = session;
     return { proxyUrl, guestUrl, trust: { caFile, bundleFile }, isJoined: true, end, close: async () => drop() };
@@ -66,14 +65,14 @@ async function join(
   }
 }
 
-async function start(config: Config, env: Environment, { name, guests }: AskedSession): Promise<RunSession> {
+async function start(config: Config, env: Environment, { name, ...options }: AskedSession): Promise<RunSession> {
   const { wire } = await import("./wire.ts");
   const log = createLog(quietLevel(config));
   const larder = await wire({ config, env, log, clock: systemClock });
   try {
     // Other commands on this store cannot take its lock meanwhile: they join.
     const control = await startControlServer({ rootDir: config.settings.root, env, service: larder, log });
-    const { proxyUrl, guestUrl, end } = await larder.sessions.open(name, guests);
+    const { proxyUrl, guestUrl, end } = await larder.sessions.open(name, options);
     const close = async () => {
       await end();
       if (larder.sessions.list().length > 0) note("waiting for other commands that use this proxy");

@@ -2,7 +2,7 @@ import { networkInterfaces } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { LarderError } from "../core/errors.ts";
 import { formatAuthority } from "../core/target.ts";
-import type { Listener, Proxy as NetworkSide } from "../proxy/settings.ts";
+import type { Listener, ListenOptions, Proxy as NetworkSide, Profile } from "../proxy/settings.ts";
 import type { Ledger, Receipt } from "../storage/store.ts";
 
 /** How long the end of a session waits for exchanges that outlive the command, such as one cut off by a signal. */
@@ -13,6 +13,14 @@ export interface GuestNetwork {
   readonly address: string;
   /** CIDR; only its addresses may come in there. */
   readonly network: string;
+}
+
+/** What a session is opened for. */
+export interface SessionOptions {
+  /** Containers that get a listener of their own. */
+  readonly guests?: GuestNetwork | undefined;
+  /** What may be reached through it; `everything` unless said. */
+  readonly profile?: Profile | undefined;
 }
 
 /** A named span of the ledger with a listener of its own: whatever comes in there belongs to it. */
@@ -46,10 +54,11 @@ export class Sessions {
   }
 
   /** @throws LarderError `LISTEN_FAILED`, or `NOT_RUNNING` when larder is about to end */
-  async open(name: string, guests?: GuestNetwork): Promise<Session> {
+  async open(name: string, options: SessionOptions = {}): Promise<Session> {
+    const { guests } = options;
     this.#refuseWhenClosed();
     const id = this.#ledger.openSession(name);
-    const listeners = await this.#listen(id, guests);
+    const listeners = await this.#listen(id, options);
     let receipt: Promise<Receipt> | undefined;
     const { promise: ended, resolve: onEnded } = promiseWithResolvers();
     const session: Session = {
@@ -92,15 +101,16 @@ export class Sessions {
   }
 
   /** Loopback only, unless guests are invited: a session is this machine's own. */
-  async #listen(id: string, guests: GuestNetwork | undefined): Promise<SessionListeners> {
+  async #listen(session: string, { guests, profile = "everything" }: SessionOptions): Promise<SessionListeners> {
     try {
-      const own = await this.#proxy.listen({ host: "127.0.0.1", port: 0, session: id });
-      const listeners = { own, guests: guests === undefined ? undefined : await this.#listenForGuests(id, guests) };
+      const own = await this.#proxy.listen({ host: "127.0.0.1", port: 0, session, profile });
+      const invited = guests === undefined ? undefined : await this.#listenForGuests({ session, profile }, guests);
+      const listeners = { own, guests: invited };
       // Whoever asked at the last moment is told so, rather than given a proxy that is about to go.
       this.#refuseWhenClosed();
       return listeners;
     } catch (error) {
-      this.#ledger.closeSession(id);
+      this.#ledger.closeSession(session);
       throw error;
     }
   }
@@ -109,9 +119,12 @@ export class Sessions {
    * An engine brings its bridge up with the first container, and a container may ask at once: where the address is not there
    * yet, every address of this machine is listened on until the session ends. Who may come in is the same.
    */
-  async #listenForGuests(id: string, { address, network }: GuestNetwork): Promise<Listener> {
+  async #listenForGuests(
+    options: Pick<ListenOptions, "session" | "profile">,
+    { address, network }: GuestNetwork,
+  ): Promise<Listener> {
     const isUp = Object.values(networkInterfaces()).some((facts) => facts?.some((fact) => fact.address === address));
-    return this.#proxy.listen({ host: isUp ? address : "0.0.0.0", port: 0, session: id, allowClients: [network] });
+    return this.#proxy.listen({ ...options, host: isUp ? address : "0.0.0.0", port: 0, allowClients: [network] });
   }
 
   #refuseWhenClosed(): void {

@@ -18,6 +18,11 @@ export interface Dialer {
    * @throws LarderError `PORT_NOT_ALLOWED`, `DESTINATION_NOT_ALLOWED`, `TARGET_IS_PROXY`, or an `ORIGIN_…` code.
    */
   dial(to: HostPort, options: DialOptions): Promise<net.Socket>;
+  /**
+   * Whether {@link dial} would find an address that it may connect to; a name that cannot be looked up passes.
+   * @throws LarderError as `dial`, of an access code
+   */
+  check(to: HostPort): Promise<void>;
 }
 
 export interface DialerRules {
@@ -56,7 +61,17 @@ export function createDialer(rules: DialerRules): Dialer {
       });
       return await connected(socket, to, options.timeoutMs);
     },
+    async check(to) {
+      rules.addresses.checkPort(to.port);
+      if (net.isIP(to.host) !== 0) return check(to.host, to);
+      const found = await dns.promises.lookup(to.host, { all: true }).catch(() => []);
+      if (found.length > 0) resolveAllowed(found, (address) => check(address, to), throwIfAny);
+    },
   };
+}
+
+function throwIfAny(error: Error | null): void {
+  if (error !== null) throw error;
 }
 
 function resolveAllowed(found: dns.LookupAddress[], check: (address: string) => void, done: LookupCallback): void {

@@ -44,6 +44,8 @@ export interface ExchangeDependencies {
   readonly upgrader: Upgrader;
   readonly local: LocalSite;
   readonly addresses: AddressRules;
+  /** Refuses what nothing may be served of, not from the store either. */
+  readonly guard?: ((target: TargetUri) => Promise<void>) | undefined;
   readonly gate: Gate;
   readonly clock: Clock;
   readonly records: RecordDependencies;
@@ -119,11 +121,12 @@ export class Exchanges {
   }
 
   async #route(reply: Reply, target: TargetUri | "local"): Promise<void> {
-    const { local, addresses, forwarder, generations, settings } = this.#deps;
+    const { local, addresses, guard, forwarder, generations, settings } = this.#deps;
     const { request, record } = reply;
     if (target === "local") return local.answer(reply);
     record.target = target;
     addresses.checkPort(target.port);
+    if (guard !== undefined) await guard(target);
     const classification = classify(target, request.headers);
     record.classification = classification;
     const { headers } = request;

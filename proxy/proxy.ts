@@ -20,42 +20,26 @@ import { connectToOrigins, connectToParents, createTlsClient } from "./origin-co
 import { createForwarder } from "./origin-forward.ts";
 import { ParentTable, tunnelThrough } from "./origin-parents.ts";
 import { createUpgrader } from "./origin-upgrade.ts";
+import { createTargetGuard, packagesOnly } from "./packages-only.ts";
 import type { Totals } from "./record.ts";
 import { RootFallbacks } from "./root-fallbacks.ts";
-import type { ListenOptions, Proxy, ProxyDependencies, ProxySettings } from "./settings.ts";
+import type { ListenOptions, Profile, Proxy, ProxyDependencies, ProxySettings } from "./settings.ts";
 import { SignedRoots } from "./signed-roots.ts";
 
 /** Builds the proxy; nothing listens until {@link Proxy.listen}. @throws LarderError `CONFIG_BAD_VALUE` for a setting that cannot be read. */
 export function createProxy(dependencies: ProxyDependencies, settings: ProxySettings): Proxy {
-  const { store, ledger, contexts, log, clock, pages } = dependencies;
+  const { log, clock } = dependencies;
   const listeners = new Set<BoundListener>();
-  const addresses = new AddressRules({ ...settings, ownAddresses: ownAddresses() });
-  const isOwnListener = ownListenerCheck(listeners);
-  const gate = new Gate(dependencies.accounts, settings);
-  const dialer = createDialer({ addresses, isOwnListener });
-  const routes = createRoutes(dialer, isOwnListener, settings);
-
-  const origin = createOrigin(routes, settings);
-  const fills = new Fills({ store, origin, clock, log }, settings.fillsPerOrigin);
-  const invalidate = (key: string): void => {
-    fills.disown(key);
-    store.invalidate(key);
-  };
-  const forwarder = createForwarder({ ...routes, invalidate }, settings);
-  const upgrader = createUpgrader(routes, settings);
   const totals: Totals = { exchanges: 0, hits: 0, originBytes: 0, clientBytes: 0, mismatches: 0 };
-  const records = { log, ledger, clock, totals, pseudonym: settings.pseudonym };
-  const local = createLocalSite(pages, settings);
-  const sources = createSources(dependencies, settings, { origin, fills, totals });
-  const answering = { ...sources, fills, forwarder, upgrader, local };
-  const exchanges = new Exchanges({ ...answering, addresses, gate, clock, records, settings });
-  const { openTunnel } = routes;
-  const tunnels = new Tunnels({ contexts, addresses, gate, log, clock, settings, isOwnListener, openTunnel });
+  const gate = new Gate(dependencies.accounts, settings);
+  const common = { dependencies, settings, gate, totals, isOwnListener: ownListenerCheck(listeners) };
+  const sides = { everything: createSide("everything", common), packages: createSide("packages", common) };
+  const both = [sides.everything, sides.packages];
   const startedMs = clock();
 
   return {
-    async listen(options: ListenOptions) {
-      const listener = await BoundListener.bind(options, { addresses, gate, exchanges, tunnels, log });
+    async listen({ profile = "everything", ...options }: ListenOptions) {
+      const listener = await BoundListener.bind(options, { ...sides[profile], gate, log });
       listeners.add(listener);
       const close = async (): Promise<void> => {
         await listener.close();
@@ -65,22 +49,69 @@ export function createProxy(dependencies: ProxyDependencies, settings: ProxySett
     },
     counters: () => ({
       ...totals,
-      fills: fills.started,
-      fillsUnderWay: fills.underWay,
+      fills: both.reduce((sum, { fills }) => sum + fills.started, 0),
+      fillsUnderWay: both.reduce((sum, { fills }) => sum + fills.underWay, 0),
       openConnections: [...listeners].reduce((sum, listener) => sum + listener.openConnections, 0),
       startedMs,
     }),
     async close({ drainMs }) {
-      const drained = Promise.all([...[...listeners].map((listener) => listener.close()), fills.idle()]);
+      const idle = both.map(({ fills }) => fills.idle());
+      const drained = Promise.all([...[...listeners].map((listener) => listener.close()), ...idle]);
       await Promise.race([drained, sleep(drainMs)]);
       for (const listener of listeners) listener.cutAll();
-      fills.cancelAll();
+      for (const { fills } of both) fills.cancelAll();
       await drained;
-      forwarder.close();
-      upgrader.close();
-      await origin.close();
+      await Promise.all(both.map((side) => side.close()));
     },
   };
+}
+
+interface Common {
+  readonly dependencies: ProxyDependencies;
+  readonly settings: ProxySettings;
+  readonly gate: Gate;
+  readonly totals: Totals;
+  readonly isOwnListener: (host: string, port: number) => boolean;
+}
+
+/**
+ * What the listeners of one profile lead to. The profiles share the store and nothing else: what one may connect to must not come by
+ * a connection, or a fill under way, of the other.
+ */
+function createSide(profile: Profile, { dependencies, settings, gate, totals, isOwnListener }: Common) {
+  const { store, ledger, contexts, log, clock, pages } = dependencies;
+  const isForPackages = profile === "packages";
+  const isLoopbackOnly = settings.isLoopbackOnly && !isForPackages;
+  const addresses = new AddressRules({ ...settings, isLoopbackOnly, ownAddresses: ownAddresses() });
+  const dialer = createDialer({ addresses, isOwnListener });
+  const routes = createRoutes(dialer, isOwnListener, settings);
+  const origin = createOrigin(routes, settings);
+  const fills = new Fills({ store, origin, clock, log }, settings.fillsPerOrigin);
+  const invalidate = (key: string): void => {
+    fills.disown(key);
+    store.invalidate(key);
+  };
+  const ways = isForPackages
+    ? packagesOnly
+    : {
+        forwarder: createForwarder({ ...routes, invalidate }, settings),
+        upgrader: createUpgrader(routes, settings),
+        openTunnel: routes.openTunnel,
+      };
+  const { forwarder, upgrader, openTunnel } = ways;
+  const records = { log, ledger, clock, totals, pseudonym: settings.pseudonym };
+  const local = createLocalSite(pages, settings);
+  const sources = createSources(dependencies, settings, { origin, fills, totals });
+  const guard = isForPackages ? createTargetGuard(dialer) : undefined;
+  const answering = { ...sources, fills, forwarder, upgrader, local, guard };
+  const exchanges = new Exchanges({ ...answering, addresses, gate, clock, records, settings });
+  const tunnels = new Tunnels({ contexts, addresses, gate, log, clock, settings, isOwnListener, openTunnel });
+  const close = async (): Promise<void> => {
+    forwarder.close();
+    upgrader.close();
+    await origin.close();
+  };
+  return { addresses, exchanges, tunnels, fills, close };
 }
 
 interface WayIn {

@@ -111,7 +111,12 @@ export interface ListenOptions {
   readonly session?: string;
   /** Networks (CIDR) whose clients may come in here, beside those that may everywhere. */
   readonly allowClients?: readonly string[];
+  /** What may be reached from here; `everything` unless said. */
+  readonly profile?: Profile;
 }
+
+/** `packages` is for guests that are to reach packages and nothing else: GET and HEAD, no blind tunnels, no private addresses. */
+export type Profile = "everything" | "packages";
 
 export interface Listener {
   /** The address that was bound, with the port the system chose. */
