@@ -1,9 +1,11 @@
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
+import { startLarderProcess } from "../cli/process.ts";
 import { test as base } from "../support/fixtures.ts";
 import { type Larder, runLarder } from "../support/larder.ts";
 import { mustRun } from "../support/programs.ts";
+import { BUILD, test as withImages } from "./container-workshop.ts";
 
 /** A larder that serves, and an empty context beside it. */
 const test = base.extend("serving", ({ startLarder, folder }) => startLarder({ folder }));
@@ -106,5 +108,28 @@ describe("larder image lint", { timeout: 60_000 }, () => {
   test("says which image it cannot read", async ({ larder }) => {
     const { code, stderr } = await larder.command("image", "lint", "oci:nowhere");
     expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining("IMAGE_UNREADABLE") });
+  });
+});
+
+describe("a build", { timeout: 600_000 }, () => {
+  withImages(
+    "by larder run is the same, and leaves no folder behind when it is interrupted",
+    async ({ workshop, folder }) => {
+      const context = await workshop.context("interrupted", { containerfile: "RUN echo RUNS; sleep 30\n" });
+      const command = ["podman", ...workshop.storage, "build", ...BUILD, context];
+      const { child, said, ended } = startLarderProcess(["run", "--", ...command], { folder });
+      await said(/^RUNS$/m);
+      const builds = join(folder, "cache/larder/builds");
+      expect(await readdir(builds)).toHaveLength(1);
+      child.kill("SIGTERM");
+      // podman 4.3 ends with 0 then.
+      await ended;
+      expect(await readdir(builds)).toEqual([]);
+    },
+  );
+
+  withImages("gives back the engine's exit code", async ({ workshop }) => {
+    const { outcome } = await workshop.build("fails", { containerfile: "RUN exit 9\n" });
+    expect(outcome.code).toBe(9);
   });
 });

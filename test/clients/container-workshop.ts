@@ -11,7 +11,7 @@ import { mustRun, type Outcome } from "../support/programs.ts";
  * What works on any machine that the tests run on: containers share the host's network, where the origins are, and runc
  * needs no unified cgroups. Everything is built anew, and what depends on the time is left out.
  */
-const BUILD = ["--network=host", "--runtime=runc", "--no-cache", "--timestamp=0"];
+export const BUILD = ["--network=host", "--runtime=runc", "--no-cache", "--timestamp=0"];
 
 /** One Containerfile and what it copies. */
 export interface Workpiece {
