@@ -23,6 +23,8 @@ export interface ListenerDependencies {
   readonly exchanges: Exchanges;
   readonly gate: Gate;
   readonly tunnels: Tunnels;
+  /** Whoever comes beyond so many is turned away. */
+  readonly maxConnections: number;
 }
 
 /** Head of a request, line and fields together. */
@@ -42,6 +44,7 @@ export class BoundListener {
   readonly #guests: BlockList;
   readonly host: string;
   #port = 0;
+  #isFull = false;
 
   private constructor({ host, session, allowClients = [] }: ListenOptions, dependencies: ListenerDependencies) {
     this.host = host;
@@ -62,6 +65,7 @@ export class BoundListener {
     });
     // node:http would leave out the fields beyond 2000, among them the one that says how long the request is.
     this.#server.maxHeadersCount = 0;
+    this.#server.maxConnections = dependencies.maxConnections;
     this.#attach();
   }
 
@@ -120,6 +124,7 @@ export class BoundListener {
       void opened.finally(() => this.#connections.end(connection, socket));
     });
     this.#server.on("clientError", (error, socket) => this.#refuse(error, socket as net.Socket));
+    this.#server.on("drop", () => this.#noteDrop());
     // A connection that could not be accepted, for want of file descriptors mostly: the others go on.
     this.#server.on("error", (error) => {
       if (this.#port !== 0) log.error({ reason: error.message }, "cannot accept connections");
@@ -141,6 +146,17 @@ export class BoundListener {
     }
   }
 
+  /** Once, until half of the clients have gone again. */
+  #noteDrop(): void {
+    const { log, maxConnections } = this.#dependencies;
+    if (!this.#isFull)
+      log.error(
+        { maxConnections },
+        "clients are turned away: file descriptors would run out; raise the limit: ulimit -n",
+      );
+    this.#isFull = true;
+  }
+
   /** Every connection passes here first, before the parser sees it; what comes back out of a tunnel has its way already. */
   #admit(socket: net.Socket): void {
     if (hasWay(socket)) return;
@@ -153,6 +169,7 @@ export class BoundListener {
       refusal: this.#refusalFor(clientAddress),
     });
     this.#connections.add(socket);
+    if (this.openConnections < this.#dependencies.maxConnections / 2) this.#isFull = false;
   }
 
   #refusalFor(clientAddress: string): LarderError | undefined {

@@ -4,6 +4,7 @@ import type { HostPort } from "../core/target.ts";
 import { readNixKeys } from "../ecosystems/nix-signature.ts";
 import { AddressRules } from "../policy/access.ts";
 import { Tunnels } from "./connect.ts";
+import { connectionLimit } from "./connection-limit.ts";
 import { DeclaredFiles } from "./declared.ts";
 import { DeclaredFills } from "./declared-fills.ts";
 import { createDialer, type Dialer } from "./dial.ts";
@@ -35,11 +36,12 @@ export function createProxy(dependencies: ProxyDependencies, settings: ProxySett
   const common = { dependencies, settings, gate, totals, isOwnListener: ownListenerCheck(listeners) };
   const sides = { everything: createSide("everything", common), packages: createSide("packages", common) };
   const both = [sides.everything, sides.packages];
+  const maxConnections = connectionLimit();
   const startedMs = clock();
 
   return {
     async listen({ profile = "everything", ...options }: ListenOptions) {
-      const listener = await BoundListener.bind(options, { ...sides[profile], gate, log });
+      const listener = await BoundListener.bind(options, { ...sides[profile], gate, log, maxConnections });
       listeners.add(listener);
       const close = async (): Promise<void> => {
         await listener.close();

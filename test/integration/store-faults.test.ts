@@ -1,10 +1,17 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { rm, stat } from "node:fs/promises";
+import { connect, type Socket } from "node:net";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { expect, vi } from "vitest";
 import { digestOf } from "../../core/digest.ts";
 import { get } from "../support/client.ts";
+import { bytesHandler } from "../support/files.ts";
 import { test } from "../support/fixtures.ts";
+import { larderEnvironment, PROGRAM, runLarder } from "../support/larder.ts";
 import { noise } from "../support/noise.ts";
+import { cleanEnvironment } from "../support/programs.ts";
 
 const SOON = { timeout: 20_000 };
 
@@ -33,4 +40,45 @@ test("staging that somebody deletes in mid-fill costs the client nothing, and th
   expect((await get(larder, `${origin.url}/body`)).body.equals(body)).toBe(true);
   await vi.waitFor(async () => expect(await larder.stored("/body")).toMatchObject([{ digest: digestOf(body) }]), SOON);
   expect((await stat(staging)).isDirectory()).toBe(true);
+});
+
+test("without a descriptor left larder lives, says so, and serves again when there are some", async ({
+  folder,
+  origin,
+}) => {
+  origin.serve("/small", bytesHandler(Buffer.from("small")));
+  await runLarder(["config"], { folder });
+  const script = 'ulimit -n 128; exec "$0" "$@"';
+  const flags = ["--listen", "127.0.0.1:0", "--allow-destination", "127.0.0.0/8"];
+  const child = spawn("bash", ["-c", script, process.execPath, PROGRAM, "serve", ...flags], {
+    cwd: folder,
+    env: cleanEnvironment(folder, larderEnvironment(folder)),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let said = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    said += chunk;
+  });
+  const idle: Socket[] = [];
+  try {
+    const [line] = (await once(createInterface(child.stdout), "line")) as [string];
+    const port = Number(new URL(line.replace(/^.* /, "")).port);
+    for (let n = 0; n < 160; n++) {
+      const socket = connect(port, "127.0.0.1").on("error", () => undefined);
+      idle.push(socket);
+      await once(socket, "connect").catch(() => undefined);
+    }
+    await get({ port }, `${origin.url}/small`).catch(() => undefined);
+    await vi.waitFor(() => expect(said).toMatch(/descriptors would run out/), SOON);
+    for (const socket of idle.splice(0)) socket.destroy();
+    await vi.waitFor(async () => {
+      const { status, body } = await get({ port }, `${origin.url}/small`);
+      expect([status, body.toString()]).toEqual([200, "small"]);
+    }, SOON);
+    expect(child.exitCode).toBe(null);
+  } finally {
+    for (const socket of idle) socket.destroy();
+    child.kill("SIGTERM");
+    expect((await once(child, "exit"))[0]).toBe(0);
+  }
 });
