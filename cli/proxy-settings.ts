@@ -30,6 +30,7 @@ export function proxySettings(settings: Settings, env: Environment, instance: In
     minReleaseAgeMs: settings.minReleaseAge,
     minReleaseAgeAllow: settings.minReleaseAgeAllow,
     nixPublicKeys: settings.nixPublicKeys,
+    nixUpstreams: settings.nixUpstream,
     fillsPerOrigin: settings.fillsPerOrigin,
     verifyRanges: settings.verifyRanges,
     rangeWaitBytes: settings.rangeWait,

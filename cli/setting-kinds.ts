@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import * as v from "valibot";
-import { type HostPort, parseHostPort } from "../core/target.ts";
+import { type HostPort, parseHostPort, parseTarget } from "../core/target.ts";
 import { readNixKey } from "../ecosystems/nix-signature.ts";
 import { type Directories, resolvePath } from "./directories.ts";
 import type { Kind } from "./settings.ts";
@@ -29,6 +29,7 @@ export interface KindTypes {
   readonly count: number;
   readonly demand: (typeof DEMANDS)[number];
   readonly nixKey: string;
+  readonly url: string;
   readonly age: number;
   readonly packageName: string;
   readonly image: string;
@@ -115,6 +116,7 @@ export const KINDS: { readonly [K in Kind]: KindReader<KindTypes[K]> } = {
     allowed:
       "a name and an Ed25519 key in base64, such as cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=",
   },
+  url: { schema: () => readBy(readUrl), allowed: "an http or https URL without credentials or query" },
   demand: { schema: () => v.picklist(DEMANDS), allowed: DEMANDS.join(", ") },
   image: {
     schema: () => v.pipe(text, v.regex(/^[^\s\p{Cc}]+$/u)),
@@ -127,6 +129,15 @@ export const KINDS: { readonly [K in Kind]: KindReader<KindTypes[K]> } = {
   rangePolicy: { schema: () => v.picklist(RANGE_POLICIES), allowed: RANGE_POLICIES.join(", ") },
   logLevel: { schema: () => v.picklist(LOG_LEVELS), allowed: LOG_LEVELS.join(", ") },
 };
+
+function readUrl(written: string): string | undefined {
+  if (!/^https?:\/\/[^\s?#@]+$/i.test(written)) return undefined;
+  try {
+    return parseTarget(written).uri;
+  } catch {
+    return undefined;
+  }
+}
 
 /** An address to listen on; port 0 picks a free one. @returns `undefined` when it is none. */
 export function readListen(written: string): HostPort | undefined {

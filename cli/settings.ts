@@ -12,6 +12,7 @@ export type Kind =
   | "count"
   | "demand"
   | "nixKey"
+  | "url"
   | "age"
   | "packageName"
   | "image"
@@ -33,6 +34,7 @@ export const PLACEHOLDERS: Readonly<Record<Kind, string>> = {
   count: "count",
   demand: "demand",
   nixKey: "key",
+  url: "url",
   age: "age",
   packageName: "name",
   image: "image",
@@ -180,6 +182,13 @@ export const SETTINGS = {
     fallback: [],
     help: "key (name:base64, as in Nix's trusted-public-keys) that may sign narinfos; with any, a narinfo that none of them signed is refused",
     reason: "Nix checks signatures itself; a key here keeps what it would refuse out of the store",
+  },
+  nixUpstream: {
+    kind: "url",
+    isList: true,
+    fallback: ["https://cache.nixos.org/"],
+    help: "binary cache of Nix that http://HOST:3142/nix/ stands for; the first given is asked first",
+    reason: "the public cache; what it has is signed, so that its clients need no word of larder's",
   },
   caCert: {
     kind: "path",

@@ -18,7 +18,7 @@ import type { Fills } from "./fills.ts";
 import type { Gate } from "./gate.ts";
 import { type Generations, uriOf } from "./generations.ts";
 import type { LocalSite } from "./local.ts";
-import { openMirror } from "./mirror.ts";
+import { type Mirror, openMirror } from "./mirror.ts";
 import type { Forwarder } from "./origin-forward.ts";
 import type { Upgrader } from "./origin-upgrade.ts";
 import { askingForTimes } from "./questions.ts";
@@ -29,6 +29,7 @@ import { serveEntry } from "./respond.ts";
 import type { RootFallbacks } from "./root-fallbacks.ts";
 import type { ProxySettings } from "./settings.ts";
 import type { SignedRoots } from "./signed-roots.ts";
+import { askInOrder, type Substituter, type Substitution } from "./substituter.ts";
 import { answerOn } from "./upgrade.ts";
 import { wayOf } from "./way.ts";
 
@@ -43,6 +44,7 @@ export interface ExchangeDependencies {
   readonly forwarder: Forwarder;
   readonly upgrader: Upgrader;
   readonly local: LocalSite;
+  readonly substituter: Substituter;
   readonly addresses: AddressRules;
   /** Refuses what nothing may be served of, not from the store either. */
   readonly guard?: ((target: TargetUri) => Promise<void>) | undefined;
@@ -76,7 +78,8 @@ export class Exchanges {
       // Without a pause before: when this refuses, nothing that was sent behind it may have begun.
       const target = this.#aim(reply);
       record.way = await gate.admit(request, way);
-      await this.#route(reply, target);
+      if (isSubstitution(target)) await this.#substitute(reply, target);
+      else await this.#route(reply, target);
     } catch (error) {
       sendError(reply, toLarderError(error));
     }
@@ -108,16 +111,34 @@ export class Exchanges {
     record.finish(isSwitched ? 101 : response.headersSent ? response.statusCode : undefined, true);
   }
 
-  #aim(reply: Reply): TargetUri | "local" {
+  #aim(reply: Reply): TargetUri | "local" | Substitution {
     const { request, record, pseudonym } = reply;
     const { refusal } = record.way;
     if (refusal !== undefined && refusal.status !== 407) throw refusal;
     const target = readTarget(request, record.way, pseudonym);
     if (target !== "local") return target;
-    const mirror = openMirror(request, this.#deps.settings.serverNames);
+    const { substituter, settings } = this.#deps;
+    const substitution = substituter.open(request, settings.serverNames);
+    if (substitution !== undefined) return substitution;
+    const mirror = openMirror(request, settings.serverNames);
     if (mirror === undefined) return "local";
     reply.mirror = mirror;
     return mirror.target;
+  }
+
+  async #substitute(reply: Reply, substitution: Substitution): Promise<void> {
+    const { response } = reply;
+    const ask = (mirror: Mirror): Promise<void> => {
+      reply.mirror = mirror;
+      return this.#route(reply, mirror.target);
+    };
+    try {
+      await askInOrder(substitution, () => reply.isOpen() && !response.headersSent, ask);
+    } catch (error) {
+      // What larder says itself is not the answer of any of them.
+      if (!response.headersSent) delete reply.mirror;
+      throw error;
+    }
   }
 
   async #route(reply: Reply, target: TargetUri | "local"): Promise<void> {
@@ -233,6 +254,10 @@ export class Exchanges {
     }
     await serveEntry(errand.reply, entry, this.#deps);
   }
+}
+
+function isSubstitution(target: TargetUri | "local" | Substitution): target is Substitution {
+  return Array.isArray(target);
 }
 
 function viewOf(request: IncomingMessage, target: TargetUri, { originAccess }: ProxySettings): RequestView {

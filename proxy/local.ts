@@ -2,6 +2,7 @@ import { LarderError } from "../core/errors.ts";
 import { checkOriginForm } from "../policy/access.ts";
 import { type Reply, sendText } from "./reply.ts";
 import type { LocalPages, ProxySettings } from "./settings.ts";
+import type { Substituter } from "./substituter.ts";
 
 /** What larder answers itself, on its own port: origin-form requests outside a tunnel. */
 export interface LocalSite {
@@ -20,6 +21,7 @@ const TEXT = [
   "X-Content-Type-Options",
   "nosniff",
 ];
+const CACHE_INFO = [...SERVER, "Content-Type", "text/x-nix-cache-info", "X-Content-Type-Options", "nosniff"];
 const PEM = [
   ...SERVER,
   "Content-Type",
@@ -30,7 +32,11 @@ const PEM = [
   "nosniff",
 ];
 
-export function createLocalSite(pages: LocalPages, { serverNames }: ProxySettings): LocalSite {
+export function createLocalSite(
+  pages: LocalPages,
+  { serverNames }: ProxySettings,
+  substituter: Pick<Substituter, "cacheInfo">,
+): LocalSite {
   return {
     answer(reply) {
       const { request } = reply;
@@ -41,6 +47,8 @@ export function createLocalSite(pages: LocalPages, { serverNames }: ProxySetting
         throw new LarderError("METHOD_NOT_ALLOWED", "larder's own pages take GET and HEAD only");
       }
       const path = (request.url ?? "/").split("?")[0];
+      const cacheInfo = substituter.cacheInfo(path ?? "");
+      if (cacheInfo !== undefined) return sendText(reply, 200, CACHE_INFO, cacheInfo);
       switch (path) {
         case "/":
           return sendText(reply, 200, TEXT, pages.status());
@@ -58,7 +66,7 @@ export function createLocalSite(pages: LocalPages, { serverNames }: ProxySetting
         default:
           throw new LarderError(
             "NOT_FOUND",
-            "larder has no such page; it answers /, /healthz, /ca.pem, /env, and mirrors /https/HOST/… and /http/HOST/…",
+            "larder has no such page; it answers /, /healthz, /ca.pem, /env, /nix/, and mirrors /https/HOST/… and /http/HOST/…",
           );
       }
     },

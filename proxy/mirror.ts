@@ -13,6 +13,8 @@ const MIRROR_PATH = /^\/(https?)\/([^/?]+)([/?].*)?$/;
 
 /** Meant for other pages of this host and of no concern to the origin; browsers send cookies to every port of a host. */
 const KEPT_HERE: ReadonlySet<string> = new Set(["cookie", "origin", "referer"]);
+/** Meant for one of several, and nobody says which. */
+const CREDENTIALS: ReadonlySet<string> = new Set(["authorization"]);
 /** A rewritten page is another representation, with validators of its own: conditions on it are answered here, and it has no parts. */
 const OF_THE_PAGE: ReadonlySet<string> = new Set([
   "accept-encoding",
@@ -49,21 +51,38 @@ export interface DerivedPage {
   readonly body: Buffer;
 }
 
+/** How a mirror stands among others that may answer the same request. */
+export interface MirrorOptions {
+  /** Another may have what this one does not: such an answer is an error here, and nothing of it goes out. */
+  readonly isOneOfSeveral?: boolean;
+  /** Put before relative references: where this mirror alone is found. */
+  readonly folder?: string;
+}
+
 /** One request by a mirror URL: where it leads, and how its answer is made fit for being read under larder's own name. */
 export class Mirror {
   readonly target: TargetUri;
+  readonly isOneOfSeveral: boolean;
+  readonly #folder: string;
   readonly #base: string;
   readonly #rewriter: PageRewriter | undefined;
   readonly #ifNoneMatch: string | undefined;
 
-  constructor(request: IncomingMessage, target: TargetUri) {
+  constructor(
+    request: IncomingMessage,
+    target: TargetUri,
+    { isOneOfSeveral = false, folder = "" }: MirrorOptions = {},
+  ) {
     const { headers, socket } = request;
     this.target = target;
+    this.isOneOfSeveral = isOneOfSeveral;
+    this.#folder = folder;
     const own = formatAuthority({ host: socket.localAddress ?? "localhost", port: socket.localPort ?? 80 });
     this.#base = `http://${headers.host ?? own}`;
     this.#rewriter = pageRewriterOf(classify(target, headers), headers.accept);
     this.#ifNoneMatch = headers["if-none-match"];
     takeFields(request, KEPT_HERE);
+    if (isOneOfSeveral) takeFields(request, CREDENTIALS);
     if (this.#rewriter !== undefined) takeFields(request, OF_THE_PAGE);
   }
 
@@ -99,7 +118,7 @@ export class Mirror {
     const absolute = /^(https?):\/\/([^/?#@]+(?:[/?#].*)?)$/i.exec(reference);
     if (absolute !== null) return `${this.#base}/${(absolute[1] as string).toLowerCase()}/${absolute[2]}`;
     if (reference.startsWith("//")) return `${this.#base}/${scheme}/${reference.slice(2)}`;
-    return reference.startsWith("/") ? `${this.#base}/${scheme}/${authority}${reference}` : reference;
+    return reference.startsWith("/") ? `${this.#base}/${scheme}/${authority}${reference}` : this.#folder + reference;
   };
 }
 
@@ -111,13 +130,18 @@ export class Mirror {
 export function openMirror(request: IncomingMessage, serverNames: readonly string[]): Mirror | undefined {
   const match = MIRROR_PATH.exec(request.url ?? "");
   if (match === null) return undefined;
-  const { host, "sec-fetch-site": site } = request.headers;
-  checkOriginForm({ host, secFetchSite: typeof site === "string" ? site : undefined, serverNames });
-  if (request.method !== "GET" && request.method !== "HEAD")
-    throw new LarderError("METHOD_NOT_ALLOWED", "mirror URLs are for reading: use larder as a proxy for other methods");
+  checkReading(request, serverNames);
   const [, scheme, authority, path = "/"] = match;
   const { scheme: known, host: name, port } = parseTarget(`${scheme}://${unescaped(authority as string)}`);
   return new Mirror(request, makeTarget(known, { host: name, port }, path));
+}
+
+/** Who reads under larder's own name must mean it. @throws LarderError `HOST_NOT_SERVED`, `CROSS_SITE`, `METHOD_NOT_ALLOWED` */
+export function checkReading({ headers, method }: IncomingMessage, serverNames: readonly string[]): void {
+  const { host, "sec-fetch-site": site } = headers;
+  checkOriginForm({ host, secFetchSite: typeof site === "string" ? site : undefined, serverNames });
+  if (method !== "GET" && method !== "HEAD")
+    throw new LarderError("METHOD_NOT_ALLOWED", "mirror URLs are for reading: use larder as a proxy for other methods");
 }
 
 /** pip writes `localhost%3A8080`; in an authority these characters mean the same either way. */

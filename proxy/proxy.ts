@@ -26,6 +26,7 @@ import type { Totals } from "./record.ts";
 import { RootFallbacks } from "./root-fallbacks.ts";
 import type { ListenOptions, Profile, Proxy, ProxyDependencies, ProxySettings } from "./settings.ts";
 import { SignedRoots } from "./signed-roots.ts";
+import { Substituter } from "./substituter.ts";
 
 /** Builds the proxy; nothing listens until {@link Proxy.listen}. @throws LarderError `CONFIG_BAD_VALUE` for a setting that cannot be read. */
 export function createProxy(dependencies: ProxyDependencies, settings: ProxySettings): Proxy {
@@ -102,10 +103,11 @@ function createSide(profile: Profile, { dependencies, settings, gate, totals, is
       };
   const { forwarder, upgrader, openTunnel } = ways;
   const records = { log, ledger, clock, totals, pseudonym: settings.pseudonym };
-  const local = createLocalSite(pages, settings);
+  const substituter = new Substituter(settings.nixUpstreams);
+  const local = createLocalSite(pages, settings, substituter);
   const sources = createSources(dependencies, settings, { origin, fills, totals });
   const guard = isForPackages ? createTargetGuard(dialer) : undefined;
-  const answering = { ...sources, fills, forwarder, upgrader, local, guard };
+  const answering = { ...sources, fills, forwarder, upgrader, local, substituter, guard };
   const exchanges = new Exchanges({ ...answering, addresses, gate, clock, records, settings });
   const tunnels = new Tunnels({ contexts, addresses, gate, log, clock, settings, isOwnListener, openTunnel });
   const close = async (): Promise<void> => {

@@ -9,6 +9,7 @@ import type { Mirror } from "./mirror.ts";
 import { pipelineOf } from "./pipeline.ts";
 import { readAtMost } from "./read-at-most.ts";
 import type { ExchangeRecord } from "./record.ts";
+import { faultOfUpstream } from "./substituter.ts";
 
 /** A page of this length, unpacked, is a mistake or an attack. */
 const MAX_PAGE_BYTES = 128 * 1024 * 1024;
@@ -29,13 +30,18 @@ export interface Reply {
   isOpen(): boolean;
 }
 
-/** Sends the head: the given fields, which must be fit for the client, and Cache-Status. */
+/**
+ * Sends the head: the given fields, which must be fit for the client, and Cache-Status.
+ * @throws LarderError `NOT_FOUND`, `ORIGIN_STATUS` when another of several mirrors is to be asked; nothing has gone out then.
+ */
 export function sendHead(reply: Reply, status: number, fields: RawFields): void {
   const { mirror, request } = reply;
   if (mirror === undefined) {
     writeHead(reply, status, fields);
     return;
   }
+  const fault = mirror.isOneOfSeveral ? faultOfUpstream(mirror.target, status) : undefined;
+  if (fault !== undefined) throw fault;
   const derives = mirror.derives(status, fields);
   if (derives && request.method === "GET") reply.held = fields;
   else writeHead(reply, status, mirror.dress(derives ? withoutFields(fields, LENGTH) : fields));

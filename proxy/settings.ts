@@ -50,6 +50,8 @@ export interface ProxySettings extends ReleaseAgeRules {
   readonly targetedFields: readonly string[];
   /** Keys (`name:base64`) of which one must have signed each narinfo; any narinfo passes when there are none. */
   readonly nixPublicKeys: readonly string[];
+  /** URLs of the binary caches of Nix that `/nix/` stands for, in order; none: there is no such page. */
+  readonly nixUpstreams: readonly string[];
   readonly fillsPerOrigin: number;
   readonly verifyRanges: RangePolicy;
   /** Length up to which a part of a declared file waits until the whole is verified. */

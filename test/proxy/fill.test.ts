@@ -43,6 +43,7 @@ const settings: ProxySettings = {
   rootFreshForMs: 0,
   targetedFields: [],
   nixPublicKeys: [],
+  nixUpstreams: [],
   minReleaseAgeMs: 0,
   minReleaseAgeAllow: [],
   fillsPerOrigin: 4,

@@ -33,6 +33,7 @@ const SETTINGS: ProxySettings = {
   rootFreshForMs: 300_000,
   targetedFields: [],
   nixPublicKeys: [],
+  nixUpstreams: [],
   minReleaseAgeMs: 0,
   minReleaseAgeAllow: [],
   fillsPerOrigin: 16,

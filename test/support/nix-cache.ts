@@ -59,11 +59,12 @@ export class NixMachine {
 
   static async create(options: {
     readonly home: string;
-    readonly proxy: string;
-    readonly caFile: string;
+    /** Left out where the machine knows of no proxy. */
+    readonly proxy?: string;
+    readonly caFile?: string;
     readonly publicKey: string;
   }): Promise<NixMachine> {
-    const { home, proxy, caFile, publicKey } = options;
+    const { home, proxy = "", caFile = "", publicKey } = options;
     await mkdir(home, { recursive: true });
     const conf = `trusted-public-keys = ${publicKey}\nrequire-sigs = true\ndownload-attempts = 1\n`;
     const env = { http_proxy: proxy, https_proxy: proxy, NIX_SSL_CERT_FILE: caFile };

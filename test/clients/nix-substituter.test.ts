@@ -1,0 +1,135 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect } from "vitest";
+import { digestOf } from "../../core/digest.ts";
+import { bytesHandler, folderHandler } from "../support/files.ts";
+import { test as base } from "../support/fixtures.ts";
+import { NixMachine, NixStore } from "../support/nix-cache.ts";
+import type { Origin } from "../support/origin.ts";
+
+const NAR = /\/nar\//;
+const asked = (origin: Origin, what: RegExp) => origin.takeRequests().filter(({ path }) => what.test(path)).length;
+const hashOf = (path: string) => path.slice("/nix/store/".length, "/nix/store/".length + 32);
+
+const test = base
+  .extend("nix", { scope: "file" }, ({ sharedFolder }) => NixStore.create(sharedFolder))
+  .extend("caches", { scope: "file" }, async ({ nix }) => {
+    return { xz: await nix.publish("xz", "xz"), none: await nix.publish("none", "none") };
+  })
+  /** Two caches that pack the same paths differently: the second has all of them. */
+  .extend("first", ({ startOrigin, authority }) =>
+    startOrigin({ tls: authority.certificate("good"), name: "localhost" }),
+  )
+  .extend("second", async ({ startOrigin, authority, caches }) => {
+    const origin = await startOrigin({ tls: authority.certificate("good"), name: "localhost" });
+    origin.serve("/", folderHandler("/", caches.xz));
+    return origin;
+  })
+  .extend("larder", ({ startLarder, first, second }) =>
+    startLarder({ flags: [first, second].flatMap(({ url }) => ["--nix-upstream", url]) }),
+  )
+  .extend("page", ({ larder }) => async (path: string, headers: Record<string, string> = {}) => {
+    const answer = await fetch(`${larder.url}/nix/${path}`, { headers });
+    return { status: answer.status, text: await answer.text() };
+  })
+  /** Realises the path on a machine that knows neither a proxy nor a CA: gives what it has then. */
+  .extend("realise", ({ larder, folder, nix }) => {
+    let machines = 0;
+    return async (below = "nix/") => {
+      machines += 1;
+      const machine = await NixMachine.create({ home: join(folder, `machine-${machines}`), publicKey: nix.publicKey });
+      const { code } = await machine.realise([`${larder.url}/${below}`], nix.path);
+      return code === 0 ? digestOf(await machine.read(nix.path)) : `exit ${code}`;
+    };
+  })
+  .extend("published", async ({ nix, sharedFolder }) => {
+    return digestOf(await readFile(join(sharedFolder, "source", nix.path)));
+  });
+
+describe("nix-store --realise from /nix/, without a CA", { timeout: 120_000 }, () => {
+  test("takes a path from the first cache that has it, once, and when none is there any more", async ({
+    first,
+    second,
+    realise,
+    published,
+  }) => {
+    expect(await realise()).toBe(published);
+    expect(asked(first, /narinfo$/)).toBe(1);
+    expect(asked(second, NAR)).toBe(1);
+    expect(await realise()).toBe(published);
+    expect(asked(second, NAR)).toBe(0);
+    await first.stop();
+    await second.stop();
+    expect(await realise()).toBe(published);
+  });
+
+  test("takes it from the next when the first is not there, and by its name from one alone", async ({
+    first,
+    second,
+    realise,
+    published,
+  }) => {
+    await first.stop();
+    expect(await realise()).toBe(published);
+    expect(await realise(`nix/localhost-${second.port}/`)).toBe(published);
+    expect(await realise(`nix/localhost-${first.port}/`)).toBe("exit 1");
+  });
+
+  test("takes narinfo and nar from the same cache, with the signature as it was", async ({
+    first,
+    second,
+    caches,
+    nix,
+    page,
+    realise,
+    published,
+  }) => {
+    first.serve("/", folderHandler("/", caches.none));
+    const written = await readFile(join(caches.none, `${hashOf(nix.path)}.narinfo`), "utf8");
+    const { text } = await page(`${hashOf(nix.path)}.narinfo`);
+    expect(text).toBe(written.replace(/^URL: /m, `URL: localhost-${first.port}/`));
+    expect(text).toMatch(/^Sig: larder-test-1:/m);
+    // The other has packed it otherwise: its file would not do.
+    expect(await realise()).toBe(published);
+    expect(asked(first, NAR)).toBe(1);
+    expect(asked(second, /./)).toBe(0);
+  });
+
+  test("never takes a nar that is not what its narinfo says", async ({ first, caches, nix, realise, larder }) => {
+    first.serve("/", folderHandler("/", caches.none));
+    const url =
+      /^URL: (.*)$/m.exec(await readFile(join(caches.none, `${hashOf(nix.path)}.narinfo`), "utf8"))?.[1] ?? "";
+    first.serve(`/${url}`, bytesHandler(Buffer.alloc(300_000, "wrong")));
+    expect(await realise()).toBe("exit 1");
+    expect(await larder.stored(url)).toEqual([]);
+  });
+});
+
+describe("/nix/", () => {
+  test("says of itself what a cache says", async ({ page }) => {
+    const info = { status: 200, text: "StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 30\n" };
+    expect(await page("nix-cache-info")).toEqual(info);
+  });
+
+  test("has not what no cache has, and cannot tell when one of them is not there", async ({ page, first }) => {
+    const missing = `${"0".repeat(32)}.narinfo`;
+    expect(await page(missing)).toMatchObject({ status: 404, text: expect.stringContaining("NOT_FOUND") });
+    await first.stop();
+    expect(await page(missing.replaceAll("0", "1"))).toMatchObject({
+      status: 502,
+      text: expect.stringContaining("ORIGIN_REFUSED"),
+    });
+  });
+
+  test("is nothing for pages of other sites", async ({ page, first }) => {
+    expect(await page("nix-cache-info", { "Sec-Fetch-Site": "cross-site" })).toMatchObject({ status: 403 });
+    expect(await page(`${"0".repeat(32)}.narinfo`, { "Sec-Fetch-Site": "cross-site" })).toMatchObject({ status: 403 });
+    expect(first.takeRequests()).toEqual([]);
+  });
+
+  test("shows credentials to none of several caches", async ({ page, first, second }) => {
+    await page(`${"0".repeat(32)}.narinfo`, { Authorization: "Basic secret" });
+    const requests = [...first.takeRequests(), ...second.takeRequests()];
+    expect(requests.map(({ headers }) => headers.authorization)).toEqual([undefined, undefined]);
+  });
+});
