@@ -8,7 +8,7 @@ import { formatAuthority, type HostPort, parseConnectTarget } from "../core/targ
 import type { AddressRules } from "../policy/access.ts";
 import { type ClientHello, mayIntercept, readClientHello } from "../policy/tunnels.ts";
 import { Distrust } from "./distrust.ts";
-import { peekFirstBytes } from "./first-bytes.ts";
+import { firstToSpeak, peekFirstBytes } from "./first-bytes.ts";
 import type { Gate } from "./gate.ts";
 import { refuseRaw } from "./raw-answer.ts";
 import { checkRequestHead } from "./request-head.ts";
@@ -92,7 +92,10 @@ export class Tunnels {
   /** What is spoken inside decides: TLS is intercepted, http is served like any other, and the rest passes blindly. */
   async #look(socket: net.Socket, way: Way, to: HostPort, server: Server): Promise<void> {
     const patienceMs = CLIENT_FIRST_PORTS.has(to.port) ? CLIENT_FIRST_MS : SERVER_FIRST_MS;
-    const bytes = await peekFirstBytes(socket, (sofar) => firstWordsOf(sofar) !== "incomplete", patienceMs);
+    const begun = await peekFirstBytes(socket, (sofar) => sofar.length > 0, patienceMs);
+    if (begun?.length === 0) return await this.#undecided(socket, way, to, server);
+    const isComplete = (sofar: Buffer): boolean => firstWordsOf(sofar) !== "incomplete";
+    const bytes = begun && (await peekFirstBytes(socket, isComplete, CLIENT_FIRST_MS));
     if (bytes === undefined || socket.destroyed) {
       socket.destroy();
       return;
@@ -103,12 +106,31 @@ export class Tunnels {
       server.emit("connection", socket);
       socket.resume();
     } else if (words === "incomplete" || words === "neither") {
-      await this.#tunnel(socket, to, { detail: bytes.length === 0 ? "server-first" : "not-http" });
+      await this.#tunnel(socket, to, { detail: "not-http" });
     } else if (words.alpn !== undefined && !words.alpn.includes("http/1.1")) {
       await this.#tunnel(socket, to, { detail: "alpn" });
     } else if (this.#distrust.isTunnelled(whoIs(way, to, words))) {
       await this.#tunnel(socket, to, { detail: "untrusting-client" });
     } else this.#intercept(socket, way, { to, hello: words, server });
+  }
+
+  /**
+   * A client that says nothing waits for the server to speak, or is busy. Who speaks first tells: only when it is the server is the
+   * tunnel left alone, however slow the client.
+   */
+  async #undecided(socket: net.Socket, way: Way, to: HostPort, server: Server): Promise<void> {
+    const { openTunnel, settings } = this.#deps;
+    const upstream = await openTunnel(to);
+    switch (await firstToSpeak(socket, upstream, settings.tunnelIdleMs)) {
+      case "server":
+        return await this.#tunnel(socket, to, { detail: "server-first", upstream });
+      case "client":
+        upstream.destroy();
+        return await this.#look(socket, way, to, server);
+      default:
+        upstream.destroy();
+        socket.destroy();
+    }
   }
 
   #intercept(socket: net.Socket, way: Way, { to, hello, server }: Interception): void {
@@ -169,9 +191,9 @@ export class Tunnels {
   }
 
   /** @throws LarderError when the host cannot be reached; the client's connection is then still there. */
-  async #tunnel(socket: net.Socket, to: HostPort, { detail, onOpen }: BlindTunnel): Promise<void> {
+  async #tunnel(socket: net.Socket, to: HostPort, { detail, onOpen, upstream: opened }: BlindTunnel): Promise<void> {
     const { openTunnel, log, settings } = this.#deps;
-    const upstream = await openTunnel(to);
+    const upstream = opened ?? (await openTunnel(to));
     onOpen?.();
     const startedMs = performance.now();
     const end = await joinTunnel(socket, upstream, settings.tunnelIdleMs);
@@ -207,6 +229,8 @@ interface BlindTunnel {
   /** Why it is not opened. */
   readonly detail: string;
   readonly onOpen?: () => void;
+  /** The other side, where it was connected to already. */
+  readonly upstream?: net.Socket;
 }
 
 /** What a client begins with inside a tunnel: TLS, a request, or something else. */

@@ -86,6 +86,22 @@ describe("inside a CONNECT tunnel", () => {
     server.close();
   });
 
+  test("a client that is slow to begin is opened all the same, for its server says nothing first either", async ({
+    startLarder,
+    secureOrigin,
+    authority,
+  }) => {
+    const larder = await startLarder({ settings: { originRoots: authority.caPem } });
+    secureOrigin.serve("/hello", (_request, response) => void response.end("hello"));
+    const host = `localhost:${secureOrigin.port}`;
+    const tunnel = await openTunnel(larder.port, host);
+    // The other side is connected to once the client has been silent for a second.
+    await secureOrigin.connection();
+    const secure = tls.connect({ socket: tunnel, servername: "localhost", ca: larder.ca });
+    secure.write(`GET /hello HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+    expect(await readToEnd(secure)).toMatch(/^HTTP\/1\.1 200 .*hello$/s);
+  });
+
   test("a protocol that begins with words, as SSH does, passes blindly", async ({ startLarder }) => {
     const larder = await startLarder();
     const server = await listen((socket) => void socket.once("data", (said) => socket.end(`heard ${said}`)));

@@ -82,6 +82,11 @@ export class Origin {
     await once(this.#arrivals, path);
   }
 
+  /** Resolves with the next connection, before anything is said on it. */
+  async connection(): Promise<void> {
+    await once(this.#server, "connection");
+  }
+
   /** Listens, on the same port as before if it did. */
   async restart(): Promise<void> {
     this.#server.listen(this.#port, "127.0.0.1");
