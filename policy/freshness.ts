@@ -32,9 +32,18 @@ export const HEURISTICALLY_CACHEABLE: ReadonlySet<number> = new Set([
 /** What of a stored response its freshness depends on. */
 export type FreshnessSource = Pick<Entry, "status" | "fields" | "responseMs">;
 
-/** Whole seconds since the origin made or validated the response (RFC 9111 §4.2.3): what the Age field says. */
+/** Clocks that are kept right are put back by less. */
+const CLOCK_JITTER_MS = 60_000;
+/** What a cache says of an age that it cannot express (RFC 9111 §1.2.2): older than any lifetime. */
+const UNKNOWN_AGE_SECONDS = 2 ** 31;
+
+/**
+ * Whole seconds since the origin made or validated the response (RFC 9111 §4.2.3): what the Age field says. Of a response from the
+ * future, after the clock was put back, nobody knows the age: it is too old, lest it stay fresh until its time has come again.
+ */
 export function ageSeconds(entry: Entry, nowMs: number): number {
   const residentMs = nowMs - entry.responseMs;
+  if (residentMs < -CLOCK_JITTER_MS) return UNKNOWN_AGE_SECONDS;
   return Math.max(0, Math.floor((correctedInitialAgeMs(entry) + residentMs) / 1000));
 }
 

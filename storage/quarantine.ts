@@ -26,7 +26,9 @@ export class QuarantineTable implements Quarantine {
 
   until(base: string, path: string, nowMs: number): number | undefined {
     const untilMs = this.#statements.get.get(base, keyHash(path))?.until_ms;
-    return untilMs !== undefined && untilMs > nowMs ? untilMs : undefined;
+    // One that would last longer than any was set by a clock that has been put back since.
+    const isRunning = untilMs !== undefined && untilMs > nowMs && untilMs <= nowMs + LONGEST_MS;
+    return isRunning ? untilMs : undefined;
   }
 
   clear(base: string, path: string): void {

@@ -51,6 +51,11 @@ describe("age (RFC 9111 §4.2.3)", () => {
   });
 });
 
+it("a response from the future is too old for any lifetime, but for what clocks are put back by every day", () => {
+  expect(ageSeconds(makeEntry([]), NOW_MS - 30_000)).toBe(0);
+  expect(ageSeconds(makeEntry([]), NOW_MS - 3_600_000)).toBe(2 ** 31);
+});
+
 describe("freshness lifetime (RFC 9111 §4.2.1)", () => {
   const freshFor = (fields: string[], context: Partial<PlanContext> = {}, changes: Partial<Entry> = {}): number =>
     freshForSeconds(makeEntry(fields, changes), makeContext(context));

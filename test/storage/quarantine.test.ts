@@ -30,6 +30,12 @@ test("each time it is wrong again the wait doubles, up to a day", ({ declaring, 
   expect(waits.slice(-2)).toEqual([DAY_MS, DAY_MS]);
 });
 
+test("a clock that is put back by years keeps no base away for years", ({ declaring, clock }) => {
+  const { quarantine } = declaring.index;
+  quarantine.add(BASE, "p/bash.rpm", clock.nowMs);
+  expect(quarantine.until(BASE, "p/bash.rpm", clock.nowMs - 365 * DAY_MS)).toBeUndefined();
+});
+
 test("right bytes, or a week without wrong ones, let it begin anew", ({ declaring, clock }) => {
   const { quarantine } = declaring.index;
   quarantine.add(BASE, "p/bash.rpm", clock.nowMs);
