@@ -1,9 +1,10 @@
 import { writeSync } from "node:fs";
 import { systemCode } from "../core/errors.ts";
 
-/** How much of the log waits for more of it, and for how long: a write for each line is a tenth of what a small hit costs. */
+/** How much of the log waits for the end of the turn. */
 const GATHER_BYTES = 8 * 1024;
-const GATHER_MS = 20;
+/** How soon a reader that stalled is tried again. */
+const RETRY_MS = 20;
 /** What is kept for a reader that stalls; beyond that the oldest lines go. */
 const MAX_WAITING_BYTES = 1024 * 1024;
 /** pino's number for a warning. */
@@ -12,8 +13,9 @@ const WARN = 40;
 const WANTS_METADATA: unique symbol = Symbol.for("pino.metadata");
 
 /**
- * Where the log goes. Everyday lines go out a few at a time; a warning and an error at once, with all that came before. A reader
- * that stalls or has left costs lines, never the proxy: pino's own destination would wait for it, and everything with it.
+ * Where the log goes. Everyday lines of one turn of the event loop go out together; a warning and an error at once, with all that
+ * came before. A reader that stalls or has left costs lines, never the proxy: pino's own destination would wait for it, and
+ * everything with it.
  */
 export class LogStream {
   readonly [WANTS_METADATA] = true;
@@ -21,7 +23,8 @@ export class LogStream {
   readonly #fd: number;
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #atEndOfTurn: NodeJS.Immediate | undefined;
+  #retry: NodeJS.Timeout | undefined;
 
   constructor(fd: number) {
     this.#fd = fd;
@@ -32,13 +35,15 @@ export class LogStream {
     this.#waiting.push(bytes);
     this.#waitingBytes += bytes.length;
     if (this.lastLevel >= WARN || this.#waitingBytes >= GATHER_BYTES) this.flush();
-    else this.#flushSoon();
+    else this.#atEndOfTurn ??= setImmediate(() => this.flush());
   }
 
   /** Writes what waits, as far as the reader takes it. */
   flush(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    clearImmediate(this.#atEndOfTurn);
+    this.#atEndOfTurn = undefined;
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
     let rest = Buffer.concat(this.#waiting);
     try {
       while (rest.length > 0) rest = rest.subarray(writeSync(this.#fd, rest));
@@ -47,7 +52,7 @@ export class LogStream {
       if (systemCode(error) !== "EAGAIN") rest = rest.subarray(rest.length);
     }
     this.#keep(rest);
-    if (rest.length > 0) this.#flushSoon();
+    if (rest.length > 0) this.#retry = setTimeout(() => this.flush(), RETRY_MS).unref();
   }
 
   #keep(rest: Buffer): void {
@@ -56,9 +61,5 @@ export class LogStream {
     const kept = excess <= 0 ? rest : rest.subarray(rest.indexOf("\n", excess) + 1);
     this.#waiting = kept.length === 0 ? [] : [kept];
     this.#waitingBytes = kept.length;
-  }
-
-  #flushSoon(): void {
-    this.#timer ??= setTimeout(() => this.flush(), GATHER_MS).unref();
   }
 }
