@@ -17,6 +17,7 @@ import { BoundListener } from "./listener.ts";
 import { createLocalSite } from "./local.ts";
 import { Mismatches } from "./mismatches.ts";
 import { createOrigin, type Origin } from "./origin.ts";
+import { OriginBreaker } from "./origin-breaker.ts";
 import { connectToOrigins, connectToParents, createTlsClient } from "./origin-connect.ts";
 import { createForwarder } from "./origin-forward.ts";
 import { ParentTable, tunnelThrough } from "./origin-parents.ts";
@@ -88,7 +89,7 @@ function createSide(profile: Profile, { dependencies, settings, gate, totals, is
   const addresses = new AddressRules({ ...settings, isLoopbackOnly, ownAddresses: ownAddresses() });
   const dialer = createDialer({ addresses, isOwnListener });
   const routes = createRoutes(dialer, isOwnListener, settings);
-  const origin = createOrigin(routes, settings);
+  const origin = new OriginBreaker(createOrigin(routes, settings), clock);
   const fills = new Fills({ store, origin, clock, log }, settings.fillsPerOrigin);
   const invalidate = (key: string): void => {
     fills.disown(key);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test as base, expect } from "vitest";
 import { loadOrCreateAuthority } from "../../certs/authority.ts";
 import { LeafContexts } from "../../certs/contexts.ts";
-import { systemClock } from "../../core/clock.ts";
+import { type Clock, systemClock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import { createLearner } from "../../learn/learner.ts";
 import { createProxy } from "../../proxy/proxy.ts";
@@ -17,7 +17,7 @@ import { type Authority, createAuthority } from "../support/authority.ts";
 import { Origin } from "../support/origin.ts";
 
 /** Settings that let the tests' origins be reached, and nothing stand in their way. */
-const SETTINGS: ProxySettings = {
+export const SETTINGS: ProxySettings = {
   allowClients: [],
   trustedProxies: [],
   allowDestinations: ["127.0.0.0/8", "::1"],
@@ -70,6 +70,8 @@ export interface Bench {
 export interface BenchOptions {
   readonly settings?: Partial<ProxySettings>;
   readonly accounts?: Accounts;
+  /** The machine's own unless said. */
+  readonly clock?: Clock;
   /** Where the store stands; a folder of the test's own otherwise. */
   readonly rootDir?: string;
 }
@@ -105,7 +107,7 @@ export const test = base
   });
 
 async function startBench(folder: string, options: BenchOptions): Promise<Bench> {
-  const clock = systemClock;
+  const { clock = systemClock } = options;
   const lines = new LogLines();
   const { log } = lines;
   const rootDir = options.rootDir ?? join(folder, "root");
