@@ -77,8 +77,10 @@ export class OriginBreaker implements Origin {
   #isProbe({ openUntilMs, isProbed, lastFault }: Outage, { authority }: TargetUri): boolean {
     if (openUntilMs === 0) return false;
     const waitMs = openUntilMs - this.#clock();
-    if (waitMs <= 0 && !isProbed) return true;
-    const next = waitMs > 0 ? `it is tried again in ${Math.ceil(waitMs / 1000)} s` : "it is being tried again";
+    // A clock that was put back must not make the wait longer.
+    const isOver = waitMs <= 0 || waitMs > OPEN_FOR_MS;
+    if (isOver && !isProbed) return true;
+    const next = isOver ? "it is being tried again" : `it is tried again in ${Math.ceil(waitMs / 1000)} s`;
     throw new LarderError(
       "ORIGIN_BREAKER_OPEN",
       `${authority} could not be connected to ${FAILURES} times in a row; ${next}. The last time: ${lastFault.message}`,

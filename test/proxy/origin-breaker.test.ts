@@ -69,6 +69,13 @@ describe("the breaker of an origin", () => {
     expect(await ask(breaker, origin)).toBe("ORIGIN_BREAKER_OPEN");
   });
 
+  test("does not stay open for longer when the clock is put back", async ({ breaker, hands, origin }) => {
+    origin.serve("/file", (_, response) => void response.end("here"));
+    await openBreaker(breaker, origin);
+    hands.nowMs -= 3_600_000;
+    expect(await ask(breaker, origin)).toBe("here");
+  });
+
   test("lets one question at a time find out whether the origin is back", async ({ breaker, hands, origin }) => {
     let answer: () => void = () => undefined;
     origin.serve("/file", (_, response) => {
