@@ -306,6 +306,18 @@ export const COMMANDS: readonly CommandSpec[] = [
         load: async () => (await import("./commands/store-verify.ts")).verify,
       },
       {
+        usage: "rebuild",
+        summary: "make the index anew from the blobs, while no proxy runs",
+        description:
+          "For an index that is damaged, as verify says. It is set aside as index.damaged-<ms>.sqlite, and every blob that everybody may\n" +
+          "have is taken into a new one: declared packages are served from the store again, after their bytes were hashed. What URLs\n" +
+          "answered is forgotten. A proxy does this by itself when it starts without its index, or with one that it cannot open.",
+        settings: PLACE_KEYS,
+        options: [JSON_OPTION],
+        examples: [["larder store rebuild --root ./cache", "after verify found the index damaged"]],
+        load: async () => (await import("./commands/store-rebuild.ts")).rebuild,
+      },
+      {
         usage: "purge <pattern>",
         summary: "forget the answers of the URIs that match",
         description:

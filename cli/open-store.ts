@@ -2,8 +2,10 @@ import type { Clock } from "../core/clock.ts";
 import { LarderError } from "../core/errors.ts";
 import { type Log, silentLog } from "../core/log.ts";
 import { mayDelegate } from "../policy/delegation.ts";
+import { layoutOf } from "../storage/layout.ts";
 import { type DeclarationReader, openDeclarationsForReading } from "../storage/local-declarations.ts";
 import type { LocalStore } from "../storage/local-store.ts";
+import { bytesOfBlobs } from "../storage/maintenance/walk.ts";
 import { openStore, openStoreForReading, type StoreReader } from "../storage/open-store.ts";
 import { automaticMaxBytes, automaticMinFreeBytes } from "./capacity.ts";
 import type { Settings } from "./config.ts";
@@ -52,11 +54,11 @@ export async function withDeclarationsOnDisk<T>(
 
 /** The limit that the settings name, worked out. */
 export async function maxBytesOf({ root, maxBytes }: StoreSettings): Promise<number> {
-  return maxBytes === "auto" ? automaticMaxBytes(root, heldBytes(root)) : maxBytes;
+  return maxBytes === "auto" ? automaticMaxBytes(root, await heldBytes(root)) : maxBytes;
 }
 
-/** What is wrong with a store that cannot be read is said by who opens it for work. */
-function heldBytes(rootDir: string): number {
+/** What is wrong with a store that cannot be read is said by who opens it for work; its blobs are still there. */
+async function heldBytes(rootDir: string): Promise<number> {
   try {
     const store = openStoreForReading({ rootDir, maxBytes: 0 });
     try {
@@ -65,7 +67,7 @@ function heldBytes(rootDir: string): number {
       store.close();
     }
   } catch (error) {
-    if (error instanceof LarderError) return 0;
+    if (error instanceof LarderError) return bytesOfBlobs(layoutOf(rootDir));
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { chmod, type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { type Digest, digestOf, Hasher } from "../core/digest.ts";
 import type { ByteRange } from "../core/entry.ts";
@@ -15,6 +15,19 @@ const READ_BYTES = 256 * 1024;
 /** Hashing a blob again reads in larger steps: a step is 0.6 ms of hashing. */
 const VERIFY_BYTES = 1024 * 1024;
 
+/** Blobs keep their mode: nobody writes to them through a path. It says whose they are when the index is lost. */
+const PUBLIC_MODE = 0o444;
+const PRIVATE_MODE = 0o400;
+/** What only a public blob has. Under a strict umask none has it; such blobs are fetched anew when the index is lost. */
+const READABLE_BY_ALL = 0o004;
+
+/** What the file of a blob tells by itself. */
+export interface BlobFileFacts {
+  readonly bytes: number;
+  readonly isPublic: boolean;
+  readonly writtenMs: number;
+}
+
 /** The blobs as files: never changed, replaced or removed only as a whole. */
 export class BlobFiles {
   readonly #layout: Layout;
@@ -24,25 +37,20 @@ export class BlobFiles {
     this.#layout = layout;
   }
 
-  /** Whether the file is there with that length. */
-  async isWhole(digest: Digest, bytes: number): Promise<boolean> {
-    try {
-      return (await stat(this.#layout.blobFile(digest))).size === bytes;
-    } catch (error) {
-      if (systemCode(error) === "ENOENT") return false;
-      throw error;
-    }
-  }
-
   /**
    * Puts a sealed body where its digest names it, over whatever lies there. Atomic.
-   * @param durability `first` has the bytes survive a power cut before anything names them
+   * @param how durability: `first` has the bytes survive a power cut before anything names them
    */
-  async publish({ file, digest, inMemory }: SealedBody, durability: "first" | "later"): Promise<void> {
+  async publish(
+    { file, digest, inMemory }: SealedBody,
+    { durability, isPublic }: { readonly durability: "first" | "later"; readonly isPublic: boolean },
+  ): Promise<void> {
     const path = this.#layout.blobFile(digest);
+    const mode = isPublic ? PUBLIC_MODE : PRIVATE_MODE;
     if (inMemory !== undefined && file.bytes === 0 && durability === "later" && !this.#quickDisk.isResting)
-      return this.#quickDisk.write(inMemory, { draftPath: file.path, path });
+      return this.#quickDisk.write(inMemory, { draftPath: file.path, path, mode });
     if (inMemory !== undefined) await file.complete(inMemory);
+    if (!isPublic) await chmod(file.path, mode);
     if (durability === "first") await file.sync();
     await this.#rename(file.path, digest);
   }
@@ -55,6 +63,22 @@ export class BlobFiles {
       if (systemCode(error) !== "ENOENT") throw error;
       await mkdir(this.#layout.shardDir(shardOf(digest)), { recursive: true });
       await rename(stagingFile, blobFile);
+    }
+  }
+
+  /** Everybody may have the blob from now on. */
+  async makePublic(digest: Digest): Promise<void> {
+    await chmod(this.#layout.blobFile(digest), PUBLIC_MODE);
+  }
+
+  /** @returns `undefined` when there is no such file */
+  async facts(digest: Digest): Promise<BlobFileFacts | undefined> {
+    try {
+      const { size, mode, mtimeMs } = await stat(this.#layout.blobFile(digest));
+      return { bytes: size, isPublic: (mode & READABLE_BY_ALL) !== 0, writtenMs: Math.trunc(mtimeMs) };
+    } catch (error) {
+      if (systemCode(error) === "ENOENT") return undefined;
+      throw error;
     }
   }
 

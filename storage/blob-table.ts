@@ -1,5 +1,5 @@
 import type { Digest } from "../core/digest.ts";
-import type { Entry, ResourceClass } from "../core/entry.ts";
+import { type Entry, PUBLIC_REALM, type ResourceClass } from "../core/entry.ts";
 import type { Database } from "./database.ts";
 import { fromRaw, toRaw } from "./keys.ts";
 
@@ -57,6 +57,13 @@ export class BlobTable {
     );
     this.#statements.allow.run(raw, entry.realm);
     return isNew;
+  }
+
+  /** Adds a blob that everybody may have and no entry names. */
+  add({ digest, bytes }: Omit<BlobFacts, "isSynced">, lastUsedMs: number): void {
+    const raw = toRaw(digest);
+    this.#statements.put.run(raw, bytes, lastUsedMs, 0, this.#pinsOf(digest));
+    this.#statements.allow.run(raw, PUBLIC_REALM);
   }
 
   /** Deletes the blob, with every entry and access row that names it. @returns `undefined` when it was gone */

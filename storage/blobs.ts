@@ -23,6 +23,8 @@ export interface BlobsDependencies {
   readonly hotBytes: number;
   /** Deletes the rows of the blobs and what names them, in one transaction. @returns those that were there */
   deleteRows(digests: readonly Digest[]): readonly BlobFacts[];
+  /** Writes the rows of a blob that everybody may have, in one transaction. */
+  addRows(blob: Omit<BlobFacts, "isSynced">, lastUsedMs: number): void;
   /** Called with a blob that is to be made durable. */
   onUnsynced(digest: Digest): void;
 }
@@ -51,12 +53,14 @@ export class Blobs {
 
   /**
    * Puts the sealed body where its digest names it, then has `writeRows` write the rows, all or none of them; when that
-   * fails the file goes again. @param writeRows returns whether the blob is new to the index
+   * fails the file goes again.
+   * @param isPublic whether everybody may have it
+   * @param writeRows returns whether the blob is new to the index
    */
-  publish(body: SealedBody, writeRows: () => Promise<boolean>): Promise<void> {
+  publish(body: SealedBody, isPublic: boolean, writeRows: () => Promise<boolean>): Promise<void> {
     return this.#turns.take(body.digest, async () => {
       const known = this.#dependencies.table.get(body.digest);
-      await this.#place(body, known);
+      await this.#place(body, isPublic, known);
       const isNew = await this.#rowsOrNothing(body.digest, writeRows);
       body.reservation.release();
       if (isNew) this.#dependencies.quota.addBlobs(1, body.bytes);
@@ -129,6 +133,22 @@ export class Blobs {
   }
 
   /**
+   * Takes a file that the index does not know into it, as a suspect, when everybody may have it. Whose any other is nobody can tell
+   * any more: it goes.
+   */
+  adoptIfUnknown(digest: Digest): Promise<void> {
+    const { table, files, quota, clock, addRows } = this.#dependencies;
+    return this.#turns.take(digest, async () => {
+      const file = table.get(digest) === undefined ? await files.facts(digest) : undefined;
+      if (file === undefined) return;
+      if (!file.isPublic) return files.remove(digest);
+      addRows({ digest, bytes: file.bytes }, Math.min(file.writtenMs, clock()));
+      this.#suspects.add(digest);
+      quota.addBlobs(1, file.bytes);
+    });
+  }
+
+  /**
    * Hashes a blob that somebody holds to be missing or corrupt. When it is, it goes with its entries, or, if it may not be
    * removed, is a suspect from now on, here and after the next start: it is hashed again before anybody gets it.
    * @throws LarderError `STORE_UNREADABLE` when the system cannot tell
@@ -165,11 +185,13 @@ export class Blobs {
    * A good copy that is there stays, and the new one goes. When the index already knows the blob but its file is not to be
    * trusted, the new bytes must be durable first: the row may say `synced` already.
    */
-  async #place(body: SealedBody, known: BlobFacts | undefined): Promise<void> {
+  async #place(body: SealedBody, isPublic: boolean, known: BlobFacts | undefined): Promise<void> {
     const { files } = this.#dependencies;
-    if (known === undefined) return files.publish(body, "later");
-    if (!this.#suspects.has(body.digest) && (await files.isWhole(body.digest, body.bytes))) return body.file.unlink();
-    await files.publish(body, "first");
+    if (known === undefined) return files.publish(body, { durability: "later", isPublic });
+    const file = this.#suspects.has(body.digest) ? undefined : await files.facts(body.digest);
+    if (file?.bytes !== body.bytes) return files.publish(body, { durability: "first", isPublic });
+    if (isPublic && !file.isPublic) await files.makePublic(body.digest);
+    await body.file.unlink();
   }
 
   async #rowsOrNothing(digest: Digest, writeRows: () => Promise<boolean>): Promise<boolean> {

@@ -9,8 +9,10 @@ import type { Digest } from "../core/digest.ts";
  *   lock.sqlite              whoever holds an exclusive transaction on it is the writer
  *   writer.json              pid and start of the writer; left behind only by a crash
  *   index.sqlite             with -wal and -shm beside it: storage/schema.ts
+ *   index.damaged-<ms>.sqlite  likewise, one that was set aside: storage/lost-index.ts
+ *   adopting                 there while blobs are taken into an index that was lost
  *   declarations.sqlite      likewise: storage/declaration-schema.ts
- *   blobs/sha256/ab/abcdef…  0444, whole bodies named by their digest
+ *   blobs/sha256/ab/abcdef…  0444, or 0400 when not everybody may have it: whole bodies named by their digest
  *   staging/<start>-<n>      0444, bodies on their way in
  *   staging/<start>-<n>.json 0600, what such a body is to become: storage/unfinished.ts
  * ```
@@ -21,6 +23,7 @@ export interface Layout {
   readonly writerFile: string;
   readonly indexFile: string;
   readonly declarationsFile: string;
+  readonly adoptionFile: string;
   /** The write-ahead log that SQLite keeps beside the index. */
   readonly walFile: string;
   readonly blobsDir: string;
@@ -42,6 +45,7 @@ export function layoutOf(rootDir: string): Layout {
     writerFile: join(rootDir, "writer.json"),
     indexFile,
     declarationsFile: join(rootDir, "declarations.sqlite"),
+    adoptionFile: join(rootDir, "adopting"),
     walFile: `${indexFile}-wal`,
     blobsDir,
     stagingDir,

@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Clock } from "../core/clock.ts";
 import type { Digest } from "../core/digest.ts";
-import type { ByteRange, Entry, EntryKey } from "../core/entry.ts";
+import { type ByteRange, type Entry, type EntryKey, PUBLIC_REALM } from "../core/entry.ts";
 import type { Log } from "../core/log.ts";
 import { BlobFiles } from "./blob-files.ts";
 import { type BlobFacts, BlobTable } from "./blob-table.ts";
@@ -15,6 +15,7 @@ import { FaultLog } from "./faults.ts";
 import type { Layout } from "./layout.ts";
 import { listEntries } from "./listing.ts";
 import type { WriterLock } from "./lock.ts";
+import { endAdoption } from "./lost-index.ts";
 import type { StoreParts } from "./maintenance/parts.ts";
 import { Quota } from "./quota.ts";
 import { RowGroups } from "./row-groups.ts";
@@ -36,12 +37,15 @@ import type { UnfinishedBody } from "./unfinished.ts";
 import { Upkeep } from "./upkeep.ts";
 import { useClock } from "./use-clock.ts";
 
+/** A crash left some that nobody ever named, or the index that named them was lost. */
+export type UnnamedBlobs = "remove" | "adopt";
+
 export interface LocalStoreDependencies {
   readonly db: Database;
   readonly layout: Layout;
   readonly lock: WriterLock;
-  /** Whether blobs may lie on disk that a crash kept out of the index. */
-  readonly mayHoldUnnamed: boolean;
+  /** What becomes of blobs on disk that the index does not know; `undefined` when there can be none. */
+  readonly unnamedBlobs: UnnamedBlobs | undefined;
   readonly maxBytes: number;
   readonly minFreeBytes: number;
   /** What an earlier writer left that can be gone on with. */
@@ -84,7 +88,7 @@ export class LocalStore implements Store {
   readonly #orphaned = new Set<Digest>();
 
   constructor(dependencies: LocalStoreDependencies) {
-    const { db, layout, lock, mayHoldUnnamed, maxBytes, minFreeBytes, unfinished, clock, log } = dependencies;
+    const { db, layout, lock, unnamedBlobs, maxBytes, minFreeBytes, unfinished, clock, log } = dependencies;
     this.#db = db;
     this.#lock = lock;
     this.#layout = layout;
@@ -121,6 +125,7 @@ export class LocalStore implements Store {
       faults: this.#faults,
       hotBytes: HOT_BODY_BYTES,
       deleteRows: (digests) => this.#deleteRows(digests),
+      addRows: (blob, lastUsedMs) => this.#inTransaction(() => this.#table.add(blob, lastUsedMs)),
       onUnsynced: (digest) => {
         this.#syncer.add(digest);
         this.#upkeep.request();
@@ -137,7 +142,7 @@ export class LocalStore implements Store {
     this.parts = this.#makeParts();
     this.#quota.addBlobs(blobs, bytes);
     this.#diskRoom.watch();
-    this.#sweeping = mayHoldUnnamed ? this.#sweep() : Promise.resolve();
+    this.#sweeping = unnamedBlobs === undefined ? Promise.resolve() : this.#sweep(unnamedBlobs);
   }
 
   find(key: string): readonly Entry[] {
@@ -252,7 +257,7 @@ export class LocalStore implements Store {
   async #publish(body: SealedBody, draft: EntryDraft): Promise<Entry> {
     const nowMs = this.#clock();
     const entry: Entry = Object.freeze({ ...draft, digest: body.digest, bytes: body.bytes, storedMs: nowMs });
-    await this.#blobs.publish(body, async () => {
+    await this.#blobs.publish(body, entry.realm === PUBLIC_REALM, async () => {
       const { isNew, replaced } = await this.#rowGroups.add(() => ({
         isNew: this.#table.put(entry, this.#useClock()),
         replaced: this.#entries.put(entry),
@@ -306,14 +311,16 @@ export class LocalStore implements Store {
     return uses.length;
   }
 
-  /** After a crash: removes files that were published but never named by a row. */
-  async #sweep(): Promise<void> {
+  /** Removes files that were published but never named by a row, or takes them into an index that was lost. */
+  async #sweep(unnamedBlobs: UnnamedBlobs): Promise<void> {
     this.#isTidy = false;
     try {
       for await (const digest of blobsOnDisk(this.#layout)) {
         if (this.#closing !== undefined) return;
-        await this.#blobs.removeIfUnknown(digest);
+        if (unnamedBlobs === "adopt") await this.#blobs.adoptIfUnknown(digest);
+        else await this.#blobs.removeIfUnknown(digest);
       }
+      if (unnamedBlobs === "adopt") endAdoption(this.#layout);
       this.#isTidy = true;
     } catch (error) {
       this.#faults.report("blob", error);

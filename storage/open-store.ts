@@ -8,7 +8,8 @@ import { EntryTable } from "./entries.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { listEntries } from "./listing.ts";
 import { LocalStore } from "./local-store.ts";
-import { takeWriterLock } from "./lock.ts";
+import { takeWriterLock, type WriterLock } from "./lock.ts";
+import { beginAdoption, isAdopting, isIndexLost, setAside } from "./lost-index.ts";
 import { makeFolders, makePrivateDir } from "./root-dir.ts";
 import { indexFile } from "./schema.ts";
 import type { Store } from "./store.ts";
@@ -21,6 +22,8 @@ export interface StoreOptions {
   readonly maxBytes: number;
   /** What is to stay free on the disk for others, in bytes; nothing unless given. */
   readonly minFreeBytes?: number;
+  /** Sets the index aside, sound or not, and takes the blobs into a new one. */
+  readonly isRebuild?: boolean;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -34,33 +37,58 @@ export type StoreReader = Pick<Store, "find" | "usage" | "list"> & {
 };
 
 /**
- * Opens the store as its one writer, making it if there is none.
+ * Opens the store as its one writer, making it if there is none. An index that is damaged is set aside; then, and when it is gone,
+ * the blobs that everybody may have are taken into a new one, behind the first exchanges.
  * @throws LarderError `STORE_LOCKED`, `STORE_NEWER`, `STORE_UNREADABLE` or `STORE_UNWRITABLE`; nothing has been changed then.
  */
-export async function openStore({
-  rootDir,
-  maxBytes,
-  minFreeBytes = 0,
-  clock,
-  log,
-}: StoreOptions): Promise<LocalStore> {
+export async function openStore(options: StoreOptions): Promise<LocalStore> {
+  const { rootDir, clock } = options;
   const layout = layoutOf(rootDir);
   await makePrivateDir(rootDir);
   const lock = takeWriterLock(layout, { pid: process.pid, sinceMs: clock() });
-  const file = indexFile(layout);
+  try {
+    if (options.isRebuild === true) loseIndex(layout, options, "it is made anew");
+    else if (isIndexLost(layout)) loseIndex(layout, options, "it is gone");
+    return await openUnder(lock, layout, options);
+  } catch (error) {
+    lock.release(!lock.isAfterCrash && !isAdopting(layout));
+    throw databaseFault(indexFile(layout), error);
+  }
+}
+
+/** Opens what is there; a damaged index is replaced once. */
+async function openUnder(lock: WriterLock, layout: Layout, options: StoreOptions): Promise<LocalStore> {
+  try {
+    return await openIndex(lock, layout, options);
+  } catch (error) {
+    const fault = databaseFault(indexFile(layout), error);
+    if (fault.code !== "STORE_UNREADABLE") throw fault;
+    loseIndex(layout, options, fault.message);
+    return openIndex(lock, layout, options);
+  }
+}
+
+async function openIndex(lock: WriterLock, layout: Layout, options: StoreOptions): Promise<LocalStore> {
+  const { maxBytes, minFreeBytes = 0, clock, log } = options;
   let db: Database | undefined;
   try {
-    const isNew = !existsSync(file.path);
-    db = openDatabase(file);
+    db = openDatabase(indexFile(layout));
     await makeFolders(layout);
     const unfinished = await findUnfinished(layout, clock());
-    const mayHoldUnnamed = lock.isAfterCrash && !isNew;
-    return new LocalStore({ db, layout, lock, mayHoldUnnamed, maxBytes, minFreeBytes, unfinished, clock, log });
+    const afterCrash = lock.isAfterCrash ? "remove" : undefined;
+    const unnamedBlobs = isAdopting(layout) ? "adopt" : afterCrash;
+    return new LocalStore({ db, layout, lock, unnamedBlobs, maxBytes, minFreeBytes, unfinished, clock, log });
   } catch (error) {
     db?.close();
-    lock.release(!lock.isAfterCrash);
-    throw databaseFault(file, error);
+    throw error;
   }
+}
+
+/** What is left of an index goes aside, and the blobs are to be taken into the next. */
+function loseIndex(layout: Layout, { clock, log }: StoreOptions, reason: string): void {
+  beginAdoption(layout);
+  const setAsideAs = setAside(indexFile(layout), clock());
+  log.warn({ reason, setAsideAs }, "the index of the store was lost; its blobs are taken into a new one");
 }
 
 /** Opens the index of an existing store without the lock, and changes nothing. @throws LarderError as {@link openStore}. */

@@ -7,6 +7,14 @@ const PATIENCE_MS = 25;
 /** How long the disk is then left to the thread pool. */
 const REST_MS = 1_000;
 
+/** Where a small file goes, and by which name it comes there. */
+export interface QuickWrite {
+  readonly draftPath: string;
+  readonly path: string;
+  /** Its permissions, less the umask. */
+  readonly mode: number;
+}
+
 /**
  * Writes small files on the thread that asks, as SQLite does with its rows. Measured on Node 20 with 10 KiB: 50 µs of CPU for
  * open, write, close and rename together, 380 µs through libuv's pool, whose threads are woken for each of them. A disk that
@@ -26,10 +34,10 @@ export class QuickDisk {
   }
 
   /** Writes the body to `draftPath` and moves it to `path`, over whatever lies there. Throws what the system says, and leaves no draft. */
-  write(body: Buffer, { draftPath, path }: { readonly draftPath: string; readonly path: string }): void {
+  write(body: Buffer, { draftPath, path, mode }: QuickWrite): void {
     const startedMs = this.#now();
     try {
-      writeNew(draftPath, body);
+      writeNew(draftPath, body, mode);
       inFolder(path, () => renameSync(draftPath, path));
     } catch (error) {
       rmSync(draftPath, { force: true });
@@ -41,9 +49,8 @@ export class QuickDisk {
   }
 }
 
-/** Blobs keep this mode: nobody writes to them through a path. */
-function writeNew(path: string, body: Buffer): void {
-  const fd = inFolder(path, () => openSync(path, "wx", 0o444));
+function writeNew(path: string, body: Buffer, mode: number): void {
+  const fd = inFolder(path, () => openSync(path, "wx", mode));
   try {
     for (let written = 0; written < body.length; ) written += writeSync(fd, body, written);
   } finally {

@@ -96,7 +96,7 @@ export function indexFile({ indexFile: path, rootDir }: Layout): DatabaseFile {
   return {
     path,
     what: "the index of the store",
-    cure: `move ${rootDir} aside, and larder starts a new store`,
+    cure: `\`larder store rebuild --root ${rootDir}\`, or the next \`larder serve\`, sets it aside and takes the blobs into a new one`,
     migrations: INDEX_MIGRATIONS,
   };
 }

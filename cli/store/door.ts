@@ -1,8 +1,10 @@
 import { existsSync, realpathSync } from "node:fs";
 import { systemClock } from "../../core/clock.ts";
+import { LarderError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import { layoutOf } from "../../storage/layout.ts";
 import { openLedger } from "../../storage/ledger.ts";
+import type { LocalStore } from "../../storage/local-store.ts";
 import { StoreKeeper } from "../../storage/maintenance/keeper.ts";
 import { noStoreIn, openStore } from "../../storage/open-store.ts";
 import type { Settings } from "../config.ts";
@@ -17,6 +19,11 @@ export interface StoreDoor {
   readonly running: ControlClient | undefined;
   /** Takes the lock when no larder runs, and holds it until `close`. @throws LarderError `STORE_…` */
   care(): Promise<StoreCare>;
+  /**
+   * Takes the lock, and has the blobs taken into a new index; `close` releases it.
+   * @throws LarderError `STORE_LOCKED` while a larder serves the store
+   */
+  rebuild(): Promise<Pick<LocalStore, "settled" | "usage">>;
   close(): Promise<void>;
 }
 
@@ -27,7 +34,12 @@ const UNLIMITED = Number.MAX_SAFE_INTEGER;
 export async function openDoor(settings: Pick<Settings, "root" | "state">, env: Environment): Promise<StoreDoor> {
   const running = await findRunning(settings.root, env);
   if (running !== undefined)
-    return { running, care: () => Promise.resolve(running.care), close: () => Promise.resolve() };
+    return {
+      running,
+      care: () => Promise.resolve(running.care),
+      rebuild: () => Promise.reject(lockedByServe(settings.root)),
+      close: () => Promise.resolve(),
+    };
   if (!existsSync(layoutOf(settings.root).blobsDir)) throw noStoreIn(settings.root);
   let own: Promise<OwnStore> | undefined;
   return {
@@ -36,22 +48,33 @@ export async function openDoor(settings: Pick<Settings, "root" | "state">, env: 
       own ??= openOwn(settings);
       return (await own).care;
     },
+    rebuild: async () => {
+      own ??= openOwn(settings, true);
+      return (await own).store;
+    },
     close: async () => (await own)?.close(),
   };
 }
 
+function lockedByServe(root: string): LarderError {
+  const message = `the larder that serves ${root} uses its index; stop it first, then rebuild, or start it anew when the index is gone`;
+  return new LarderError("STORE_LOCKED", message, { details: { root } });
+}
+
 interface OwnStore {
+  readonly store: LocalStore;
   readonly care: StoreCare;
   close(): Promise<void>;
 }
 
-async function openOwn({ root, state }: Pick<Settings, "root" | "state">): Promise<OwnStore> {
+async function openOwn({ root, state }: Pick<Settings, "root" | "state">, isRebuild = false): Promise<OwnStore> {
   const shared = { clock: systemClock, log: noteLog };
-  const store = await openStore({ rootDir: root, maxBytes: UNLIMITED, ...shared });
+  const store = await openStore({ rootDir: root, maxBytes: UNLIMITED, isRebuild, ...shared });
   try {
     const ledger = await openLedger({ stateDir: state, ...shared });
     const care = new StoreKeeper(store.parts, ledger.pinsOf(realpathSync(root)));
     return {
+      store,
       care,
       close: async () => {
         ledger.close();

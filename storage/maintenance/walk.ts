@@ -1,4 +1,5 @@
-import { readdir } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { type Digest, parseDigest } from "../../core/digest.ts";
 import { systemCode } from "../../core/errors.ts";
 import { type Layout, shardOf } from "../layout.ts";
@@ -20,6 +21,13 @@ export function digestOfBlobFile(file: string): Digest | undefined {
   const [shard, name = "", ...rest] = file.split("/");
   const digest = parseDigest(name);
   return digest !== undefined && rest.length === 0 && shardOf(digest) === shard ? digest : undefined;
+}
+
+/** What lies below `blobs/sha256/`, in bytes, for when no index can say it. */
+export async function bytesOfBlobs(layout: Layout): Promise<number> {
+  let bytes = 0;
+  for await (const file of filesOfBlobs(layout)) bytes += (await stat(join(layout.blobsDir, file))).size;
+  return bytes;
 }
 
 /** What is in the folder; nothing when it is gone. */

@@ -118,6 +118,30 @@ test.for(["without a larder", "through the larder that serves it"] as const)(
   },
 );
 
+test("rebuild mends the index that verify found damaged, and nothing else has to be done", async ({
+  shelf: { say, rootDir },
+}) => {
+  const { indexFile } = layoutOf(rootDir);
+  await writeFile(indexFile, "this was an index once ".repeat(1_000));
+  const verified = await say("verify");
+  expect(verified).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining(`larder store rebuild --root ${rootDir}`),
+  });
+  expect(await say("rebuild")).toMatchObject({ code: 0, said: { usage: { blobs: 3, blobBytes: 71_500, entries: 0 } } });
+  expect(await say("verify")).toMatchObject({ code: 0, said: { unrepaired: 0 } });
+});
+
+test("rebuild is refused while a larder serves the store", async ({ folder, shelf: { say }, onTestFinished }) => {
+  const serve = startLarderProcess(SERVE, { folder });
+  onTestFinished(async () => {
+    serve.child.kill();
+    await serve.ended;
+  });
+  await serve.said(/listening on/);
+  expect(await say("rebuild")).toMatchObject({ code: 1, stderr: expect.stringMatching(/STORE_LOCKED.*stop it first/) });
+});
+
 test("commands say in words what they did, and what to do", async ({ folder, shelf: { rootDir } }) => {
   const lines = async (...args: string[]) => (await runLarder(["store", ...args], { folder })).stdout.toString();
   expect(await lines("purge", "o.test/**")).toMatch(/^nothing matches "o.test\/\*\*"; a pattern is about whole URIs/);

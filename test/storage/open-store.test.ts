@@ -53,28 +53,6 @@ test("an index of a newer larder is refused and left as it was", async ({ rootDi
   await expect(open()).rejects.toMatchObject({ code: "STORE_NEWER" });
 });
 
-test("an index that is no database is refused with the cure, and left as it was", async ({ rootDir, open }) => {
-  const file = await writeIndex(rootDir, "this was an index once ".repeat(1000));
-  const refused = open();
-  await expect(refused).rejects.toMatchObject({ code: "STORE_UNREADABLE" });
-  await expect(refused).rejects.toThrow(`move ${rootDir} aside`);
-  expect(await readFile(file, "utf8")).toMatch(/^this was/);
-});
-
-test("an index whose tables are gone is refused as damaged", async ({ rootDir, open }) => {
-  await writeIndex(rootDir, (db) => void db.pragma(`user_version = ${INDEX_MIGRATIONS.length}`));
-  await expect(open()).rejects.toMatchObject({ code: "STORE_UNREADABLE" });
-});
-
-test("an index that was cut short by half is refused as damaged", async ({ store, rootDir, open }) => {
-  for (let n = 0; n < 50; n++) await storeBody(store, `http://o/${n}`, Buffer.from(`body ${n}`));
-  await store.close();
-  const file = join(rootDir, "index.sqlite");
-  const whole = await readFile(file);
-  await writeFile(file, whole.subarray(0, Math.floor(whole.length / 8192) * 4096));
-  await expect(open()).rejects.toMatchObject({ code: "STORE_UNREADABLE" });
-});
-
 test("a root below a file is refused with the reason", async ({ folder, clock, log }) => {
   await writeFile(join(folder, "file"), "");
   const rootDir = join(folder, "file", "root");

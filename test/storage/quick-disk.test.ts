@@ -10,7 +10,11 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-const places = () => ({ draftPath: join(folder, "staging", "1-1"), path: join(folder, "blobs", "ab", "ab12") });
+const places = () => ({
+  draftPath: join(folder, "staging", "1-1"),
+  path: join(folder, "blobs", "ab", "ab12"),
+  mode: 0o444,
+});
 
 describe("a small file written at once", () => {
   test("lies under its name, read-only, with no draft left, and the folders are made", async () => {

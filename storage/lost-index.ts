@@ -1,0 +1,40 @@
+import { existsSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import type { DatabaseFile } from "./database.ts";
+import type { Layout } from "./layout.ts";
+
+/** What SQLite keeps in files of its own beside a database. */
+const COMPANIONS = ["", "-wal", "-shm"] as const;
+
+/**
+ * Moves a database out of the way, under a name that nothing opens; nobody deletes it here. The database goes first: SQLite ignores
+ * the log of an empty database, but would play a log back into one that it belongs to.
+ * @returns its new path
+ */
+export function setAside({ path }: Pick<DatabaseFile, "path">, nowMs: number): string {
+  const aside = `${path.replace(/\.sqlite$/, "")}.damaged-${nowMs}.sqlite`;
+  for (const companion of COMPANIONS)
+    if (existsSync(`${path}${companion}`)) renameSync(`${path}${companion}`, `${aside}${companion}`);
+  return aside;
+}
+
+/** Whether blobs lie there without an index: it was deleted, or cut to nothing. */
+export function isIndexLost({ indexFile, blobsDir }: Layout): boolean {
+  const isThere = (statSync(indexFile, { throwIfNoEntry: false })?.size ?? 0) > 0;
+  return !isThere && existsSync(blobsDir) && readdirSync(blobsDir).length > 0;
+}
+
+/**
+ * Notes that the blobs on disk are to be taken into the index. It is written before there is a new index and removed when the last
+ * blob is in it, so that a crash in between has the next start go on, and not take the rest for leftovers.
+ */
+export function beginAdoption({ adoptionFile }: Layout): void {
+  writeFileSync(adoptionFile, "");
+}
+
+export function isAdopting({ adoptionFile }: Layout): boolean {
+  return existsSync(adoptionFile);
+}
+
+export function endAdoption({ adoptionFile }: Layout): void {
+  rmSync(adoptionFile, { force: true });
+}
