@@ -1,7 +1,5 @@
 import { type Database, transact } from "./database.ts";
 
-/** How long rows wait for others. Nobody waits for them but whoever wants them to be there: bodies have gone out by then. */
-const GROUP_MS = 5;
 /** Rows of some 4 ms: a group never holds up an exchange for longer. */
 const GROUP_SIZE = 64;
 
@@ -12,13 +10,13 @@ interface Waiting {
 }
 
 /**
- * Writes what many wish to write within a few milliseconds in one transaction: a transaction of its own costs each of them more
+ * Writes what many wish to write in one turn of the event loop in one transaction: a transaction of its own costs each of them more
  * than its rows. None of them is written, or fails, because of another.
  */
 export class RowGroups {
   readonly #db: Database;
   #waiting: Waiting[] = [];
-  #timer: NodeJS.Timeout | undefined;
+  #atEndOfTurn: NodeJS.Immediate | undefined;
 
   constructor(db: Database) {
     this.#db = db;
@@ -36,13 +34,13 @@ export class RowGroups {
         settle: () => resolve(result),
       });
       if (this.#waiting.length >= GROUP_SIZE) this.#flush();
-      else this.#timer ??= setTimeout(() => this.#flush(), GROUP_MS);
+      else this.#atEndOfTurn ??= setImmediate(() => this.#flush());
     });
   }
 
   #flush(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    clearImmediate(this.#atEndOfTurn);
+    this.#atEndOfTurn = undefined;
     const group = this.#waiting;
     this.#waiting = [];
     if (!this.#commit(group)) for (const one of group) this.#commitAlone(one);
