@@ -89,6 +89,7 @@ async function assemble({ config, env, log, clock }: WireOptions, store: LocalSt
   const declarations = openDeclarations({
     rootDir,
     mayDelegate: (fromUri, toBase) => mayDelegate(fromUri, toBase, delegates),
+    clock,
     log,
   });
   const learner = createLearner({ rootDir, index: declarations, clock, log });

@@ -2,9 +2,10 @@ import { join } from "node:path";
 import type { Clock } from "../core/clock.ts";
 import { LarderError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
-import { type Database, openDatabase, transact } from "./database.ts";
+import { type Database, transact } from "./database.ts";
 import { FaultLog, unwritable } from "./faults.ts";
 import { toRaw } from "./keys.ts";
+import { openReplaceable } from "./lost-index.ts";
 import { PinTable } from "./maintenance/pins.ts";
 import { makePrivateDir } from "./root-dir.ts";
 import type { Ledger, LedgerEvent, Receipt } from "./store.ts";
@@ -67,19 +68,19 @@ export interface LocalLedger extends Ledger {
 }
 
 /**
- * Opens the ledger for writing, making it if there is none.
- * @throws LarderError `STORE_NEWER`, `STORE_UNREADABLE` or `STORE_UNWRITABLE`
+ * Opens the ledger for writing, making it if there is none. A damaged one is set aside.
+ * @throws LarderError `STORE_NEWER` or `STORE_UNWRITABLE`
  */
 export async function openLedger({ stateDir, clock, log }: LedgerOptions): Promise<LocalLedger> {
   await makePrivateDir(stateDir);
   const path = join(stateDir, "ledger.sqlite");
-  const db = openDatabase({
+  const file = {
     path,
     what: "the ledger",
     cure: "move it aside, and larder starts a new one",
     migrations: LEDGER_MIGRATIONS,
-  });
-  return new SqliteLedger(db, clock, new FaultLog(log));
+  };
+  return openReplaceable(file, { clock, log }, (db) => new SqliteLedger(db, clock, new FaultLog(log)));
 }
 
 class SqliteLedger implements LocalLedger {

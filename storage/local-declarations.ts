@@ -1,3 +1,4 @@
+import type { Clock } from "../core/clock.ts";
 import type { Declaration, DigestAlgorithm } from "../core/declaration.ts";
 import type { Digest } from "../core/digest.ts";
 import type { Realm } from "../core/entry.ts";
@@ -23,6 +24,7 @@ import type {
 import { FaultLog } from "./faults.ts";
 import { toRaw } from "./keys.ts";
 import { layoutOf } from "./layout.ts";
+import { openReplaceable } from "./lost-index.ts";
 import { QuarantineTable } from "./quarantine.ts";
 import { indexFile } from "./schema.ts";
 import { TakenRootTable } from "./taken-roots.ts";
@@ -34,19 +36,25 @@ export type MayDelegate = (fromUri: string, toBase: string) => boolean;
 export interface DeclarationsOptions {
   readonly rootDir: string;
   readonly mayDelegate: MayDelegate;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
 /**
- * Opens the declarations beside a store, making them if there are none.
+ * Opens the declarations beside a store, making them if there are none. Damaged ones are set aside, and learnt again as their roots
+ * are served.
  * The caller has opened the store: its lock makes this process the one writer.
  * @throws LarderError `STORE_NEWER`, `STORE_UNREADABLE` or `STORE_UNWRITABLE`
  */
-export function openDeclarations({ rootDir, mayDelegate, log }: DeclarationsOptions): DeclarationIndex {
+export function openDeclarations({ rootDir, mayDelegate, clock, log }: DeclarationsOptions): DeclarationIndex {
   const layout = layoutOf(rootDir);
   const index = openDatabase(indexFile(layout));
   try {
-    return new LocalDeclarations({ db: openDatabase(declarationsFile(layout)), index, mayDelegate, log });
+    return openReplaceable(
+      declarationsFile(layout),
+      { clock, log },
+      (db) => new LocalDeclarations({ db, index, mayDelegate, log }),
+    );
   } catch (error) {
     index.close();
     throw error;
@@ -57,7 +65,11 @@ export function openDeclarations({ rootDir, mayDelegate, log }: DeclarationsOpti
 export type DeclarationReader = Pick<DeclarationIndex, "find" | "findBlob" | "alternateUris" | "counts" | "close">;
 
 /** Opens existing declarations without changing anything. @throws LarderError as {@link openDeclarations} */
-export function openDeclarationsForReading({ rootDir, mayDelegate, log }: DeclarationsOptions): DeclarationReader {
+export function openDeclarationsForReading({
+  rootDir,
+  mayDelegate,
+  log,
+}: Omit<DeclarationsOptions, "clock">): DeclarationReader {
   const layout = layoutOf(rootDir);
   const index = openDatabaseForReading(indexFile(layout));
   try {

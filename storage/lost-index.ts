@@ -1,5 +1,7 @@
 import { existsSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import type { DatabaseFile } from "./database.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Log } from "../core/log.ts";
+import { type Database, type DatabaseFile, databaseFault, openDatabase } from "./database.ts";
 import type { Layout } from "./layout.ts";
 
 /** What SQLite keeps in files of its own beside a database. */
@@ -15,6 +17,38 @@ export function setAside({ path }: Pick<DatabaseFile, "path">, nowMs: number): s
   for (const companion of COMPANIONS)
     if (existsSync(`${path}${companion}`)) renameSync(`${path}${companion}`, `${aside}${companion}`);
   return aside;
+}
+
+interface Surroundings {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * Opens a database that larder can do without, and has `use` prepare what it asks of it. One that turns out to be damaged is set
+ * aside, and a new one is used.
+ * @throws LarderError `STORE_NEWER` or `STORE_UNWRITABLE`
+ */
+export function openReplaceable<T>(file: DatabaseFile, { clock, log }: Surroundings, use: (db: Database) => T): T {
+  try {
+    return openFor(file, use);
+  } catch (error) {
+    const fault = databaseFault(file, error);
+    if (fault.code !== "STORE_UNREADABLE") throw fault;
+    const setAsideAs = setAside(file, clock());
+    log.warn({ reason: fault.message, setAsideAs }, `damaged: ${file.what}; larder goes on with a new one`);
+    return openFor(file, use);
+  }
+}
+
+function openFor<T>(file: DatabaseFile, use: (db: Database) => T): T {
+  const db = openDatabase(file);
+  try {
+    return use(db);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
 }
 
 /** Whether blobs lie there without an index: it was deleted, or cut to nothing. */

@@ -73,8 +73,8 @@ export function packagesOf(files: Readonly<Record<string, string>>): string {
 export type OpenLearner = (options?: Partial<LearnerOptions>) => Learner;
 
 export const test = base
-  .extend("index", async ({ rootDir, log, store: _ }, { onCleanup }) => {
-    const index = openDeclarations({ rootDir, mayDelegate, log });
+  .extend("index", async ({ rootDir, clock, log, store: _ }, { onCleanup }) => {
+    const index = openDeclarations({ rootDir, mayDelegate, clock: clock.read, log });
     onCleanup(() => index.close());
     return index;
   })

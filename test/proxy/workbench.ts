@@ -123,7 +123,7 @@ async function startBench(folder: string, options: BenchOptions): Promise<Bench>
   const files = { certFile: join(folder, "ca", "ca.pem"), keyFile: join(folder, "ca", "ca.key") };
   const authority = loadOrCreateAuthority({ ...files, nowMs: clock(), create: true });
   const contexts = new LeafContexts({ authority, clock, maxContexts: 50 });
-  const declarations = openDeclarations({ rootDir, mayDelegate: () => false, log });
+  const declarations = openDeclarations({ rootDir, mayDelegate: () => false, clock, log });
   const learner = createLearner({ rootDir, index: declarations, clock, log });
   const pages = { caPem: authority.chainPem, env: (address: string) => `at ${address}\n`, status: () => "well\n" };
   const proxy = createProxy(

@@ -1,8 +1,12 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect } from "vitest";
 import { type Digest, digestOf } from "../../core/digest.ts";
 import { PUBLIC_REALM } from "../../core/entry.ts";
 import type { MirrorList } from "../../storage/declaration-standings.ts";
+import { layoutOf } from "../../storage/layout.ts";
+import { openDeclarations } from "../../storage/local-declarations.ts";
 import { DELEGATES, type Declaring, declares, ECOSYSTEM, test } from "./declaring.ts";
 
 const A = "https://a.example/fedora/";
@@ -376,4 +380,22 @@ test("a damaged database declares nothing, and that is logged once", ({ declarin
   declaring.index.close();
   for (let n = 0; n < 3; n++) expect(declaring.find(`${A}p/bash.rpm`)).toBeUndefined();
   expect(log.lines.map(({ facts }) => facts["fault"])).toEqual(["declarations"]);
+});
+
+test("damaged declarations are set aside and said, and new ones are learnt", async ({
+  rootDir,
+  store: _,
+  clock,
+  log,
+}) => {
+  const { declarationsFile } = layoutOf(rootDir);
+  await writeFile(declarationsFile, "these were declarations once ".repeat(500));
+  const index = openDeclarations({ rootDir, mayDelegate: () => false, clock: clock.read, log });
+  expect(index.counts()).toMatchObject({ declarations: 0 });
+  index.close();
+  expect(log.lines).toMatchObject([
+    { level: "warn", message: expect.stringMatching(/damaged: the declarations of the store/) },
+  ]);
+  const aside = join(rootDir, `declarations.damaged-${clock.nowMs}.sqlite`);
+  expect(await readFile(aside, "utf8")).toMatch(/^these were declarations/);
 });

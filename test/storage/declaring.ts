@@ -97,7 +97,7 @@ export const DELEGATES = "https://mirrors.example/";
 const mayDelegate: MayDelegate = (fromUri) => fromUri.startsWith(DELEGATES);
 
 export const test = base.extend("declaring", async ({ rootDir, clock, log, store: _ }, { onCleanup }) => {
-  const index = openDeclarations({ rootDir, mayDelegate, log });
+  const index = openDeclarations({ rootDir, mayDelegate, clock: clock.read, log });
   const writer = openDeclarationWriter(rootDir);
   onCleanup(() => {
     writer.close();
