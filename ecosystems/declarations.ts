@@ -1,4 +1,4 @@
-import type { DigestAlgorithm } from "../core/declaration.ts";
+import { type DigestAlgorithm, isStrong } from "../core/declaration.ts";
 import {
   brokenMetadata,
   type Declared,
@@ -17,8 +17,6 @@ const HEX_DIGITS: Readonly<Record<DigestAlgorithm, number>> = {
   md5: 32,
 };
 const BY_STRENGTH = Object.keys(HEX_DIGITS) as readonly DigestAlgorithm[];
-/** Collisions can be made: these are told only where nothing better is. */
-const WEAK: ReadonlySet<DigestAlgorithm> = new Set<DigestAlgorithm>(["sha1", "md5"]);
 /** The largest repositories (Debian, Fedora, openSUSE) have 70,000 packages; a document with this many is an attack. */
 const MAX_DECLARATIONS = 500_000;
 
@@ -31,7 +29,8 @@ export function orderDigests(written: WrittenDigests): readonly DeclaredDigest[]
   for (const algorithm of BY_STRENGTH) {
     const digest = written[algorithm]?.toLowerCase();
     if (digest === undefined || digest.length !== HEX_DIGITS[algorithm] || !/^[0-9a-f]+$/.test(digest)) continue;
-    if (digests.length > 0 && WEAK.has(algorithm)) break;
+    // Weak ones are told only where nothing better is.
+    if (digests.length > 0 && !isStrong(algorithm)) break;
     digests.push({ algorithm, digest });
   }
   return digests;

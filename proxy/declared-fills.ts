@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.ts";
-import type { Declaration } from "../core/declaration.ts";
+import { type Declaration, isStrong } from "../core/declaration.ts";
 import { type Entry, PUBLIC_REALM } from "../core/entry.ts";
 import { LarderError } from "../core/errors.ts";
 import { parseTarget } from "../core/target.ts";
@@ -60,6 +60,25 @@ export class DeclaredFills {
     const running = this.#deps.fills.find(placeFor(errand, resource));
     if (running !== undefined) return { fill: running, isLeader: false };
     return { fill: this.#lead(errand, resource, { held }), isLeader: true };
+  }
+
+  /**
+   * A fill under way that brings the same bytes under another name, from another mirror mostly; for what is public, by a digest that
+   * nobody can forge.
+   */
+  findElsewhere(errand: Errand, resource: DeclaredResource): Fill | undefined {
+    const { declaration } = resource;
+    const isPublic = errand.view.realm === PUBLIC_REALM;
+    if (!isPublic || !isStrong(declaration.algorithm)) return undefined;
+    if (this.#deps.fills.find(placeFor(errand, resource)) !== undefined) return undefined;
+    return this.#deps.fills.findDeclared(declaration);
+  }
+
+  /** Bytes of that fill go out under this errand's name, too: noted as unproven until the fill has proved right. */
+  noteElsewhere(errand: Errand, resource: DeclaredResource, fill: Fill): void {
+    const { onUnproven, onProven } = this.#account(errand, resource);
+    onUnproven?.();
+    void fill.settled.then(() => (fill.stored === undefined ? undefined : onProven?.()));
   }
 
   #lead(errand: Errand, resource: DeclaredResource, special: Pick<FillOrder, "held" | "isWhole">): Fill {

@@ -131,6 +131,8 @@ export class DeclaredFiles {
 
   async #fetch(errand: Errand, resource: DeclaredResource): Promise<void> {
     const { reply } = errand;
+    const elsewhere = this.#deps.declaredFills.findElsewhere(errand, resource);
+    if (elsewhere !== undefined && (await this.#fromElsewhere(errand, elsewhere, resource))) return;
     try {
       const { fill, isLeader } = this.#deps.declaredFills.joinOrLead(errand, resource, this.#held(errand, resource));
       if (!isLeader) reply.record.cacheStatus = { ...reply.record.cacheStatus, collapsed: true };
@@ -144,6 +146,28 @@ export class DeclaredFiles {
     } catch (error) {
       throw await this.#explain(error, errand, resource);
     }
+  }
+
+  /** The same bytes are on their way from another mirror. @returns whether they were the answer */
+  async #fromElsewhere(errand: Errand, fill: Fill, resource: DeclaredResource): Promise<boolean> {
+    const { reply } = errand;
+    const asksForPart = reply.request.headers.range !== undefined;
+    if (asksForPart && !fill.hasLastByte) return false;
+    if (fill.hasLastByte) {
+      await fill.settled;
+      const stored = this.#stored(errand, resource);
+      if (stored === undefined) return false;
+      reply.record.cacheStatus = { hit: true };
+      await serveEntry(reply, stored, { ...this.#deps, declared: resource.declaration });
+      return true;
+    }
+    const head = await fill.head.catch(() => undefined);
+    if (head?.kind !== "body") return false;
+    this.#deps.declaredFills.noteElsewhere(errand, resource, fill);
+    const fwdStatus = head.draft.status;
+    reply.record.cacheStatus = { ...reply.record.cacheStatus, fwdStatus, stored: true, collapsed: true };
+    await serveFill(reply, fill, head, { ...this.#deps, declared: resource.declaration });
+    return true;
   }
 
   /** What the store has of this very file for others; whether the requester may have it, the origin says. */

@@ -1,5 +1,6 @@
 import pLimit, { type LimitFunction } from "p-limit";
-import type { Realm } from "../core/entry.ts";
+import type { Declaration } from "../core/declaration.ts";
+import { PUBLIC_REALM, type Realm } from "../core/entry.ts";
 import { Fill, type FillDependencies } from "./fill.ts";
 import type { FillOrder } from "./fill-order.ts";
 
@@ -35,6 +36,16 @@ export class Fills {
   async committed(place: string): Promise<void> {
     const fill = this.#running.get(place);
     if (fill?.hasLastByte === true) await fill.settled;
+  }
+
+  /** A public fill, under whatever name, of bytes that have this very digest. */
+  findDeclared({ algorithm, digest }: Declaration): Fill | undefined {
+    for (const fill of this.#running.values()) {
+      const { declared, request } = fill.order;
+      if (declared?.digest === digest && declared.algorithm === algorithm && request.realm === PUBLIC_REALM)
+        return fill;
+    }
+    return undefined;
   }
 
   /** As {@link Fills.committed}, for every variant and part of the key that comes to that realm. */

@@ -1,7 +1,7 @@
 import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import type { Clock } from "../core/clock.ts";
-import type { Declaration } from "../core/declaration.ts";
+import { type Declaration, isStrong } from "../core/declaration.ts";
 import { type Entry, SMALL_BODY_BYTES } from "../core/entry.ts";
 import { fieldValue, listMembers, type RawFields, withoutFields } from "../core/fields.ts";
 import { acceptsCoding } from "../policy/coding.ts";
@@ -179,10 +179,9 @@ function fieldsOf(entry: Entry, pseudonym: string): RawFields {
  * does or not; the origin's own tag still counts for If-None-Match.
  */
 function withOwnTag(representation: Representation, { algorithm, digest }: Declaration): Representation {
-  const isStrong = algorithm !== "md5" && algorithm !== "sha1";
   const fields = withoutFields(representation.fields, TAG_AND_RANGES);
   fields.push("Accept-Ranges", "bytes");
-  if (isStrong) fields.push("ETag", `"${algorithm}-${digest}"`);
+  if (isStrong(algorithm)) fields.push("ETag", `"${algorithm}-${digest}"`);
   return { ...representation, fields, isVerified: true, originEtag: fieldValue(representation.fields, "etag") };
 }
 

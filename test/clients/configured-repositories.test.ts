@@ -64,6 +64,33 @@ describe("bases that larder.toml names as one repository", () => {
     expect(JSON.parse(why.stdout.toString())).toMatchObject({ declaration: { base: urls.far } });
   });
 
+  for (const [what, change] of [
+    ["cross the network once", (bytes: Buffer) => bytes],
+    ["do not fail together when the one gives wrong bytes", spoiled],
+  ] as const)
+    test(`asked for the same at the same moment, they ${what}`, async ({ startWith, urls, near, far, deb }) => {
+      const larder = await startWith([urls.near, urls.far]);
+      await takeIndexes(larder, urls.near);
+      let goOn: () => void = () => undefined;
+      const isAsked = new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
+      near.serve(`/debian/${DEB}`, async (request, response) => {
+        await isAsked;
+        await bytesHandler(change(deb))(request, response);
+      });
+      const arrived = near.arrival(`/debian/${DEB}`);
+      const first = get(larder, urls.near + DEB);
+      await arrived;
+      const second = get(larder, urls.far + DEB);
+      // Whatever the second does at first, it does before the first has an answer.
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      goOn();
+      for (const { status, body } of await Promise.all([first, second]))
+        expect([status, body.equals(deb)]).toEqual([200, true]);
+      expect(far.takeRequests()).toHaveLength(change === spoiled ? 1 : 0);
+    });
+
   test("stand in for each other when one gives wrong bytes", async ({ startWith, urls, near, deb }) => {
     const larder = await startWith([urls.near, urls.far]);
     await takeIndexes(larder, urls.near);
