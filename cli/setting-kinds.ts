@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import * as v from "valibot";
 import { type HostPort, parseHostPort, parseTarget } from "../core/target.ts";
-import { readNixKey } from "../ecosystems/nix-signature.ts";
+import { readNixKey } from "../ecosystems/nix/signature.ts";
 import { type Directories, resolvePath } from "./directories.ts";
 import type { Kind } from "./settings.ts";
 

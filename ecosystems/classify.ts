@@ -1,11 +1,11 @@
 import type { FieldRecord } from "../core/fields.ts";
 import type { TargetUri } from "../core/target.ts";
-import { deb } from "./deb.ts";
+import { deb } from "./deb/deb.ts";
 import type { Classification, Ecosystem } from "./ecosystem.ts";
-import { nix } from "./nix.ts";
-import { npm } from "./npm.ts";
-import { pypi } from "./pypi.ts";
-import { rpm } from "./rpm.ts";
+import { nix } from "./nix/nix.ts";
+import { npm } from "./npm/npm.ts";
+import { pypi } from "./pypi/pypi.ts";
+import { rpm } from "./rpm/rpm.ts";
 
 /** What no ecosystem knows: served as RFC 9111 has it. */
 export const OTHER: Classification = { class: "other", ecosystem: undefined, coding: "asked" };

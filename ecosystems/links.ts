@@ -1,9 +1,9 @@
 import type { Classification } from "./ecosystem.ts";
-import { rewriteNarinfo } from "./nix-links.ts";
-import { rewritePackument } from "./npm-links.ts";
+import { rewriteNarinfo } from "./nix/links.ts";
+import { rewritePackument } from "./npm/links.ts";
 import type { PageRewriter } from "./page.ts";
-import { rewriteSimplePage } from "./pypi-links.ts";
-import { rewriteMirrors } from "./rpm-links.ts";
+import { rewriteSimplePage } from "./pypi/links.ts";
+import { rewriteMirrors } from "./rpm/links.ts";
 
 /** Formats whose roots hold links that may lead to other hosts, or to the root of their own. deb names files by relative paths only. */
 const REWRITERS: Readonly<Record<string, PageRewriter>> = {

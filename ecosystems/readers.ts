@@ -1,24 +1,24 @@
 import type { TargetUri } from "../core/target.ts";
-import { locateDeb } from "./deb-locate.ts";
-import { packagesReader } from "./deb-packages.ts";
-import { namesRelativeTo } from "./deb-paths.ts";
-import { pdiffIndexReader } from "./deb-pdiff-index.ts";
-import { ReleaseReader } from "./deb-release.ts";
-import { sourcesReader } from "./deb-sources.ts";
+import { locateDeb } from "./deb/locate.ts";
+import { packagesReader } from "./deb/packages.ts";
+import { namesRelativeTo } from "./deb/paths.ts";
+import { pdiffIndexReader } from "./deb/pdiff-index.ts";
+import { ReleaseReader } from "./deb/release.ts";
+import { sourcesReader } from "./deb/sources.ts";
 import type { EcosystemName } from "./ecosystem.ts";
 import type { DocumentKind, Emit, MetadataPlace, MetadataReader } from "./metadata.ts";
-import { locateNix } from "./nix-locate.ts";
-import { NarinfoReader } from "./nix-narinfo.ts";
-import { locateNpm } from "./npm-locate.ts";
-import { PackumentReader } from "./npm-packument.ts";
-import { locatePypi } from "./pypi-locate.ts";
-import { SimpleReader } from "./pypi-simple.ts";
-import { DeltainfoReader } from "./rpm-deltainfo.ts";
-import { locateRpm } from "./rpm-locate.ts";
-import { MetalinkReader } from "./rpm-metalink.ts";
-import { MirrorlistReader } from "./rpm-mirrorlist.ts";
-import { PrimaryReader } from "./rpm-primary.ts";
-import { RepomdReader } from "./rpm-repomd.ts";
+import { locateNix } from "./nix/locate.ts";
+import { NarinfoReader } from "./nix/narinfo.ts";
+import { locateNpm } from "./npm/locate.ts";
+import { PackumentReader } from "./npm/packument.ts";
+import { locatePypi } from "./pypi/locate.ts";
+import { SimpleReader } from "./pypi/simple.ts";
+import { DeltainfoReader } from "./rpm/deltainfo.ts";
+import { locateRpm } from "./rpm/locate.ts";
+import { MetalinkReader } from "./rpm/metalink.ts";
+import { MirrorlistReader } from "./rpm/mirrorlist.ts";
+import { PrimaryReader } from "./rpm/primary.ts";
+import { RepomdReader } from "./rpm/repomd.ts";
 
 /** Where a document is: in the repository of this base, at this path. */
 export interface DocumentPlace {

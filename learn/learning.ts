@@ -5,9 +5,9 @@ import { parseDigest } from "../core/digest.ts";
 import { PUBLIC_REALM } from "../core/entry.ts";
 import { LarderError } from "../core/errors.ts";
 import type { Declared, Mirrors } from "../ecosystems/metadata.ts";
-import type { DocumentFacts, MemberDeclaration, NewDeclaration } from "../storage/declaration-documents.ts";
-import type { MirrorList } from "../storage/declaration-standings.ts";
-import type { DeclarationWriter } from "../storage/declaration-writer.ts";
+import type { DocumentFacts, MemberDeclaration, NewDeclaration } from "../storage/declarations/documents.ts";
+import type { MirrorList } from "../storage/declarations/standings.ts";
+import type { DeclarationWriter } from "../storage/declarations/writer.ts";
 import { type DocumentSource, readDocument } from "./read-document.ts";
 import type {
   ConfiguredTask,

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { openDeclarationWriter } from "../storage/declaration-writer.ts";
+import { openDeclarationWriter } from "../storage/declarations/writer.ts";
 import { Learning } from "./learning.ts";
 import type { Task } from "./tasks.ts";
 

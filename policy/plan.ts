@@ -59,7 +59,7 @@ export interface Beginning {
   readonly etag: string;
 }
 
-/** What is to be done with a request: made by policy/decide.ts, carried out by proxy/exchange.ts. */
+/** What is to be done with a request: made by policy/decide.ts, carried out by proxy/exchange/exchange.ts. */
 export type Plan =
   | {
       readonly action: "serve";

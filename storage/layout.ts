@@ -11,10 +11,10 @@ import type { Digest } from "../core/digest.ts";
  *   index.sqlite             with -wal and -shm beside it: storage/schema.ts
  *   index.damaged-<ms>.sqlite  likewise, one that was set aside: storage/lost-index.ts
  *   adopting                 there while blobs are taken into an index that was lost
- *   declarations.sqlite      likewise: storage/declaration-schema.ts
+ *   declarations.sqlite      likewise: storage/declarations/schema.ts
  *   blobs/sha256/ab/abcdef…  0444, or 0400 when not everybody may have it: whole bodies named by their digest
  *   staging/<start>-<n>      0444, bodies on their way in
- *   staging/<start>-<n>.json 0600, what such a body is to become: storage/unfinished.ts
+ *   staging/<start>-<n>.json 0600, what such a body is to become: storage/staging/unfinished.ts
  * ```
  */
 export interface Layout {

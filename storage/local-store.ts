@@ -4,23 +4,27 @@ import type { Clock } from "../core/clock.ts";
 import type { Digest } from "../core/digest.ts";
 import { type ByteRange, type Entry, type EntryKey, PUBLIC_REALM } from "../core/entry.ts";
 import type { Log } from "../core/log.ts";
-import { BlobFiles } from "./blob-files.ts";
-import { type BlobFacts, BlobTable } from "./blob-table.ts";
-import { Blobs } from "./blobs.ts";
+import { BlobFiles } from "./blobs/blob-files.ts";
+import { type BlobFacts, BlobTable } from "./blobs/blob-table.ts";
+import { Blobs } from "./blobs/blobs.ts";
+import { blobsOnDisk } from "./blobs/sweep.ts";
+import { Syncer } from "./blobs/sync.ts";
 import { type Database, transact } from "./database.ts";
-import { DiskRoom } from "./disk-room.ts";
 import { EntryTable } from "./entries.ts";
-import { Evictor } from "./evict.ts";
+import { DiskRoom } from "./eviction/disk-room.ts";
+import { Evictor } from "./eviction/evict.ts";
+import { Quota } from "./eviction/quota.ts";
+import { useClock } from "./eviction/use-clock.ts";
 import { FaultLog } from "./faults.ts";
 import type { Layout } from "./layout.ts";
 import { listEntries } from "./listing.ts";
 import type { WriterLock } from "./lock.ts";
 import { endAdoption } from "./lost-index.ts";
 import type { StoreParts } from "./maintenance/parts.ts";
-import { Quota } from "./quota.ts";
 import { RowGroups } from "./row-groups.ts";
-import type { SealedBody } from "./staging.ts";
-import { Stagings } from "./stagings.ts";
+import type { SealedBody } from "./staging/staging.ts";
+import { Stagings } from "./staging/stagings.ts";
+import type { UnfinishedBody } from "./staging/unfinished.ts";
 import type {
   EntryDraft,
   EntryFreshening,
@@ -31,11 +35,7 @@ import type {
   StoreUsage,
   TakenUp,
 } from "./store.ts";
-import { blobsOnDisk } from "./sweep.ts";
-import { Syncer } from "./sync.ts";
-import type { UnfinishedBody } from "./unfinished.ts";
 import { Upkeep } from "./upkeep.ts";
-import { useClock } from "./use-clock.ts";
 
 /** A crash left some that nobody ever named, or the index that named them was lost. */
 export type UnnamedBlobs = "remove" | "adopt";

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import type { Clock } from "../core/clock.ts";
 import { LarderError } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
-import { BlobTable } from "./blob-table.ts";
+import { BlobTable } from "./blobs/blob-table.ts";
 import { type Database, databaseFault, openDatabase, openDatabaseForReading } from "./database.ts";
 import { EntryTable } from "./entries.ts";
 import { type Layout, layoutOf } from "./layout.ts";
@@ -12,8 +12,8 @@ import { takeWriterLock, type WriterLock } from "./lock.ts";
 import { beginAdoption, isAdopting, isIndexLost, setAside } from "./lost-index.ts";
 import { makeFolders, makePrivateDir } from "./root-dir.ts";
 import { indexFile } from "./schema.ts";
+import { findUnfinished } from "./staging/unfinished.ts";
 import type { Store } from "./store.ts";
-import { findUnfinished } from "./unfinished.ts";
 
 export interface StoreOptions {
   /** Made, readable by its user only, when it is missing. */

@@ -1,10 +1,10 @@
 import type { Clock } from "../../core/clock.ts";
 import type { EntryKey } from "../../core/entry.ts";
-import type { BlobFacts, BlobTable } from "../blob-table.ts";
-import type { Blobs } from "../blobs.ts";
+import type { BlobFacts, BlobTable } from "../blobs/blob-table.ts";
+import type { Blobs } from "../blobs/blobs.ts";
 import type { Database } from "../database.ts";
+import type { Quota } from "../eviction/quota.ts";
 import type { Layout } from "../layout.ts";
-import type { Quota } from "../quota.ts";
 
 /** What of an open store maintenance works on. Each call is short, and leaves the store consistent. */
 export interface StoreParts {

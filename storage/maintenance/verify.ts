@@ -1,5 +1,5 @@
 import { LarderError } from "../../core/errors.ts";
-import { BlobFiles } from "../blob-files.ts";
+import { BlobFiles } from "../blobs/blob-files.ts";
 import { type Database, databaseFault } from "../database.ts";
 import type { Layout } from "../layout.ts";
 import { indexFile } from "../schema.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseNixHash, toNixBase32 } from "../../ecosystems/nix-hash.ts";
+import { parseNixHash, toNixBase32 } from "../../ecosystems/nix/hash.ts";
 import { contents, hex, read, reasonOf } from "./reader-workbench.ts";
 
 const HASH = "00bgd045z0d4icpbc2yyz4gx48ak44la";

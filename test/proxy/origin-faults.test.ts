@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { LarderError } from "../../core/errors.ts";
-import { originFault } from "../../proxy/origin-faults.ts";
+import { originFault } from "../../proxy/origin/faults.ts";
 
 const systemError = (code: string) => Object.assign(new Error(`it said ${code}`), { code });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ParentTable } from "../../proxy/origin-parents.ts";
+import { ParentTable } from "../../proxy/origin/parents.ts";
 
 const never = () => false;
 const table = (noProxy: string) =>

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import net, { type AddressInfo, type Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
-import { joinTunnel } from "../../proxy/tunnel.ts";
+import { joinTunnel } from "../../proxy/inbound/tunnel.ts";
 
 const open: { close(): unknown }[] = [];
 afterEach(() => {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { Declaration } from "../../core/declaration.ts";
 import { digestOf } from "../../core/digest.ts";
-import { Verifier } from "../../proxy/verify.ts";
+import { Verifier } from "../../proxy/fill/verify.ts";
 
 const body = Buffer.from("the bytes of a package");
 const sealed = { digest: digestOf(body), bytes: body.length };

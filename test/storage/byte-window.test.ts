@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { ByteWindow } from "../../storage/byte-window.ts";
+import { ByteWindow } from "../../storage/staging/byte-window.ts";
 
 test("holds the recent bytes of a body, whatever chunks they came in and whatever was dropped", () => {
   const chunk = fc.uint8Array({ maxLength: 20 });

@@ -4,9 +4,9 @@ import fc from "fast-check";
 import { describe, expect } from "vitest";
 import { type Digest, digestOf } from "../../core/digest.ts";
 import { PUBLIC_REALM } from "../../core/entry.ts";
-import type { MirrorList } from "../../storage/declaration-standings.ts";
+import { openDeclarations } from "../../storage/declarations/local-declarations.ts";
+import type { MirrorList } from "../../storage/declarations/standings.ts";
 import { layoutOf } from "../../storage/layout.ts";
-import { openDeclarations } from "../../storage/local-declarations.ts";
 import { DELEGATES, type Declaring, declares, ECOSYSTEM, test } from "./declaring.ts";
 
 const A = "https://a.example/fedora/";

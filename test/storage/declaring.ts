@@ -1,10 +1,10 @@
 import { type Digest, digestOf } from "../../core/digest.ts";
 import { PUBLIC_REALM } from "../../core/entry.ts";
-import type { NewDeclaration } from "../../storage/declaration-documents.ts";
-import type { Standing } from "../../storage/declaration-standings.ts";
-import { type DeclarationWriter, openDeclarationWriter } from "../../storage/declaration-writer.ts";
+import type { NewDeclaration } from "../../storage/declarations/documents.ts";
+import { type MayDelegate, openDeclarations } from "../../storage/declarations/local-declarations.ts";
+import type { Standing } from "../../storage/declarations/standings.ts";
+import { type DeclarationWriter, openDeclarationWriter } from "../../storage/declarations/writer.ts";
 import type { DeclarationIndex, DeclaredResource, FindOptions } from "../../storage/declarations.ts";
-import { type MayDelegate, openDeclarations } from "../../storage/local-declarations.ts";
 import { test as base, type HandClock } from "./workbench.ts";
 
 export const ECOSYSTEM = "rpm";

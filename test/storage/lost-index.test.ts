@@ -4,7 +4,7 @@ import Database from "better-sqlite3";
 import { expect } from "vitest";
 import { digestOf } from "../../core/digest.ts";
 import { PUBLIC_REALM } from "../../core/entry.ts";
-import { BlobFinder } from "../../storage/blob-finder.ts";
+import { BlobFinder } from "../../storage/blobs/blob-finder.ts";
 import { layoutOf } from "../../storage/layout.ts";
 import type { LocalStore } from "../../storage/local-store.ts";
 import { INDEX_MIGRATIONS } from "../../storage/schema.ts";

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { QuickDisk } from "../../storage/quick-disk.ts";
+import { QuickDisk } from "../../storage/blobs/quick-disk.ts";
 
 let folder: string;
 beforeEach(async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Quota } from "../../storage/quota.ts";
+import { Quota } from "../../storage/eviction/quota.ts";
 
 const MIB = 1024 * 1024;
 

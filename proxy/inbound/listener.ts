@@ -1,0 +1,243 @@
+import http, { type IncomingMessage, type ServerResponse } from "node:http";
+import type net from "node:net";
+import type { BlockList } from "node:net";
+import type { Duplex } from "node:stream";
+import { LarderError, systemCode, toLarderError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
+import { formatAuthority } from "../../core/target.ts";
+import type { AddressRules } from "../../policy/access.ts";
+import { networkList } from "../../policy/ip-address.ts";
+import type { Exchanges } from "../exchange/exchange.ts";
+import type { ListenOptions } from "../settings.ts";
+import type { Tunnels } from "./connect.ts";
+import type { Gate } from "./gate.ts";
+import { OpenConnections } from "./open-connections.ts";
+import { pipelineOf } from "./pipeline.ts";
+import { refuseRaw } from "./raw-answer.ts";
+import { isHandedOn, readAgain } from "./upgrade.ts";
+import { hasWay, noteRequest, setWay, wayOf } from "./way.ts";
+
+export interface ListenerDependencies {
+  readonly log: Log;
+  readonly addresses: AddressRules;
+  readonly exchanges: Exchanges;
+  readonly gate: Gate;
+  readonly tunnels: Tunnels;
+  /** Whoever comes beyond so many is turned away. */
+  readonly maxConnections: number;
+}
+
+/** Head of a request, line and fields together. */
+const MAX_REQUEST_HEAD_BYTES = 64 * 1024;
+/** Idle clients keep their connection longer than the usual proxies and browsers do, so that they, not we, close it. */
+const KEEP_ALIVE_MS = 75_000;
+const REQUEST_HEAD_MS = 60_000;
+/** A client that vanished without a word (a container killed, a machine asleep) is found out after this. */
+const KEEP_ALIVE_PROBE_MS = 60_000;
+
+/** One address that clients come in by. What is intercepted re-enters here, as a connection of its own. */
+export class BoundListener {
+  readonly #server: http.Server;
+  readonly #dependencies: ListenerDependencies;
+  readonly #session: string | undefined;
+  readonly #connections = new OpenConnections();
+  readonly #guests: BlockList;
+  readonly host: string;
+  #port = 0;
+  #isFull = false;
+
+  private constructor({ host, session, allowClients = [] }: ListenOptions, dependencies: ListenerDependencies) {
+    this.host = host;
+    this.#session = session;
+    this.#guests = networkList(allowClients);
+    this.#dependencies = dependencies;
+    this.#server = http.createServer({
+      maxHeaderSize: MAX_REQUEST_HEAD_BYTES,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      headersTimeout: REQUEST_HEAD_MS,
+      // A body may be as long as a git push; what is silent is ended by the origin's timeouts.
+      requestTimeout: 0,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
+      // read-target.ts checks the Host field itself, to answer with a code.
+      requireHostHeader: false,
+    });
+    // node:http would leave out the fields beyond 2000, among them the one that says how long the request is.
+    this.#server.maxHeadersCount = 0;
+    this.#server.maxConnections = dependencies.maxConnections;
+    this.#attach();
+  }
+
+  /** @throws LarderError `LISTEN_FAILED` */
+  static async bind(options: ListenOptions, dependencies: ListenerDependencies): Promise<BoundListener> {
+    const listener = new BoundListener(options, dependencies);
+    await listener.#listen(options);
+    return listener;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get openConnections(): number {
+    return this.#connections.count;
+  }
+
+  /**
+   * Stops accepting and ends connections as they fall idle; resolves when the last exchange and blind tunnel have ended,
+   * which {@link BoundListener.cutAll} hastens.
+   */
+  async close(): Promise<void> {
+    // Node would destroy those whose answer has been ended, before the last of it is on its way.
+    this.#server.closeIdleConnections = () => undefined;
+    const isClosed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    await Promise.all([isClosed, this.#connections.close()]);
+  }
+
+  /** Ends every connection now. */
+  cutAll(): void {
+    this.#connections.cutAll();
+  }
+
+  #attach(): void {
+    const { exchanges, tunnels, log } = this.#dependencies;
+    this.#server.prependListener("connection", (socket: net.Socket) => this.#admit(socket));
+    this.#server.on("request", (request: IncomingMessage, response: ServerResponse) => {
+      const { socket } = request;
+      noteRequest(socket);
+      pipelineOf(socket).take(request, response, () => {
+        const { connection } = wayOf(socket);
+        this.#connections.begin(connection, "request");
+        if (this.#connections.isClosing) response.shouldKeepAlive = false;
+        response.once("close", () => this.#connections.end(connection, socket));
+        void exchanges.answer(request, response);
+      });
+    });
+    this.#server.on("upgrade", (request: IncomingMessage, _socket: Duplex, head: Buffer) =>
+      this.#upgrade(request, head),
+    );
+    this.#server.on("connect", (request: IncomingMessage, socket: net.Socket, head: Buffer) => {
+      const { connection } = wayOf(socket);
+      this.#connections.begin(connection, "tunnel");
+      const opened = tunnels.open(request, socket, head, this.#server);
+      void opened.finally(() => this.#connections.end(connection, socket));
+    });
+    this.#server.on("clientError", (error, socket) => this.#refuse(error, socket as net.Socket));
+    this.#server.on("drop", () => this.#noteDrop());
+    // A connection that could not be accepted, for want of file descriptors mostly: the others go on.
+    this.#server.on("error", (error) => {
+      if (this.#port !== 0) log.error({ reason: error.message }, "cannot accept connections");
+    });
+  }
+
+  #upgrade(request: IncomingMessage, head: Buffer): void {
+    const { socket } = request;
+    socket.on("error", () => undefined);
+    const { connection } = wayOf(socket);
+    // Behind other requests, whose answers would be mixed into what is spoken after the switch.
+    if (!pipelineOf(socket).isIdle) socket.destroy();
+    else if (!isHandedOn(request)) readAgain(request, head, this.#server);
+    else {
+      noteRequest(socket);
+      this.#connections.begin(connection, "tunnel");
+      const ended = this.#dependencies.exchanges.upgrade(request, head);
+      void ended.finally(() => this.#connections.end(connection, socket));
+    }
+  }
+
+  /** Once, until half of the clients have gone again. */
+  #noteDrop(): void {
+    const { log, maxConnections } = this.#dependencies;
+    if (!this.#isFull)
+      log.error(
+        { maxConnections },
+        "clients are turned away: file descriptors would run out; raise the limit: ulimit -n",
+      );
+    this.#isFull = true;
+  }
+
+  /** Every connection passes here first, before the parser sees it; what comes back out of a tunnel has its way already. */
+  #admit(socket: net.Socket): void {
+    if (hasWay(socket)) return;
+    const clientAddress = socket.remoteAddress ?? "";
+    setWay(socket, {
+      connection: socket,
+      session: this.#session,
+      clientAddress,
+      tunnel: undefined,
+      refusal: this.#refusalFor(clientAddress),
+    });
+    this.#connections.add(socket);
+    if (this.openConnections < this.#dependencies.maxConnections / 2) this.#isFull = false;
+  }
+
+  #refusalFor(clientAddress: string): LarderError | undefined {
+    try {
+      this.#dependencies.addresses.checkClient(clientAddress, this.#guests);
+      return undefined;
+    } catch (error) {
+      const refusal = toLarderError(error);
+      if (!this.#dependencies.gate.takesCredentials) return refusal;
+      return new LarderError("PROXY_AUTH_REQUIRED", `clients at ${clientAddress} come in by name and password`);
+    }
+  }
+
+  #refuse(error: Error, socket: net.Socket): void {
+    // Whoever sends a request, be it a bad one, has taken the certificate.
+    if (systemCode(error)?.startsWith("HPE_") === true) noteRequest(socket);
+    const pipeline = pipelineOf(socket);
+    // What follows a refusal is read away, and may be anything.
+    if (pipeline.isCondemned) return;
+    // An answer under way would swallow the text; its client must see a cut, not a longer body.
+    if (pipeline.isUnanswered) refuseRaw(socket, requestFault(error));
+    else socket.destroy();
+    pipeline.condemn();
+  }
+
+  #listen({ host, port, fd }: ListenOptions): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", (error) => {
+        const at = formatAuthority({ host, port });
+        reject(
+          new LarderError("LISTEN_FAILED", `cannot listen on ${at}: ${listenCure(error)}`, {
+            details: { host, port },
+            cause: error,
+          }),
+        );
+      });
+      this.#server.listen(fd === undefined ? { host, port, ipv6Only: host.includes(":") } : { fd }, () => {
+        const address = this.#server.address();
+        this.#port = typeof address === "object" && address !== null ? address.port : port;
+        resolve();
+      });
+    });
+  }
+}
+
+function listenCure(error: Error): string {
+  switch (systemCode(error)) {
+    case "EADDRINUSE":
+      return "another program listens there; stop it or choose another --listen HOST:PORT";
+    case "EADDRNOTAVAIL":
+      return "this machine has no such address";
+    case "EACCES":
+      return "ports below 1024 need more rights; choose a higher port";
+    default:
+      return error.message;
+  }
+}
+
+/** What llhttp refuses, in larder's words: where the framing is in doubt, nothing after it may be read (RFC 9112 §6.3). */
+function requestFault(error: Error): LarderError {
+  const code = systemCode(error) ?? "";
+  if (code === "HPE_HEADER_OVERFLOW")
+    return new LarderError("HEADERS_TOO_LARGE", `the head is longer than ${MAX_REQUEST_HEAD_BYTES} bytes`);
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT")
+    return new LarderError("REQUEST_TIMEOUT", "the request did not arrive in time");
+  if (/CONTENT_LENGTH|TRANSFER_ENCODING|CHUNK/.test(code)) {
+    return new LarderError("FRAMING_AMBIGUOUS", `the length of the request is in doubt: ${error.message}`);
+  }
+  if (code.startsWith("HPE_")) return new LarderError("BAD_REQUEST", `not an HTTP/1.1 request: ${error.message}`);
+  return toLarderError(error);
+}

@@ -1,0 +1,115 @@
+import type { Clock } from "../../core/clock.ts";
+import { type ErrorCode, LarderError } from "../../core/errors.ts";
+import type { TargetUri } from "../../core/target.ts";
+import type { Origin, OriginResponse, Question } from "./origin.ts";
+
+/** Once may be a restart, or a packet lost. */
+const FAILURES = 2;
+/** How long an origin that cannot be connected to is not asked. */
+const OPEN_FOR_MS = 30_000;
+/** Origins that are remembered, at some 500 bytes each; the oldest is forgotten first. */
+const MAX_ORIGINS = 1_000;
+
+/**
+ * No connection came to be. A bad certificate is none of these: it comes at once, costs nobody a wait, and who mends it
+ * wants to see that it is mended.
+ */
+const CONNECT_FAILURES: ReadonlySet<ErrorCode> = new Set([
+  "ORIGIN_DNS",
+  "ORIGIN_REFUSED",
+  "ORIGIN_UNREACHABLE",
+  "ORIGIN_CONNECT_TIMEOUT",
+  "ORIGIN_TLS",
+]);
+
+/** An origin that could not be connected to, and has not been since. */
+interface Outage {
+  failures: number;
+  lastFault: LarderError;
+  /** No question goes out before this; 0 while the breaker is closed. */
+  openUntilMs: number;
+  isProbed: boolean;
+}
+
+/**
+ * Stands before the origins and remembers which cannot be connected to: after two failures in a row the questions to such
+ * an origin fail at once for 30 s, so that what is stored is served without a wait. Then one question at a time finds out
+ * whether it is back. A client's `no-cache` asks for the origin's word, which is not to be had: it changes nothing here.
+ */
+export class OriginBreaker implements Origin {
+  readonly #origin: Origin;
+  readonly #clock: Clock;
+  readonly #outages = new Map<string, Outage>();
+
+  constructor(origin: Origin, clock: Clock) {
+    this.#origin = origin;
+    this.#clock = clock;
+  }
+
+  /** @throws LarderError `ORIGIN_BREAKER_OPEN`, or as the origin does. */
+  async ask(question: Question): Promise<OriginResponse> {
+    const place = placeOf(question.target);
+    const outage = this.#outages.get(place);
+    const isProbe = outage !== undefined && this.#isProbe(outage, question.target);
+    const failuresBefore = outage?.failures ?? 0;
+    try {
+      if (isProbe) outage.isProbed = true;
+      const response = await this.#origin.ask(question);
+      this.#outages.delete(place);
+      return response;
+    } catch (error) {
+      this.#noteFault(place, error, failuresBefore);
+      throw error;
+    } finally {
+      if (isProbe) outage.isProbed = false;
+    }
+  }
+
+  certificateFor(target: TargetUri): string | undefined {
+    return this.#origin.certificateFor(target);
+  }
+
+  close(): Promise<void> {
+    return this.#origin.close();
+  }
+
+  /** @throws LarderError `ORIGIN_BREAKER_OPEN` when it is neither the time nor the turn of this question. */
+  #isProbe({ openUntilMs, isProbed, lastFault }: Outage, { authority }: TargetUri): boolean {
+    if (openUntilMs === 0) return false;
+    const waitMs = openUntilMs - this.#clock();
+    // A clock that was put back must not make the wait longer.
+    const isOver = waitMs <= 0 || waitMs > OPEN_FOR_MS;
+    if (isOver && !isProbed) return true;
+    const next = isOver ? "it is being tried again" : `it is tried again in ${Math.ceil(waitMs / 1000)} s`;
+    throw new LarderError(
+      "ORIGIN_BREAKER_OPEN",
+      `${authority} could not be connected to ${FAILURES} times in a row; ${next}. The last time: ${lastFault.message}`,
+      { details: { authority, lastCode: lastFault.code }, cause: lastFault },
+    );
+  }
+
+  #noteFault(place: string, error: unknown, failuresBefore: number): void {
+    if (!(error instanceof LarderError) || error.code === "CLIENT_GONE") return;
+    // Whatever else went wrong, went wrong on a connection; what larder itself refused tells nothing.
+    if (!CONNECT_FAILURES.has(error.code)) {
+      if (error.source === "origin" && error.code !== "PARENT_PROXY") this.#outages.delete(place);
+      return;
+    }
+    const failures = this.#outages.get(place)?.failures ?? 0;
+    // Questions that were under way together fail together: that is one failure.
+    if (failures > failuresBefore) return;
+    this.#remember(place, failures + 1, error);
+  }
+
+  #remember(place: string, failures: number, lastFault: LarderError): void {
+    const openUntilMs = failures < FAILURES ? 0 : this.#clock() + OPEN_FOR_MS;
+    this.#outages.delete(place);
+    this.#outages.set(place, { failures, lastFault, openUntilMs, isProbed: false });
+    const [oldest] = this.#outages.keys();
+    if (this.#outages.size > MAX_ORIGINS && oldest !== undefined) this.#outages.delete(oldest);
+  }
+}
+
+function placeOf({ scheme, authority }: TargetUri): string {
+  return `${scheme}://${authority}`;
+}

@@ -1,0 +1,154 @@
+import type { Readable } from "node:stream";
+import { Agent, type Dispatcher } from "undici";
+import { LarderError, systemCode } from "../../core/errors.ts";
+import { fieldValue, type RawFields, withField } from "../../core/fields.ts";
+import type { TargetUri } from "../../core/target.ts";
+import { certificateShownTo } from "../../policy/origin-access.ts";
+import type { ResponseHead } from "../../policy/plan.ts";
+import type { ProxySettings } from "../settings.ts";
+import { asUndiciConnector, type Connect } from "./connect.ts";
+import { originFault } from "./faults.ts";
+import type { ParentProxy } from "./parents.ts";
+import { checkResponseHead } from "./response-head.ts";
+
+/** An origin's answer: the head as it came, the body still to be read, destroyed or discarded by the caller. */
+export interface OriginResponse {
+  readonly head: ResponseHead;
+  readonly body: Readable;
+  /** What came behind the body, once that has been read to its end. */
+  readonly trailers?: () => RawFields;
+  /** Gives up the body, behind the caller's back; the connection is kept when little of it is left. */
+  discard(): void;
+}
+
+/** A request without content. Path and fields go out byte for byte. */
+export interface Question {
+  /** GET unless said. */
+  readonly method?: "GET" | "HEAD";
+  readonly target: TargetUri;
+  readonly fields: RawFields;
+  readonly signal: AbortSignal;
+  /** Called for each interim answer (1xx) before the final one. */
+  readonly onInterim?: ((head: ResponseHead) => void) | undefined;
+}
+
+/** Asks origins, over connections that are kept alive; the way out for GET and HEAD. */
+export interface Origin {
+  /** @throws LarderError of source `origin`, an access code of proxy/origin/dial.ts, or `CLIENT_GONE` when `signal` aborts. */
+  ask(question: Question): Promise<OriginResponse>;
+  /** Names the certificate of larder's own that it is asked with; `undefined` when none is shown. */
+  certificateFor(target: TargetUri): string | undefined;
+  close(): Promise<void>;
+}
+
+export interface OriginDependencies {
+  readonly connect: Connect;
+  readonly connectToParents: Connect;
+  /** The parent proxy that stands before a plain http origin, if any. */
+  readonly findParent: (target: TargetUri) => ParentProxy | undefined;
+}
+
+/** Connections to one origin that may be open at once; fills have a lower bound of their own (`fillsPerOrigin`). */
+const CONNECTIONS_PER_ORIGIN = 64;
+const MAX_RESPONSE_HEAD_BYTES = 64 * 1024;
+/** A body to be thrown away is read up to this length to keep its connection. */
+const DISCARD_BYTES = 64 * 1024;
+/** Read-ahead of a body, in bytes, before the socket is paused. */
+const BODY_READ_AHEAD = 256 * 1024;
+
+export function createOrigin(
+  { connect, connectToParents, findParent }: OriginDependencies,
+  settings: ProxySettings,
+): Origin {
+  const options = {
+    connections: CONNECTIONS_PER_ORIGIN,
+    pipelining: 1,
+    headersTimeout: settings.headersTimeoutMs,
+    bodyTimeout: settings.bodyTimeoutMs,
+    maxHeaderSize: MAX_RESPONSE_HEAD_BYTES,
+  };
+  const direct = new Agent({ ...options, connect: asUndiciConnector(connect) });
+  const throughParent = new Agent({ ...options, connect: asUndiciConnector(connectToParents) });
+
+  const send = async ({ method = "GET", target, fields, signal, onInterim }: Question): Promise<OriginResponse> => {
+    const parent = target.scheme === "http" ? findParent(target) : undefined;
+    const route = parent === undefined ? directRoute(target, fields) : parentRoute(parent, target, fields);
+    const response = await (parent === undefined ? direct : throughParent).request({
+      ...route,
+      method,
+      signal,
+      responseHeaders: "raw",
+      highWaterMark: BODY_READ_AHEAD,
+      ...(onInterim === undefined ? {} : { onInfo: (info) => onInterim(headOf(info)) }),
+    } as Dispatcher.RequestOptions);
+    // Whoever reads the body is told of its end; one that is destroyed unread says so to nobody, which would end the process.
+    response.body.on("error", () => undefined);
+    const head = headOf(response);
+    if (parent !== undefined && head.status === 407) {
+      response.body.destroy();
+      throw new LarderError("PARENT_PROXY", `proxy ${parent.origin} wants other credentials: put them into http_proxy`);
+    }
+    try {
+      checkResponseHead(head, target.authority);
+    } catch (error) {
+      response.body.destroy();
+      throw error;
+    }
+    const discard = (): void => void response.body.dump({ limit: DISCARD_BYTES }).catch(() => undefined);
+    const trailers = (): RawFields =>
+      Object.entries(response.trailers).flatMap(([name, values]) => [values].flat().flatMap((value) => [name, value]));
+    return { head, body: response.body, discard, trailers };
+  };
+
+  return {
+    async ask(question) {
+      const { target, signal } = question;
+      try {
+        return await send(question).catch((error: unknown) => {
+          if (signal.aborted || !isIdleConnectionLost(error)) throw error;
+          return send(question);
+        });
+      } catch (error) {
+        if (signal.aborted)
+          throw new LarderError("CLIENT_GONE", "nobody waits for this answer any more", { cause: error });
+        throw originFault(error, target.authority);
+      }
+    },
+    certificateFor: (target) => certificateShownTo(target, settings.originAccess),
+    close: async () => {
+      await Promise.all([direct.destroy(), throughParent.destroy()]);
+    },
+  };
+}
+
+/** With `responseHeaders: "raw"` undici gives alternating names and values; its types do not say so. */
+function headOf({ statusCode, headers }: { readonly statusCode: number; readonly headers: unknown }): ResponseHead {
+  return { status: statusCode, fields: headers as RawFields };
+}
+
+/** A kept-alive connection that the origin closed as the request went out: safe to send again (RFC 9112 §9.3.1). */
+function isIdleConnectionLost(error: unknown): boolean {
+  const code = systemCode(error);
+  return code === "UND_ERR_SOCKET" || code === "ECONNRESET" || code === "EPIPE";
+}
+
+function directRoute(target: TargetUri, fields: RawFields): { origin: string; path: string; headers: string[] } {
+  return { origin: `${target.scheme}://${target.authority}`, path: target.path, headers: [...fields] };
+}
+
+/** Plain http goes to a parent in absolute form, without a tunnel. */
+function parentRoute(
+  parent: ParentProxy,
+  target: TargetUri,
+  fields: RawFields,
+): { origin: string; path: string; headers: string[] } {
+  const headers =
+    parent.authorization === undefined ? [...fields] : withField(fields, "Proxy-Authorization", parent.authorization);
+  return { origin: parent.origin, path: target.uri, headers };
+}
+
+/** The length that a head announces, in bytes; `undefined` when it is not told. */
+export function contentLength(head: ResponseHead): number | undefined {
+  const text = fieldValue(head.fields, "content-length");
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}

@@ -1,0 +1,139 @@
+import type { ClientRequest, IncomingMessage } from "node:http";
+import type net from "node:net";
+import type { Duplex } from "node:stream";
+import type httpProxy from "http-proxy";
+import type { LarderError } from "../../core/errors.ts";
+import { fieldValue } from "../../core/fields.ts";
+import type { TargetUri } from "../../core/target.ts";
+import type { RequestView } from "../../policy/plan.ts";
+import { type Reply, sendError } from "../exchange/reply.ts";
+import { servePass } from "../exchange/respond.ts";
+import type { ProxySettings } from "../settings.ts";
+import { createAgents } from "./agents.ts";
+import type { Connect } from "./connect.ts";
+import { originFault } from "./faults.ts";
+import { setFields } from "./forward.ts";
+import type { ParentProxy } from "./parents.ts";
+import { checkResponseHead } from "./response-head.ts";
+
+/** Hands requests to switch protocols (RFC 9110 §7.8), of WebSocket mostly, to their origin. */
+export interface Upgrader {
+  /**
+   * Asks the origin; when it switches, joins both sides blindly until one ends, or both are silent for the idle time of tunnels.
+   * Anything else that it answers, and a failure, is answered to the client.
+   * @param head what the client sent behind its request
+   * @returns the status, once all is over. Never rejects.
+   */
+  upgrade(reply: Reply, view: RequestView, head: Buffer): Promise<void>;
+  close(): void;
+}
+
+export interface UpgraderDependencies {
+  readonly connect: Connect;
+  readonly connectToParents: Connect;
+  readonly findParent: (target: TargetUri) => ParentProxy | undefined;
+}
+
+/**
+ * http-proxy's `ws` behind a wrapper that cures what it does wrong: it ends the process when the client resets while the origin
+ * answers something else than 101 (both sockets have listeners before it is called), writes such an answer with the framing
+ * of the origin around a body that has lost it (answered here instead), and leaves one side open when the other is reset.
+ */
+export function createUpgrader(dependencies: UpgraderDependencies, settings: ProxySettings): Upgrader {
+  const agents = createAgents(dependencies.connect);
+  const parentAgents = createAgents(dependencies.connectToParents);
+  const waiting = new WeakMap<IncomingMessage, (outgoing: ClientRequest) => void>();
+  let started: Promise<httpProxy> | undefined;
+
+  return {
+    async upgrade(reply, view, head) {
+      started ??= startProxy(waiting);
+      const proxy = await started;
+      const { request } = reply;
+      const { socket } = request;
+      const { target } = view;
+      const parent = target.scheme === "http" ? dependencies.findParent(target) : undefined;
+      const to = parent ?? target;
+      const isOver = closed(socket);
+      reply.record.cacheStatus = { fwd: "bypass", detail: "upgrade" };
+      waiting.set(request, (outgoing) => {
+        outgoing.path = parent === undefined ? target.path : target.uri;
+        setFields(outgoing, view, reply, parent);
+        outgoing.setHeader("Connection", "Upgrade");
+        outgoing.setHeader("Upgrade", fieldValue(view.fields, "upgrade") ?? "");
+        outgoing.setTimeout(settings.headersTimeoutMs, () => outgoing.destroy());
+        socket.once("close", () => outgoing.destroy());
+        // By then http-proxy has put its own listener there, which is not to write a word.
+        queueMicrotask(() => {
+          outgoing.removeAllListeners("response").once("response", (incoming: IncomingMessage) => {
+            answerInstead(reply, incoming, target);
+          });
+        });
+        outgoing.once("upgrade", (incoming, upstream) => {
+          outgoing.setTimeout(0);
+          incoming.headers["via"] = `1.1 ${reply.pseudonym}`;
+          reply.record.cacheStatus = { ...reply.record.cacheStatus, fwdStatus: 101 };
+          tie(socket, upstream as net.Socket, settings.tunnelIdleMs);
+        });
+      });
+      const options = {
+        target: { protocol: `${to.scheme}:`, host: to.host, hostname: to.host, port: String(to.port) },
+        agent: (parent === undefined ? agents : parentAgents)[to.scheme],
+      };
+      // http-proxy ends the client's connection right behind this: the answer must stand before.
+      proxy.ws(request, socket, head, options, (error) => fail(reply, originFault(error, target.authority)));
+      await isOver;
+    },
+    close: () => {
+      for (const agent of [agents, parentAgents].flatMap(({ http, https }) => [http, https])) agent.destroy();
+    },
+  };
+}
+
+async function startProxy(waiting: WeakMap<IncomingMessage, (outgoing: ClientRequest) => void>): Promise<httpProxy> {
+  const { default: library } = await import("http-proxy");
+  const proxy = library.createProxyServer({ secure: true });
+  proxy.on("proxyReqWs", (outgoing, request) => waiting.get(request)?.(outgoing));
+  proxy.on("error", () => undefined);
+  return proxy;
+}
+
+/** After the switch nobody would understand an answer. */
+function fail(reply: Reply, error: LarderError): void {
+  if (reply.record.cacheStatus.fwdStatus === undefined) sendError(reply, error);
+  else reply.request.socket.destroy();
+}
+
+/** The origin did not switch: its answer goes out as that of any other request. */
+function answerInstead(reply: Reply, incoming: IncomingMessage, target: TargetUri): void {
+  const head = { status: incoming.statusCode ?? 502, fields: incoming.rawHeaders };
+  reply.record.cacheStatus = { ...reply.record.cacheStatus, fwdStatus: head.status };
+  const send = async (): Promise<void> => {
+    checkResponseHead(head, target.authority);
+    await servePass(reply, { head, body: incoming });
+  };
+  send().catch((error: unknown) => {
+    incoming.destroy();
+    sendError(reply, originFault(error, target.authority));
+  });
+}
+
+/** One side that ends, or both that are silent, end the other, whose last bytes still go out: WebSocket knows no end by halves. */
+function tie(client: net.Socket, upstream: net.Socket, idleMs: number): void {
+  const destroyBoth = (): void => {
+    client.destroy();
+    upstream.destroy();
+  };
+  upstream.on("error", destroyBoth);
+  client.once("end", () => upstream.destroySoon());
+  upstream.once("close", () => client.destroySoon());
+  client.once("close", () => upstream.destroy());
+  upstream.setTimeout(idleMs, destroyBoth);
+}
+
+function closed(socket: Duplex): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.closed) resolve();
+    else socket.once("close", () => resolve());
+  });
+}
