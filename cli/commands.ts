@@ -313,7 +313,7 @@ export const COMMANDS: readonly CommandSpec[] = [
           "have is taken into a new one: declared packages are served from the store again, after their bytes were hashed. What URLs\n" +
           "answered is forgotten. A proxy does this by itself when it starts without its index, or with one that it cannot open.",
         settings: PLACE_KEYS,
-        options: [JSON_OPTION],
+        options: [["--force", "although nothing is wrong with the index"], JSON_OPTION],
         examples: [["larder store rebuild --root ./cache", "after verify found the index damaged"]],
         load: async () => (await import("./commands/store-rebuild.ts")).rebuild,
       },

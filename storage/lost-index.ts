@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
-import { type Database, type DatabaseFile, databaseFault, openDatabase } from "./database.ts";
+import { type Database, type DatabaseFile, databaseFault, openDatabase, openDatabaseForReading } from "./database.ts";
 import type { Layout } from "./layout.ts";
 
 /** What SQLite keeps in files of its own beside a database. */
@@ -55,6 +55,22 @@ function openFor<T>(file: DatabaseFile, use: (db: Database) => T): T {
 export function isIndexLost({ indexFile, blobsDir }: Layout): boolean {
   const isThere = (statSync(indexFile, { throwIfNoEntry: false })?.size ?? 0) > 0;
   return !isThere && existsSync(blobsDir) && readdirSync(blobsDir).length > 0;
+}
+
+/** Whether SQLite finds nothing wrong with a database that is there (PRAGMA quick_check). */
+export function isSound(file: DatabaseFile): boolean {
+  try {
+    const db = openDatabaseForReading(file);
+    try {
+      const verdict = db.prepare<[], { readonly quick_check: string }>("PRAGMA quick_check(1)").get();
+      return verdict?.quick_check === "ok";
+    } finally {
+      db.close();
+    }
+  } catch (error) {
+    if (databaseFault(file, error).code === "STORE_UNREADABLE") return false;
+    throw error;
+  }
 }
 
 /**

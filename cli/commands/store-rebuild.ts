@@ -1,12 +1,24 @@
 import { once } from "node:events";
+import { LarderError } from "../../core/errors.ts";
+import { layoutOf } from "../../storage/layout.ts";
+import { isSound } from "../../storage/lost-index.ts";
+import { indexFile } from "../../storage/schema.ts";
 import { describeUsage } from "../status-report.ts";
 import { careCommand } from "../store/care-command.ts";
 
 /** `larder store rebuild`: the first signal ends it after the blob under way; the next start of larder goes on with the rest. */
-export const rebuild = careCommand(async ({ door, watch }) => {
+export const rebuild = careCommand(async ({ door, watch, config, invocation }) => {
+  if (invocation.flags["force"] !== true && door.running === undefined) refuseSound(config.settings.root);
   const store = await door.rebuild();
   if (!watch.signal.aborted) await Promise.race([store.settled(), once(watch.signal, "abort")]);
   const isInterrupted = watch.signal.aborted;
   const usage = store.usage();
   return { json: { usage, isInterrupted }, lines: [`taken in: ${describeUsage(usage)}`], isInterrupted };
 });
+
+/** A new index knows no URL: nobody should lose that for nothing. */
+function refuseSound(root: string): void {
+  if (!isSound(indexFile(layoutOf(root)))) return;
+  const message = `the index of ${root} is sound, and a new one would know none of its URLs; add --force to make it all the same`;
+  throw new LarderError("USAGE", message, { details: { root } });
+}

@@ -132,6 +132,11 @@ test("rebuild mends the index that verify found damaged, and nothing else has to
   expect(await say("verify")).toMatchObject({ code: 0, said: { unrepaired: 0 } });
 });
 
+test("rebuild throws no sound index away, unless it is told to", async ({ shelf: { say } }) => {
+  expect(await say("rebuild")).toMatchObject({ code: 2, stderr: expect.stringMatching(/is sound.*--force/) });
+  expect(await say("rebuild", "--force")).toMatchObject({ code: 0, said: { usage: { blobs: 3, entries: 0 } } });
+});
+
 test("rebuild is refused while a larder serves the store", async ({ folder, shelf: { say }, onTestFinished }) => {
   const serve = startLarderProcess(SERVE, { folder });
   onTestFinished(async () => {
