@@ -6,7 +6,8 @@ import { DEPARTURES } from "../../policy/departures.ts";
 const ROOMS = ["policy", "proxy"].map((room) => new URL(`../../${room}/`, import.meta.url));
 
 async function sourcesOf(room: URL): Promise<string[]> {
-  const names = (await readdir(room)).filter((name) => name.endsWith(".ts") && name !== "departures.ts");
+  const files = await readdir(room, { recursive: true });
+  const names = files.filter((name) => name.endsWith(".ts") && name !== "departures.ts");
   return await Promise.all(names.map((name) => readFile(new URL(name, room), "utf8")));
 }
 
