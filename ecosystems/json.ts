@@ -1,6 +1,5 @@
 import { JSONParser } from "@streamparser/json";
-import { LarderError } from "../core/errors.ts";
-import { brokenMetadata } from "./metadata.ts";
+import { brokenMetadata, parseAs } from "./metadata.ts";
 
 /** The largest packuments, of packages that are published every night, have some 100 MB. */
 const MAX_BYTES = 512 * 1024 * 1024;
@@ -44,7 +43,7 @@ export class JsonReader {
   push(chunk: Uint8Array): void {
     this.#bytes += chunk.length;
     if (this.#bytes > MAX_BYTES) throw brokenMetadata(`it is larger than ${MAX_BYTES} bytes`);
-    this.#parse(() => {
+    parseAs("JSON", () => {
       this.#utf8.decode(chunk, { stream: true });
       if (chunk.length > 0) this.#parser.write(chunk);
     });
@@ -52,20 +51,10 @@ export class JsonReader {
 
   /** @throws LarderError `METADATA_BROKEN` when the document is cut short. */
   finish(): void {
-    this.#parse(() => {
+    parseAs("JSON", () => {
       this.#utf8.decode();
       if (!this.#parser.isEnded) throw new Error("its end is missing");
     });
-  }
-
-  #parse(step: () => void): void {
-    try {
-      step();
-    } catch (error) {
-      if (error instanceof LarderError) throw error;
-      const detail = error instanceof Error ? error.message.slice(0, 200) : String(error);
-      throw brokenMetadata(`it is not well-formed JSON: ${detail}`, error);
-    }
   }
 }
 

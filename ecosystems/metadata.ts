@@ -146,3 +146,17 @@ export function brokenMetadata(reason: string, cause?: unknown): LarderError {
     ...(cause === undefined ? {} : { cause }),
   });
 }
+
+/**
+ * Runs a step of a format's parser; what it rejects becomes `METADATA_BROKEN`, a LarderError passes as it is.
+ * @throws LarderError
+ */
+export function parseAs(format: "JSON" | "XML", step: () => void): void {
+  try {
+    step();
+  } catch (error) {
+    if (error instanceof LarderError) throw error;
+    const detail = error instanceof Error ? error.message.slice(0, 200) : String(error);
+    throw brokenMetadata(`it is not well-formed ${format}: ${detail}`, error);
+  }
+}

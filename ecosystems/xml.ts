@@ -1,6 +1,5 @@
 import { SaxesParser } from "saxes";
-import { LarderError } from "../core/errors.ts";
-import { brokenMetadata } from "./metadata.ts";
+import { brokenMetadata, parseAs } from "./metadata.ts";
 
 /** Repository metadata nests six deep; each level that is open costs memory. */
 const MAX_DEPTH = 64;
@@ -76,7 +75,7 @@ export class XmlReader {
       const slice = chunk.subarray(start, start + SLICE_BYTES);
       this.#tokenBytes += slice.length;
       const text = this.#decode(() => this.#decoder.decode(slice, { stream: true }));
-      this.#parse(() => this.#parser.write(text));
+      parseAs("XML", () => this.#parser.write(text));
       if (this.#tokenBytes > MAX_TOKEN_BYTES)
         throw brokenMetadata(`a tag, text or comment in it is longer than ${MAX_TOKEN_BYTES} bytes`);
     }
@@ -85,7 +84,7 @@ export class XmlReader {
   /** @throws LarderError `METADATA_BROKEN` when the document is cut short. */
   finish(): void {
     const text = this.#decode(() => this.#decoder.decode());
-    this.#parse(() => this.#parser.write(text).close());
+    parseAs("XML", () => this.#parser.write(text).close());
   }
 
   #decode(step: () => string): string {
@@ -93,16 +92,6 @@ export class XmlReader {
       return step();
     } catch (error) {
       throw brokenMetadata("it is not in UTF-8", error);
-    }
-  }
-
-  #parse(step: () => void): void {
-    try {
-      step();
-    } catch (error) {
-      if (error instanceof LarderError) throw error;
-      const detail = error instanceof Error ? error.message.slice(0, 200) : String(error);
-      throw brokenMetadata(`it is not well-formed XML: ${detail}`, error);
     }
   }
 
