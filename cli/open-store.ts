@@ -2,7 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import { LarderError } from "../core/errors.ts";
 import { type Log, silentLog } from "../core/log.ts";
 import { mayDelegate } from "../policy/delegation.ts";
-import { type DeclarationReader, openDeclarationsForReading } from "../storage/declarations/local-declarations.ts";
+import { type DeclarationReader, openDeclarationsForReading } from "../storage/declarations/open-declarations.ts";
 import { layoutOf } from "../storage/layout.ts";
 import type { LocalStore } from "../storage/local-store.ts";
 import { bytesOfBlobs } from "../storage/maintenance/walk.ts";

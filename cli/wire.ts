@@ -12,7 +12,7 @@ import { openSignatures } from "../learn/signatures.ts";
 import { mayDelegate } from "../policy/delegation.ts";
 import { createProxy } from "../proxy/proxy.ts";
 import type { ListenOptions, LocalPages, SignatureDemand } from "../proxy/settings.ts";
-import { openDeclarations } from "../storage/declarations/local-declarations.ts";
+import { openDeclarations } from "../storage/declarations/open-declarations.ts";
 import { openLedger } from "../storage/ledger.ts";
 import type { LocalStore } from "../storage/local-store.ts";
 import { StoreKeeper } from "../storage/maintenance/keeper.ts";

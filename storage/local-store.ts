@@ -1,5 +1,4 @@
 import type { Readable } from "node:stream";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Clock } from "../core/clock.ts";
 import type { Digest } from "../core/digest.ts";
 import { type ByteRange, type Entry, type EntryKey, PUBLIC_REALM } from "../core/entry.ts";
@@ -7,8 +6,9 @@ import type { Log } from "../core/log.ts";
 import { BlobFiles } from "./blobs/blob-files.ts";
 import { type BlobFacts, BlobTable } from "./blobs/blob-table.ts";
 import { Blobs } from "./blobs/blobs.ts";
-import { blobsOnDisk } from "./blobs/sweep.ts";
+import { Sweep, type UnnamedBlobs } from "./blobs/sweep.ts";
 import { Syncer } from "./blobs/sync.ts";
+import { Chores } from "./chores.ts";
 import { type Database, transact } from "./database.ts";
 import { EntryTable } from "./entries.ts";
 import { DiskRoom } from "./eviction/disk-room.ts";
@@ -19,8 +19,7 @@ import { FaultLog } from "./faults.ts";
 import type { Layout } from "./layout.ts";
 import { listEntries } from "./listing.ts";
 import type { WriterLock } from "./lock.ts";
-import { endAdoption } from "./lost-index.ts";
-import type { StoreParts } from "./maintenance/parts.ts";
+import { partsOf, type StoreParts } from "./maintenance/parts.ts";
 import { RowGroups } from "./row-groups.ts";
 import type { SealedBody } from "./staging/staging.ts";
 import { Stagings } from "./staging/stagings.ts";
@@ -35,10 +34,6 @@ import type {
   StoreUsage,
   TakenUp,
 } from "./store.ts";
-import { Upkeep } from "./upkeep.ts";
-
-/** A crash left some that nobody ever named, or the index that named them was lost. */
-export type UnnamedBlobs = "remove" | "adopt";
 
 export interface LocalStoreDependencies {
   readonly db: Database;
@@ -57,14 +52,11 @@ export interface LocalStoreDependencies {
 /** Memory for rows asked for lately (some 10,000 entries) and for small bodies; both far below what a proxy may use. */
 const HOT_ROW_BYTES = 24 * 1024 * 1024;
 const HOT_BODY_BYTES = 32 * 1024 * 1024;
-/** Rows of one transaction that only notes use: a few milliseconds. */
-const USES_AT_ONCE = 500;
 const NO_ENTRIES: readonly Entry[] = Object.freeze([]);
 
 /** The store on a local disk, as its one writer sees it. `openStore` makes it. */
 export class LocalStore implements Store {
   readonly #db: Database;
-  readonly #layout: Layout;
   readonly #clock: Clock;
   readonly #useClock: Clock;
   readonly #faults: FaultLog;
@@ -73,44 +65,34 @@ export class LocalStore implements Store {
   readonly #quota: Quota;
   readonly #evictor: Evictor;
   readonly #diskRoom: DiskRoom;
-  readonly #syncer: Syncer;
   readonly #blobs: Blobs;
   readonly #rowGroups: RowGroups;
-  readonly #upkeep = new Upkeep(() => this.#keepUp());
+  readonly #chores: Chores;
   readonly #stagings: Stagings;
   readonly #lock: WriterLock;
-  readonly #sweeping: Promise<void>;
+  readonly #sweep: Sweep;
   /** What maintenance works on. */
   readonly parts: StoreParts;
-  #isTidy = true;
   #closing: Promise<void> | undefined;
-  /** Blobs that an entry ceased to name; those that none names any more go with the next upkeep. */
-  readonly #orphaned = new Set<Digest>();
+
+  readonly #inTransaction = <T>(work: () => T): T => {
+    const result = transact(this.#db, work);
+    this.#faults.recovered("index");
+    return result;
+  };
 
   constructor(dependencies: LocalStoreDependencies) {
     const { db, layout, lock, unnamedBlobs, maxBytes, minFreeBytes, unfinished, clock, log } = dependencies;
     this.#db = db;
     this.#lock = lock;
-    this.#layout = layout;
     this.#clock = clock;
     this.#faults = new FaultLog(log);
     this.#entries = new EntryTable(db, HOT_ROW_BYTES);
     this.#table = new BlobTable(db);
     this.#rowGroups = new RowGroups(db);
-    this.#syncer = new Syncer(db, this.#table, layout);
+    const syncer = new Syncer(db, this.#table, layout);
     this.#quota = new Quota(maxBytes, () => this.#evictor.poke());
-    this.#evictor = new Evictor({
-      quota: this.#quota,
-      log,
-      candidates: (limit) => {
-        this.#noteUses();
-        return this.#table.leastRecentlyUsed(limit);
-      },
-      drop: (digests) => this.#blobs.drop(digests),
-      dropUnfinished: () => this.#stagings.unfinished.dropAll(),
-      look: () => this.#diskRoom.look(),
-      onFault: (error) => this.#faults.report("blob", error),
-    });
+    this.#evictor = this.#makeEvictor(log);
     this.#diskRoom = new DiskRoom(layout.rootDir, minFreeBytes, this.#quota, (error) =>
       this.#faults.report("blob", error),
     );
@@ -127,8 +109,8 @@ export class LocalStore implements Store {
       deleteRows: (digests) => this.#deleteRows(digests),
       addRows: (blob, lastUsedMs) => this.#inTransaction(() => this.#table.add(blob, lastUsedMs)),
       onUnsynced: (digest) => {
-        this.#syncer.add(digest);
-        this.#upkeep.request();
+        syncer.add(digest);
+        this.#chores.request();
       },
     });
     this.#stagings = new Stagings({
@@ -139,10 +121,29 @@ export class LocalStore implements Store {
       found: unfinished,
       publish: (body, draft) => this.#publish(body, draft),
     });
-    this.parts = this.#makeParts();
+    this.#chores = new Chores({
+      table: this.#table,
+      blobs: this.#blobs,
+      syncer,
+      unfinished: this.#stagings.unfinished,
+      faults: this.#faults,
+      inTransaction: this.#inTransaction,
+    });
+    this.parts = partsOf({
+      db,
+      layout,
+      clock: this.#useClock,
+      table: this.#table,
+      entries: this.#entries,
+      blobs: this.#blobs,
+      quota: this.#quota,
+      stagings: this.#stagings,
+      chores: this.#chores,
+      inTransaction: this.#inTransaction,
+    });
     this.#quota.addBlobs(blobs, bytes);
     this.#diskRoom.watch();
-    this.#sweeping = unnamedBlobs === undefined ? Promise.resolve() : this.#sweep(unnamedBlobs);
+    this.#sweep = new Sweep({ layout, blobs: this.#blobs, faults: this.#faults }, unnamedBlobs);
   }
 
   find(key: string): readonly Entry[] {
@@ -160,13 +161,13 @@ export class LocalStore implements Store {
   freshen(entry: Entry, freshening: EntryFreshening): Entry {
     this.#orReport(() => this.#entries.freshen(entry, freshening));
     this.#blobs.noteUse(entry.digest);
-    this.#upkeep.request();
+    this.#chores.request();
     return Object.freeze({ ...entry, ...freshening, fields: Object.freeze([...freshening.fields]) });
   }
 
   remove(entry: EntryKey): void {
     try {
-      this.#mayBeOrphaned(this.#inTransaction(() => this.#entries.remove(entry)));
+      this.#chores.mayBeOrphaned(this.#inTransaction(() => this.#entries.remove(entry)));
     } catch (error) {
       this.#entries.hide(entry);
       this.#faults.report("index", error);
@@ -178,12 +179,12 @@ export class LocalStore implements Store {
   }
 
   readWhole(digest: Digest): Buffer | Promise<Buffer> {
-    this.#upkeep.request();
+    this.#chores.request();
     return this.#blobs.readWhole(digest);
   }
 
   openBlob(digest: Digest, range?: ByteRange): Promise<Readable> {
-    this.#upkeep.request();
+    this.#chores.request();
     return this.#blobs.open(digest, range);
   }
 
@@ -193,47 +194,16 @@ export class LocalStore implements Store {
   }
 
   list(options: { readonly containing?: string; readonly limit: number }): readonly StoreListing[] {
-    while (this.#noteUses() > 0);
+    this.#chores.noteAllUses();
     return listEntries(this.#db, options);
-  }
-
-  #makeParts(): StoreParts {
-    const dropUnnamed = (digests: Iterable<Digest>): readonly BlobFacts[] =>
-      [...new Set(digests)].map((digest) => this.#table.dropUnnamed(digest)).filter((blob) => blob !== undefined);
-    return {
-      db: this.#db,
-      layout: this.#layout,
-      clock: this.#useClock,
-      table: this.#table,
-      blobs: this.#blobs,
-      quota: this.#quota,
-      noteUses: () => {
-        while (this.#noteUses() > 0);
-      },
-      removeEntries: (entries) =>
-        this.#inTransaction(() => {
-          const named = entries.map((entry) => this.#entries.remove(entry));
-          return dropUnnamed(named.filter((digest) => digest !== undefined));
-        }),
-      removeRow: ({ rowId, ...entry }) =>
-        this.#inTransaction(() =>
-          dropUnnamed([this.#entries.removeRow(rowId, entry)].flatMap((digest) => digest ?? [])),
-        ),
-      unpin: (digests) =>
-        this.#inTransaction(() => {
-          this.#table.setPinned(digests, false);
-          return dropUnnamed(digests);
-        }),
-      isStagingOfSomebody: (name) => this.#stagings.mayBeUnderWay(name),
-    };
   }
 
   /** Waits until what runs behind is done: sweeping after a crash, eviction, removal, making durable. */
   async settled(): Promise<void> {
-    await this.#sweeping;
+    await this.#sweep.done;
     await this.#diskRoom.look();
     await this.#evictor.idle();
-    await this.#upkeep.run();
+    await this.#chores.run();
     await this.#blobs.idle();
   }
 
@@ -243,11 +213,13 @@ export class LocalStore implements Store {
   }
 
   async #close(): Promise<void> {
+    this.#sweep.end();
+    this.#chores.end();
     await this.#stagings.closeAll();
     await this.settled();
     this.#diskRoom.close();
     this.#db.close();
-    this.#lock.release(this.#isTidy);
+    this.#lock.release(this.#sweep.isTidy);
   }
 
   /**
@@ -262,7 +234,7 @@ export class LocalStore implements Store {
         isNew: this.#table.put(entry, this.#useClock()),
         replaced: this.#entries.put(entry),
       }));
-      this.#mayBeOrphaned(replaced);
+      this.#chores.mayBeOrphaned(replaced);
       return isNew;
     });
     this.#faults.recovered("index");
@@ -270,67 +242,26 @@ export class LocalStore implements Store {
     return entry;
   }
 
+  #makeEvictor(log: Log): Evictor {
+    return new Evictor({
+      quota: this.#quota,
+      log,
+      candidates: (limit) => {
+        this.#chores.noteUses();
+        return this.#table.leastRecentlyUsed(limit);
+      },
+      drop: (digests) => this.#blobs.drop(digests),
+      dropUnfinished: () => this.#stagings.unfinished.dropAll(),
+      look: () => this.#diskRoom.look(),
+      onFault: (error) => this.#faults.report("blob", error),
+    });
+  }
+
   #deleteRows(digests: readonly Digest[]): readonly BlobFacts[] {
     for (const digest of digests) this.#entries.forgetBlob(digest);
     return this.#inTransaction(() =>
       digests.map((digest) => this.#table.drop(digest)).filter((blob) => blob !== undefined),
     );
-  }
-
-  #mayBeOrphaned(digest: Digest | undefined): void {
-    if (digest === undefined) return;
-    this.#orphaned.add(digest);
-    this.#upkeep.request();
-  }
-
-  async #keepUp(): Promise<void> {
-    try {
-      await this.#removeOrphaned();
-      await this.#stagings.unfinished.dropOld();
-      while (this.#noteUses() > 0) await nextTurn();
-      await this.#syncer.sync();
-      this.#faults.recovered("sync");
-    } catch (error) {
-      this.#faults.report("sync", error);
-      if (this.#closing === undefined) this.#upkeep.request();
-    }
-  }
-
-  async #removeOrphaned(): Promise<void> {
-    for (const digest of this.#orphaned) {
-      const blob = this.#inTransaction(() => this.#table.dropUnnamed(digest));
-      this.#orphaned.delete(digest);
-      if (blob !== undefined) await this.#blobs.removed(blob);
-    }
-  }
-
-  /** Writes down when blobs were used, some of them. @returns how many */
-  #noteUses(): number {
-    const uses = this.#blobs.takeUses(USES_AT_ONCE);
-    if (uses.length > 0) this.#inTransaction(() => this.#table.noteUses(uses));
-    return uses.length;
-  }
-
-  /** Removes files that were published but never named by a row, or takes them into an index that was lost. */
-  async #sweep(unnamedBlobs: UnnamedBlobs): Promise<void> {
-    this.#isTidy = false;
-    try {
-      for await (const digest of blobsOnDisk(this.#layout)) {
-        if (this.#closing !== undefined) return;
-        if (unnamedBlobs === "adopt") await this.#blobs.adoptIfUnknown(digest);
-        else await this.#blobs.removeIfUnknown(digest);
-      }
-      if (unnamedBlobs === "adopt") endAdoption(this.#layout);
-      this.#isTidy = true;
-    } catch (error) {
-      this.#faults.report("blob", error);
-    }
-  }
-
-  #inTransaction<T>(work: () => T): T {
-    const result = transact(this.#db, work);
-    this.#faults.recovered("index");
-    return result;
   }
 
   #orReport<T>(work: () => T): T | undefined {

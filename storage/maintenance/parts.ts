@@ -1,10 +1,14 @@
 import type { Clock } from "../../core/clock.ts";
+import type { Digest } from "../../core/digest.ts";
 import type { EntryKey } from "../../core/entry.ts";
 import type { BlobFacts, BlobTable } from "../blobs/blob-table.ts";
 import type { Blobs } from "../blobs/blobs.ts";
+import type { Chores } from "../chores.ts";
 import type { Database } from "../database.ts";
+import type { EntryTable } from "../entries.ts";
 import type { Quota } from "../eviction/quota.ts";
 import type { Layout } from "../layout.ts";
+import type { Stagings } from "../staging/stagings.ts";
 
 /** What of an open store maintenance works on. Each call is short, and leaves the store consistent. */
 export interface StoreParts {
@@ -21,7 +25,33 @@ export interface StoreParts {
   /** Deletes an entry that can only be found by its row. @returns as {@link removeEntries} */
   removeRow(row: { readonly rowId: number } & EntryKey): readonly BlobFacts[];
   /** Takes the pin from the blobs, and deletes the rows of those that nothing names. @returns as {@link removeEntries} */
-  unpin(digests: readonly BlobFacts["digest"][]): readonly BlobFacts[];
+  unpin(digests: readonly Digest[]): readonly BlobFacts[];
   /** Whether a file of this name in `staging/` is a body under way, or one that may be taken up again. */
   isStagingOfSomebody(name: string): boolean;
+}
+
+interface Pieces extends Pick<StoreParts, "db" | "layout" | "clock" | "table" | "blobs" | "quota"> {
+  readonly entries: EntryTable;
+  readonly stagings: Stagings;
+  readonly chores: Chores;
+  inTransaction<T>(work: () => T): T;
+}
+
+/** What maintenance may do with the pieces of a store. */
+export function partsOf({ entries, stagings, chores, inTransaction, ...shared }: Pieces): StoreParts {
+  const { table } = shared;
+  const dropUnnamed = (digests: Iterable<Digest | undefined>): readonly BlobFacts[] =>
+    [...new Set(digests)].flatMap((digest) => (digest === undefined ? [] : (table.dropUnnamed(digest) ?? [])));
+  return {
+    ...shared,
+    noteUses: () => chores.noteAllUses(),
+    removeEntries: (gone) => inTransaction(() => dropUnnamed(gone.map((entry) => entries.remove(entry)))),
+    removeRow: ({ rowId, ...entry }) => inTransaction(() => dropUnnamed([entries.removeRow(rowId, entry)])),
+    unpin: (digests) =>
+      inTransaction(() => {
+        table.setPinned(digests, false);
+        return dropUnnamed(digests);
+      }),
+    isStagingOfSomebody: (name) => stagings.mayBeUnderWay(name),
+  };
 }

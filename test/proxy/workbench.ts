@@ -9,7 +9,7 @@ import type { Log } from "../../core/log.ts";
 import { createLearner } from "../../learn/learner.ts";
 import { createProxy } from "../../proxy/proxy.ts";
 import type { Accounts, Listener, Proxy as NetworkSide, ProxySettings } from "../../proxy/settings.ts";
-import { openDeclarations } from "../../storage/declarations/local-declarations.ts";
+import { openDeclarations } from "../../storage/declarations/open-declarations.ts";
 import { openLedger } from "../../storage/ledger.ts";
 import { openStore } from "../../storage/open-store.ts";
 import type { Ledger, LedgerEvent, Store } from "../../storage/store.ts";

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect } from "vitest";
 import { type Digest, digestOf } from "../../core/digest.ts";
 import { PUBLIC_REALM } from "../../core/entry.ts";
-import { openDeclarations } from "../../storage/declarations/local-declarations.ts";
+import { openDeclarations } from "../../storage/declarations/open-declarations.ts";
 import type { MirrorList } from "../../storage/declarations/standings.ts";
 import { layoutOf } from "../../storage/layout.ts";
 import { DELEGATES, type Declaring, declares, ECOSYSTEM, test } from "./declaring.ts";

@@ -1,7 +1,8 @@
 import { type Digest, digestOf } from "../../core/digest.ts";
 import { PUBLIC_REALM } from "../../core/entry.ts";
 import type { NewDeclaration } from "../../storage/declarations/documents.ts";
-import { type MayDelegate, openDeclarations } from "../../storage/declarations/local-declarations.ts";
+import { openDeclarations } from "../../storage/declarations/open-declarations.ts";
+import type { MayDelegate } from "../../storage/declarations/other-places.ts";
 import type { Standing } from "../../storage/declarations/standings.ts";
 import { type DeclarationWriter, openDeclarationWriter } from "../../storage/declarations/writer.ts";
 import type { DeclarationIndex, DeclaredResource, FindOptions } from "../../storage/declarations.ts";
