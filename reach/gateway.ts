@@ -1,6 +1,7 @@
 import net from "node:net";
 import type { Duplex } from "node:stream";
 import { LarderError, systemCode, toLarderError } from "../core/errors.ts";
+import { join } from "../core/join.ts";
 import type { Log } from "../core/log.ts";
 import { formatAuthority, type HostPort } from "../core/target.ts";
 
@@ -45,29 +46,7 @@ export async function openGateway(listen: HostPort, dialProxy: DialProxy, log: L
  * @throws LarderError `NOT_RUNNING`
  */
 export async function forward(client: Duplex, dialProxy: DialProxy): Promise<void> {
-  const proxy = await dialProxy();
-  const isClosed = (side: Duplex) =>
-    new Promise<void>((resolve) => (side.closed ? resolve() : side.once("close", () => resolve())));
-  const bothClosed = Promise.all([isClosed(client), isClosed(proxy)]);
-  join(client, proxy);
-  join(proxy, client);
-  await bothClosed;
-}
-
-/** Each side's end is handed on by itself (half-close); a side that breaks off takes the other with it. */
-function join(from: Duplex, to: Duplex): void {
-  from.on("error", () => undefined);
-  from.once("close", () => {
-    if (!from.readableEnded || !from.writableFinished) breakOff(to);
-  });
-  if (from.closed) breakOff(to);
-  else from.pipe(to);
-}
-
-/** Not by a clean end: nobody may take half for the whole. */
-function breakOff(side: Duplex): void {
-  if (side instanceof net.Socket) side.resetAndDestroy();
-  else side.destroy();
+  await join(client, await dialProxy());
 }
 
 function bound(server: net.Server, { host, port }: HostPort): Promise<number> {

@@ -3,6 +3,7 @@ import net from "node:net";
 import { TLSSocket } from "node:tls";
 import type { Clock } from "../../core/clock.ts";
 import { LarderError, toLarderError } from "../../core/errors.ts";
+import { join } from "../../core/join.ts";
 import type { Log } from "../../core/log.ts";
 import { formatAuthority, type HostPort, parseConnectTarget } from "../../core/target.ts";
 import type { AddressRules } from "../../policy/access.ts";
@@ -13,7 +14,6 @@ import { firstToSpeak, peekFirstBytes } from "./first-bytes.ts";
 import type { Gate } from "./gate.ts";
 import { refuseRaw } from "./raw-answer.ts";
 import { checkRequestHead } from "./request-head.ts";
-import { joinTunnel } from "./tunnel.ts";
 import { hasHadRequest, setWay, type Way, wayOf } from "./way.ts";
 
 export interface ConnectDependencies {
@@ -196,7 +196,7 @@ export class Tunnels {
     const upstream = opened ?? (await openTunnel(to));
     onOpen?.();
     const startedMs = performance.now();
-    const end = await joinTunnel(socket, upstream, settings.tunnelIdleMs);
+    const end = await join(socket, upstream, { idleMs: settings.tunnelIdleMs });
     const totalMs = Math.round(performance.now() - startedMs);
     const target = formatAuthority(to);
     const client = wayOf(socket).clientAddress;

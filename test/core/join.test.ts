@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import net, { type AddressInfo, type Socket } from "node:net";
+import { PassThrough } from "node:stream";
 import { afterEach, describe, expect, test } from "vitest";
-import { joinTunnel } from "../../proxy/inbound/tunnel.ts";
+import { join } from "../../core/join.ts";
 
 const open: { close(): unknown }[] = [];
 afterEach(() => {
@@ -15,6 +16,8 @@ async function connection(): Promise<{ near: Socket; far: Socket }> {
   await once(server, "listening");
   const near = net.connect({ port: (server.address() as AddressInfo).port, host: "127.0.0.1", allowHalfOpen: true });
   const [[far]] = (await Promise.all([once(server, "connection"), once(near, "connect")])) as [[Socket], unknown];
+  // Either may be reset; who waits for that hears of it all the same.
+  for (const side of [near, far]) side.on("error", () => undefined);
   open.push(server, { close: () => near.destroy() }, { close: () => far.destroy() });
   return { near, far };
 }
@@ -29,10 +32,10 @@ async function textUntilEnd(socket: Socket): Promise<string> {
   return text;
 }
 
-describe("a tunnel", () => {
-  test("passes on each side's end by itself, so that an answer may follow the end of the question", async () => {
+describe("two joined connections", () => {
+  test("pass on each side's end by itself, so that an answer may follow the end of the question", async () => {
     const [client, origin] = await Promise.all([connection(), connection()]);
-    const end = joinTunnel(client.far, origin.near, 60_000);
+    const end = join(client.far, origin.near);
     client.near.end("question");
     expect(await textUntilEnd(origin.far)).toBe("question");
     origin.far.end("answer after the end");
@@ -40,17 +43,37 @@ describe("a tunnel", () => {
     expect(await end).toEqual({ sentBytes: 8, receivedBytes: 20 });
   });
 
-  test("ends both connections when one is reset", async () => {
+  test("both break off, and not by an orderly end, when one is reset", async () => {
     const [client, origin] = await Promise.all([connection(), connection()]);
-    const end = joinTunnel(client.far, origin.near, 60_000);
+    const end = join(client.far, origin.near);
+    const told = once(client.near, "error");
     origin.far.resetAndDestroy();
+    expect((await told)[0]).toMatchObject({ code: "ECONNRESET" });
     await end;
     expect(client.far.destroyed && origin.near.destroyed).toBe(true);
   });
 
-  test("ends when neither side has moved a byte for the idle time", async () => {
+  test("end when neither side has moved a byte for the idle time", async () => {
     const [client, origin] = await Promise.all([connection(), connection()]);
-    await joinTunnel(client.far, origin.near, 20);
+    await join(client.far, origin.near, { idleMs: 20 });
     expect(client.far.destroyed && origin.near.destroyed).toBe(true);
+  });
+
+  test("are both gone when one of them went before they were joined", async () => {
+    const [client, origin] = await Promise.all([connection(), connection()]);
+    origin.near.destroy();
+    await once(origin.near, "close");
+    await join(client.far, origin.near);
+    expect(client.far.destroyed).toBe(true);
+  });
+
+  test("both break off when one of them is no TCP connection and fails", async () => {
+    const { near, far } = await connection();
+    const program = new PassThrough();
+    const end = join(program, far);
+    const told = once(near, "error");
+    program.destroy(new Error("gone"));
+    expect((await told)[0]).toMatchObject({ code: "ECONNRESET" });
+    await end;
   });
 });
