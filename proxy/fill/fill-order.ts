@@ -1,10 +1,21 @@
+import type { Clock } from "../../core/clock.ts";
 import type { Declaration } from "../../core/declaration.ts";
 import type { Entry } from "../../core/entry.ts";
 import type { LarderError } from "../../core/errors.ts";
 import type { RawFields } from "../../core/fields.ts";
+import type { Log } from "../../core/log.ts";
 import type { TargetUri } from "../../core/target.ts";
 import type { Beginning, PlanContext, RequestView, ResponseHead } from "../../policy/plan.ts";
-import type { EntryDraft, Sealed, Staging } from "../../storage/store.ts";
+import type { EntryDraft, Sealed, Staging, Store } from "../../storage/store.ts";
+import type { Origin } from "../origin/origin.ts";
+
+/** What every fill works with. */
+export interface FillDependencies {
+  readonly store: Store;
+  readonly origin: Origin;
+  readonly clock: Clock;
+  readonly log: Log;
+}
 
 /** Somewhere the resource can be had. */
 export interface FillSource {

@@ -1,8 +1,8 @@
 import pLimit, { type LimitFunction } from "p-limit";
 import type { Declaration } from "../../core/declaration.ts";
 import { PUBLIC_REALM, type Realm } from "../../core/entry.ts";
-import { Fill, type FillDependencies } from "./fill.ts";
-import type { FillOrder } from "./fill-order.ts";
+import { Fill } from "./fill.ts";
+import type { FillDependencies, FillOrder } from "./fill-order.ts";
 
 /** Every fill under way: one per resource, and so many per origin at once. */
 export class Fills {

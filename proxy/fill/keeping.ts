@@ -89,3 +89,11 @@ export class Keeping {
     }
   }
 }
+
+/**
+ * The variant under which a declared body is stored: its digest, so that what a name meant in one generation stands beside
+ * what it means in the next.
+ */
+export function declaredVariant(digest: string): string {
+  return `sha256-${digest}`;
+}
