@@ -15,7 +15,7 @@ const ROOMS = {
   learn: ["ecosystems", "storage"],
   proxy: ["policy", "ecosystems"],
 };
-/** Rooms whose types proxy may name; their instances are handed in by cli/wire.ts. */
+/** Rooms whose types proxy may name; their instances are handed in by cli/serving/wire.ts. */
 const TYPES_ONLY_FOR_PROXY = ["storage", "learn", "certs"];
 const ALL = [...Object.keys(ROOMS), "cli"];
 const inRooms = (names) => `^(${names.join("|")})/`;

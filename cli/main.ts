@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-import { endQuietlyOnClosedPipe, note } from "./output.ts";
-import { runProgram } from "./program.ts";
-import { describeFailure } from "./usage.ts";
+import { endQuietlyOnClosedPipe, note } from "./line/output.ts";
+import { runProgram } from "./line/program.ts";
+import { describeFailure } from "./line/usage.ts";
 
 endQuietlyOnClosedPipe();
 try {

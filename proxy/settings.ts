@@ -23,7 +23,7 @@ export interface ParentProxies {
  */
 export type RangePolicy = "wait" | "pass" | "refuse";
 
-/** Everything about the proxy that its user may set; cli/config.ts holds the defaults and their reasons. */
+/** Everything about the proxy that its user may set; cli/settings/config.ts holds the defaults and their reasons. */
 export interface ProxySettings extends ReleaseAgeRules {
   /** Networks (CIDR) whose clients may come in, beside loopback. */
   readonly allowClients: readonly string[];

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { type EngineCall, optionOf } from "../../clients/engine-call.ts";
 import { LarderError, systemCode } from "../../core/errors.ts";
-import type { Environment } from "../directories.ts";
+import type { Environment } from "../settings/directories.ts";
 import { findRuntime } from "./oci-runtime.ts";
 
 const runFile = promisify(execFile);

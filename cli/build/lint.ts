@@ -2,8 +2,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { EngineCall } from "../../clients/engine-call.ts";
 import { caMarks, findTraces, type Trace } from "../../image/traces.ts";
-import { readImage } from "../image-source.ts";
-import type { Surroundings } from "../invocation.ts";
+import type { Surroundings } from "../line/invocation.ts";
+import { readImage } from "./image-source.ts";
 
 /**
  * Looks for traces in the image that a build has just made.

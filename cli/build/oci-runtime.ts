@@ -2,7 +2,7 @@ import { accessSync, constants, readdirSync, readFileSync } from "node:fs";
 import { delimiter, isAbsolute, join } from "node:path";
 import { parse as parseToml } from "smol-toml";
 import { LarderError } from "../../core/errors.ts";
-import { type Environment, readDirectories } from "../directories.ts";
+import { type Environment, readDirectories } from "../settings/directories.ts";
 
 /** Where containers/common looks beside PATH (pkg/config/default.go). */
 const RUNTIME_FOLDERS = [

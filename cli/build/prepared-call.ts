@@ -4,7 +4,7 @@ import { containerVariables } from "../../clients/container-variables.ts";
 import { buildArguments, dockerBuildArguments, runArguments } from "../../clients/engine-arguments.ts";
 import { commandOf, type EngineCall, optionOf, withoutOption } from "../../clients/engine-call.ts";
 import { proxyVariables, type TrustFiles, type Variables } from "../../clients/environment.ts";
-import type { Environment } from "../directories.ts";
+import type { Environment } from "../settings/directories.ts";
 import { preparedCaches } from "./cache-folders.ts";
 import type { RunFolder } from "./run-folder.ts";
 import type { Way } from "./way.ts";

@@ -1,10 +1,10 @@
 import { trustFilesIn } from "../../clients/audience.ts";
 import { LarderError } from "../../core/errors.ts";
-import type { Config } from "../config.ts";
-import { findRunning } from "../control-client.ts";
-import type { Environment } from "../directories.ts";
-import type { GuestNetwork } from "../sessions.ts";
-import { trustDirOfStore } from "../trust.ts";
+import { findRunning } from "../control/client.ts";
+import { trustDirOfStore } from "../serving/trust.ts";
+import type { GuestNetwork } from "../session/sessions.ts";
+import type { Config } from "../settings/config.ts";
+import type { Environment } from "../settings/directories.ts";
 import type { ProxyPlace } from "./prepared-call.ts";
 
 /** The proxy that serves this store, for command lines that are run without us. @throws LarderError `NOT_RUNNING` */

@@ -7,12 +7,12 @@ import { type PreparedCall, type ProxyPlace, prepareCall } from "../build/prepar
 import { RunFolder } from "../build/run-folder.ts";
 import { findStandingProxy } from "../build/standing-proxy.ts";
 import { type ChosenWay, chooseWay } from "../build/way.ts";
-import { runChild } from "../child.ts";
-import { type Config, loadConfig } from "../config.ts";
-import { inSession } from "../in-session.ts";
-import type { Invocation } from "../invocation.ts";
-import { note, print } from "../output.ts";
-import { EXIT } from "../usage.ts";
+import type { Invocation } from "../line/invocation.ts";
+import { note, print } from "../line/output.ts";
+import { EXIT } from "../line/usage.ts";
+import { runChild } from "../session/child.ts";
+import { inSession } from "../session/in-session.ts";
+import { type Config, loadConfig } from "../settings/config.ts";
 import { describeFindings } from "./image.ts";
 
 /** `larder build -- podman build …`: the engine's exit code is ours; what larder itself has to say goes to stderr. */

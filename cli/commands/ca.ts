@@ -1,9 +1,9 @@
 import { loadOrCreateAuthority } from "../../certs/authority.ts";
 import { systemClock } from "../../core/clock.ts";
-import { loadConfig } from "../config.ts";
-import type { Invocation } from "../invocation.ts";
-import { print, printJson, tabulate } from "../output.ts";
-import { EXIT } from "../usage.ts";
+import type { Invocation } from "../line/invocation.ts";
+import { print, printJson, tabulate } from "../line/output.ts";
+import { EXIT } from "../line/usage.ts";
+import { loadConfig } from "../settings/config.ts";
 
 /** `larder ca show`: looks, but makes nothing; the CA is made at the first start of the proxy. */
 export async function showAuthority(invocation: Invocation): Promise<number> {

@@ -1,8 +1,8 @@
-import { loadConfig, type Origin } from "../config.ts";
-import type { Invocation } from "../invocation.ts";
-import { print, printJson, tabulate } from "../output.ts";
-import { SETTING_KEYS } from "../settings.ts";
-import { EXIT } from "../usage.ts";
+import type { Invocation } from "../line/invocation.ts";
+import { print, printJson, tabulate } from "../line/output.ts";
+import { EXIT } from "../line/usage.ts";
+import { loadConfig, type Origin } from "../settings/config.ts";
+import { SETTING_KEYS } from "../settings/settings.ts";
 
 /** `larder config`: every setting, its value and where it came from. */
 export async function showConfig(invocation: Invocation): Promise<number> {

@@ -1,13 +1,13 @@
 import { systemClock } from "../../core/clock.ts";
-import { type Config, loadConfig } from "../config.ts";
-import type { Environment } from "../directories.ts";
 import { checkContainer, checkEngine, checkLabels } from "../doctor/container-checks.ts";
 import type { Finding } from "../doctor/finding.ts";
 import { checkAuthority, checkDisk, checkFragments, checkProxy } from "../doctor/proxy-checks.ts";
 import { checkTrust } from "../doctor/trust-checks.ts";
-import type { Invocation } from "../invocation.ts";
-import { print, printJson, tabulate } from "../output.ts";
-import { EXIT } from "../usage.ts";
+import type { Invocation } from "../line/invocation.ts";
+import { print, printJson, tabulate } from "../line/output.ts";
+import { EXIT } from "../line/usage.ts";
+import { type Config, loadConfig } from "../settings/config.ts";
+import type { Environment } from "../settings/directories.ts";
 
 const MARKS = { good: "ok", note: "note", bad: "BAD" } as const satisfies Readonly<Record<Finding["outcome"], string>>;
 

@@ -1,9 +1,9 @@
 import { LarderError } from "../../core/errors.ts";
-import { loadConfig } from "../config.ts";
-import { findRunning } from "../control-client.ts";
-import { loopbackFor, removeFragments, writeEnvironment } from "../env-files.ts";
-import type { Invocation } from "../invocation.ts";
-import { EXIT } from "../usage.ts";
+import { findRunning } from "../control/client.ts";
+import { loopbackFor, removeFragments, writeEnvironment } from "../env/fragments.ts";
+import type { Invocation } from "../line/invocation.ts";
+import { EXIT } from "../line/usage.ts";
+import { loadConfig } from "../settings/config.ts";
 
 /** `larder env write`: what `serve` does at its start, by hand, for fragments that were lost or have aged. */
 export async function writeEnv(invocation: Invocation): Promise<number> {

@@ -7,13 +7,13 @@ import { createLocalLink } from "../../reach/mdns.ts";
 import { systemNames } from "../../reach/names.ts";
 import { readOverride } from "../../reach/override.ts";
 import { parsePlace, parsePlaces, USUAL_PORT } from "../../reach/place.ts";
-import { loadConfig } from "../config.ts";
-import { findRunning } from "../control-client.ts";
-import type { Invocation } from "../invocation.ts";
-import { createLog } from "../log.ts";
-import { print } from "../output.ts";
-import { readListen } from "../setting-kinds.ts";
-import { EXIT } from "../usage.ts";
+import { findRunning } from "../control/client.ts";
+import type { Invocation } from "../line/invocation.ts";
+import { print } from "../line/output.ts";
+import { EXIT } from "../line/usage.ts";
+import { createLog } from "../serving/log.ts";
+import { loadConfig } from "../settings/config.ts";
+import { readListen } from "../settings/readers.ts";
 
 /** How long one place may take to answer before the next is tried. */
 const PATIENCE_MS = 1_000;

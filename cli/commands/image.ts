@@ -2,11 +2,11 @@ import { readFileSync } from "node:fs";
 import { LarderError } from "../../core/errors.ts";
 import { type Difference, findDifferences } from "../../image/differences.ts";
 import { caMarks, findTraces, type Trace } from "../../image/traces.ts";
-import { loadConfig } from "../config.ts";
-import { readImage } from "../image-source.ts";
-import type { Invocation } from "../invocation.ts";
-import { note, print, printJson, tabulate } from "../output.ts";
-import { EXIT } from "../usage.ts";
+import { readImage } from "../build/image-source.ts";
+import type { Invocation } from "../line/invocation.ts";
+import { note, print, printJson, tabulate } from "../line/output.ts";
+import { EXIT } from "../line/usage.ts";
+import { loadConfig } from "../settings/config.ts";
 
 /** `larder image lint IMAGE`: exit 1 when a trace of larder is found, or a difference to the image of `--against`. */
 export async function lintImage(invocation: Invocation): Promise<number> {

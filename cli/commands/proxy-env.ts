@@ -11,13 +11,13 @@ import { readEnvText } from "../../clients/env-text.ts";
 import { FORMATS, type FormatName } from "../../clients/formats/formats.ts";
 import { LarderError } from "../../core/errors.ts";
 import { shellQuote } from "../../core/shell.ts";
-import { loadConfig } from "../config.ts";
-import { checkAccess } from "../env-check.ts";
-import { readFragments } from "../env-files.ts";
-import type { Invocation } from "../invocation.ts";
-import { note } from "../output.ts";
-import { firstClosedFolder } from "../readable.ts";
-import { EXIT } from "../usage.ts";
+import { checkAccess } from "../env/check.ts";
+import { readFragments } from "../env/fragments.ts";
+import { firstClosedFolder } from "../env/readable.ts";
+import type { Invocation } from "../line/invocation.ts";
+import { note } from "../line/output.ts";
+import { EXIT } from "../line/usage.ts";
+import { loadConfig } from "../settings/config.ts";
 
 /**
  * `larder proxy-env`: the fragments on disk, verbatim, or what a tool wants to read in their place. No network but for

@@ -9,12 +9,12 @@ import { systemNames } from "../../reach/names.ts";
 import { probe } from "../../reach/probe.ts";
 import { type Resolution, resolveCache } from "../../reach/resolve.ts";
 import { sourcesOf } from "../../reach/sources.ts";
-import type { Invocation } from "../invocation.ts";
-import { note, print, printJson, tabulate } from "../output.ts";
-import { ResolverFolder } from "../resolver-folder.ts";
-import { notifyServiceManager } from "../service-manager.ts";
-import { readDuration } from "../setting-kinds.ts";
-import { EXIT } from "../usage.ts";
+import { ResolverFolder } from "../env/resolver-folder.ts";
+import type { Invocation } from "../line/invocation.ts";
+import { note, print, printJson, tabulate } from "../line/output.ts";
+import { EXIT } from "../line/usage.ts";
+import { notifyServiceManager } from "../serving/service-manager.ts";
+import { readDuration } from "../settings/readers.ts";
 
 const USUAL_FOLDER = "/run/cache-resolver";
 const USUAL_NAME = "larder";

@@ -3,13 +3,13 @@ import { renderAptConf } from "../../clients/apt.ts";
 import { BASE_IMAGE } from "../../clients/base-image.ts";
 import { readEngineCall } from "../../clients/engine-call.ts";
 import { proxyVariables, trustVariables } from "../../clients/environment.ts";
-import { runChild, type SignalRelay } from "../child.ts";
-import { type Config, loadConfig } from "../config.ts";
-import type { Environment } from "../directories.ts";
-import { type Handover, writeHandover } from "../handover.ts";
-import { inSession } from "../in-session.ts";
-import type { Invocation } from "../invocation.ts";
-import type { RunSession } from "../run-session.ts";
+import type { Invocation } from "../line/invocation.ts";
+import { runChild, type SignalRelay } from "../session/child.ts";
+import { type Handover, writeHandover } from "../session/handover.ts";
+import { inSession } from "../session/in-session.ts";
+import type { RunSession } from "../session/run-session.ts";
+import { type Config, loadConfig } from "../settings/config.ts";
+import type { Environment } from "../settings/directories.ts";
 
 /** `larder run -- CMD…`: the command's exit code is ours; what larder itself has to say goes to stderr. */
 export async function run(invocation: Invocation): Promise<number> {

@@ -3,16 +3,16 @@ import { systemClock } from "../../core/clock.ts";
 import { LarderError, systemCode } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import { formatAuthority } from "../../core/target.ts";
-import { type Config, loadConfig } from "../config.ts";
-import { startControlServer } from "../control-server.ts";
-import type { Environment } from "../directories.ts";
-import { loopbackFor, removeFragments, writeEnvironment } from "../env-files.ts";
-import type { Invocation } from "../invocation.ts";
-import { createLog } from "../log.ts";
-import { print } from "../output.ts";
-import { inheritedSockets, notifyServiceManager } from "../service-manager.ts";
-import { EXIT, SIGNAL_EXIT_BASE } from "../usage.ts";
-import { type Larder, wire } from "../wire.ts";
+import { startControlServer } from "../control/server.ts";
+import { loopbackFor, removeFragments, writeEnvironment } from "../env/fragments.ts";
+import type { Invocation } from "../line/invocation.ts";
+import { print } from "../line/output.ts";
+import { EXIT, SIGNAL_EXIT_BASE } from "../line/usage.ts";
+import { createLog } from "../serving/log.ts";
+import { inheritedSockets, notifyServiceManager } from "../serving/service-manager.ts";
+import { type Larder, wire } from "../serving/wire.ts";
+import { type Config, loadConfig } from "../settings/config.ts";
+import type { Environment } from "../settings/directories.ts";
 
 /** `larder serve`: runs until the first signal, which lets running downloads finish; the second ends at once. */
 export async function serve(invocation: Invocation): Promise<number> {

@@ -1,9 +1,9 @@
-import { loadConfig } from "../config.ts";
-import { findRunning } from "../control-client.ts";
-import type { Invocation } from "../invocation.ts";
-import { note, print, printJson } from "../output.ts";
-import { describeStatus } from "../status-report.ts";
-import { EXIT } from "../usage.ts";
+import { findRunning } from "../control/client.ts";
+import { describeStatus } from "../control/status-report.ts";
+import type { Invocation } from "../line/invocation.ts";
+import { note, print, printJson } from "../line/output.ts";
+import { EXIT } from "../line/usage.ts";
+import { loadConfig } from "../settings/config.ts";
 
 /** `larder status`: exit 1 when no larder serves this store, so that a script can ask. */
 export async function status(invocation: Invocation): Promise<number> {

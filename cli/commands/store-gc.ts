@@ -2,11 +2,11 @@ import { systemClock } from "../../core/clock.ts";
 import { LarderError } from "../../core/errors.ts";
 import type { CollectOrder } from "../../storage/maintenance/keeping.ts";
 import { Rows } from "../../storage/maintenance/rows.ts";
-import { maxBytesOf, withStoreOnDisk } from "../open-store.ts";
-import { formatBytes } from "../output.ts";
-import { parseDurationMs } from "../setting-kinds.ts";
+import { formatBytes } from "../line/output.ts";
+import { parseDurationMs } from "../settings/readers.ts";
 import { type CareContext, type CareReport, careCommand } from "../store/care-command.ts";
 import { countOf } from "../store/count.ts";
+import { maxBytesOf, withStoreOnDisk } from "../store/open-store.ts";
 
 /** `larder store gc` */
 export const collectGarbage = careCommand(async (context) => {

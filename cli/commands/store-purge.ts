@@ -2,10 +2,10 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { LarderError } from "../../core/errors.ts";
 import { parseUriPattern } from "../../core/uri-pattern.ts";
 import { Rows } from "../../storage/maintenance/rows.ts";
-import { withStoreOnDisk } from "../open-store.ts";
-import { formatBytes } from "../output.ts";
+import { formatBytes } from "../line/output.ts";
 import { type CareContext, type CareReport, careCommand } from "../store/care-command.ts";
 import { countOf } from "../store/count.ts";
+import { withStoreOnDisk } from "../store/open-store.ts";
 
 /** `larder store purge PATTERN`: what matches nothing is exit code 0, for it is not there, which was the wish. */
 export const purge = careCommand(async (context) => {

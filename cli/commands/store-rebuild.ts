@@ -3,7 +3,7 @@ import { LarderError } from "../../core/errors.ts";
 import { layoutOf } from "../../storage/layout.ts";
 import { isSound } from "../../storage/lost-index.ts";
 import { indexFile } from "../../storage/schema.ts";
-import { describeUsage } from "../status-report.ts";
+import { describeUsage } from "../control/status-report.ts";
 import { careCommand } from "../store/care-command.ts";
 
 /** `larder store rebuild`: the first signal ends it after the blob under way; the next start of larder goes on with the rest. */

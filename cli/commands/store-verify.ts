@@ -1,9 +1,9 @@
 import type { StoreKeeping } from "../../storage/maintenance/keeping.ts";
 import { type Finding, type StepReport, verifyStore } from "../../storage/maintenance/verify.ts";
-import { withStoreOnDisk } from "../open-store.ts";
-import { formatBytes } from "../output.ts";
+import { formatBytes } from "../line/output.ts";
 import { careCommand } from "../store/care-command.ts";
 import { countOf } from "../store/count.ts";
+import { withStoreOnDisk } from "../store/open-store.ts";
 
 /**
  * `larder store verify`: reads in this process, beside the larder that serves the store or without any; only what looks wrong

@@ -1,11 +1,11 @@
 import { LarderError } from "../../core/errors.ts";
-import { loadConfig } from "../config.ts";
-import { findRunning } from "../control-client.ts";
-import type { Invocation } from "../invocation.ts";
-import { withStoreOnDisk } from "../open-store.ts";
-import { formatBytes, print, printJson, tabulate } from "../output.ts";
-import { describeUsage } from "../status-report.ts";
-import { EXIT } from "../usage.ts";
+import { findRunning } from "../control/client.ts";
+import { describeUsage } from "../control/status-report.ts";
+import type { Invocation } from "../line/invocation.ts";
+import { formatBytes, print, printJson, tabulate } from "../line/output.ts";
+import { EXIT } from "../line/usage.ts";
+import { loadConfig } from "../settings/config.ts";
+import { withStoreOnDisk } from "../store/open-store.ts";
 
 const DEFAULT_LIMIT = 1000;
 

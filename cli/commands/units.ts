@@ -3,9 +3,9 @@ import { join, resolve } from "node:path";
 import { renderNixosModule } from "../../clients/units/nixos.ts";
 import { type Program, renderResolveService, renderService, renderSocket } from "../../clients/units/systemd.ts";
 import { LarderError } from "../../core/errors.ts";
-import type { Invocation } from "../invocation.ts";
-import { print } from "../output.ts";
-import { EXIT } from "../usage.ts";
+import type { Invocation } from "../line/invocation.ts";
+import { print } from "../line/output.ts";
+import { EXIT } from "../line/usage.ts";
 
 const UNITS: Readonly<Record<string, (program: Program) => string>> = {
   "larder.service": renderService,

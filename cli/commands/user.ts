@@ -1,10 +1,10 @@
 import { createInterface } from "node:readline";
 import { LarderError } from "../../core/errors.ts";
-import { loadConfig } from "../config.ts";
-import type { Invocation } from "../invocation.ts";
-import { note, print, printJson } from "../output.ts";
-import { EXIT } from "../usage.ts";
-import { checkUserName, hashPassword, readUsers, writeUsers } from "../users-file.ts";
+import type { Invocation } from "../line/invocation.ts";
+import { note, print, printJson } from "../line/output.ts";
+import { EXIT } from "../line/usage.ts";
+import { checkUserName, hashPassword, readUsers, writeUsers } from "../serving/users-file.ts";
+import { loadConfig } from "../settings/config.ts";
 
 /** `larder user add`: the password is the first line of stdin, so that it stands in no list of processes. */
 export async function addUser(invocation: Invocation): Promise<number> {

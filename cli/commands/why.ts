@@ -1,14 +1,14 @@
 import { systemClock } from "../../core/clock.ts";
 import { parseTarget } from "../../core/target.ts";
 import { layoutOf } from "../../storage/layout.ts";
-import { loadConfig } from "../config.ts";
-import { findRunning } from "../control-client.ts";
-import { type DeclarationSummary, type Explanation, explain } from "../explain.ts";
-import type { Invocation } from "../invocation.ts";
-import { withDeclarationsOnDisk } from "../open-store.ts";
-import { loadOriginAccess } from "../origin-access.ts";
-import { formatBytes, print, printJson, tabulate } from "../output.ts";
-import { EXIT } from "../usage.ts";
+import { findRunning } from "../control/client.ts";
+import type { Invocation } from "../line/invocation.ts";
+import { formatBytes, print, printJson, tabulate } from "../line/output.ts";
+import { EXIT } from "../line/usage.ts";
+import { type DeclarationSummary, type Explanation, explain } from "../serving/explain.ts";
+import { loadConfig } from "../settings/config.ts";
+import { loadOriginAccess } from "../settings/origin-access.ts";
+import { withDeclarationsOnDisk } from "../store/open-store.ts";
 
 /** `larder why URL`: asks the running larder, which knows its own settings, else looks into the store itself. */
 export async function why(invocation: Invocation): Promise<number> {

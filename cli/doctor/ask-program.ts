@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { systemCode } from "../../core/errors.ts";
-import type { Environment } from "../directories.ts";
+import type { Environment } from "../settings/directories.ts";
 
 /** Longer than any of these takes on a busy machine; one that hangs must not keep its user from the other findings. */
 const PATIENCE_MS = 30_000;

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { accessFor, accessOnHost, PODMAN_CONTAINER } from "../../clients/audience.ts";
 import { readEnvText } from "../../clients/env-text.ts";
-import type { Environment } from "../directories.ts";
-import { readFragments } from "../env-files.ts";
-import { trustDirOfStore } from "../trust.ts";
+import { readFragments } from "../env/fragments.ts";
+import { trustDirOfStore } from "../serving/trust.ts";
+import type { Environment } from "../settings/directories.ts";
 import { askProgram } from "./ask-program.ts";
 import { bad, type Finding, good, note } from "./finding.ts";
 

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import type { Authority } from "../../certs/authority.ts";
 import { LeafContexts } from "../../certs/contexts.ts";
 import { systemClock } from "../../core/clock.ts";
-import type { Environment } from "../directories.ts";
+import type { Environment } from "../settings/directories.ts";
 import { askProgram } from "./ask-program.ts";
 import { bad, type Finding, good, note } from "./finding.ts";
 

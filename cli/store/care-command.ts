@@ -1,8 +1,8 @@
 import type { Watch } from "../../storage/maintenance/keeping.ts";
-import { type Config, loadConfig } from "../config.ts";
-import type { Invocation } from "../invocation.ts";
-import { note, print, printJson } from "../output.ts";
-import { EXIT } from "../usage.ts";
+import type { Invocation } from "../line/invocation.ts";
+import { note, print, printJson } from "../line/output.ts";
+import { EXIT } from "../line/usage.ts";
+import { type Config, loadConfig } from "../settings/config.ts";
 import { openDoor, type StoreDoor } from "./door.ts";
 import { interruptible } from "./interruptible.ts";
 import { ProgressLine } from "./progress-line.ts";

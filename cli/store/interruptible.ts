@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import { EXIT, SIGNAL_EXIT_BASE } from "../usage.ts";
+import { EXIT, SIGNAL_EXIT_BASE } from "../line/usage.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 

@@ -1,5 +1,5 @@
 import type { Progress } from "../../storage/maintenance/keeping.ts";
-import { formatBytes } from "../output.ts";
+import { formatBytes } from "../line/output.ts";
 
 /** More often than that nobody can read it. */
 const EVERY_MS = 100;

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type ConfigInput, loadConfig } from "../../cli/config.ts";
+import { type ConfigInput, loadConfig } from "../../cli/settings/config.ts";
 
 let folder: string;
 beforeEach(() => {

@@ -5,11 +5,11 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test as base, describe, expect } from "vitest";
-import { loadConfig } from "../../cli/config.ts";
-import { findRunning } from "../../cli/control-client.ts";
-import { controlSocketPaths } from "../../cli/control-path.ts";
-import { startControlServer } from "../../cli/control-server.ts";
-import { wire } from "../../cli/wire.ts";
+import { findRunning } from "../../cli/control/client.ts";
+import { controlSocketPaths } from "../../cli/control/path.ts";
+import { startControlServer } from "../../cli/control/server.ts";
+import { wire } from "../../cli/serving/wire.ts";
+import { loadConfig } from "../../cli/settings/config.ts";
 import { systemClock } from "../../core/clock.ts";
 import { silentLog } from "../../core/log.ts";
 

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { LogStream } from "../../cli/log-stream.ts";
+import { LogStream } from "../../cli/serving/log-stream.ts";
 
 const INFO = 30;
 const ERROR = 50;

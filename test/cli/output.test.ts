@@ -1,9 +1,9 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { automaticMaxBytes } from "../../cli/capacity.ts";
-import { nearestOf } from "../../cli/nearest.ts";
-import { formatBytes, tabulate } from "../../cli/output.ts";
+import { nearestOf } from "../../cli/line/nearest.ts";
+import { formatBytes, tabulate } from "../../cli/line/output.ts";
+import { automaticMaxBytes } from "../../cli/settings/capacity.ts";
 
 describe("what a person reads", () => {
   test.each([

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import type { StatusReport } from "../../cli/status-report.ts";
+import type { StatusReport } from "../../cli/control/status-report.ts";
 import type { Receipt } from "../../storage/store.ts";
 import { test } from "../support/fixtures.ts";
 import { PROGRAM, runLarder } from "../support/larder.ts";

@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { describe, expect } from "vitest";
-import { readSocketAddress } from "../../cli/service-manager.ts";
+import { readSocketAddress } from "../../cli/serving/service-manager.ts";
 import { get } from "../support/client.ts";
 import { test as base } from "../support/fixtures.ts";
 import { larderEnvironment, PROGRAM, runLarder } from "../support/larder.ts";

@@ -2,8 +2,8 @@ import { chmod, mkdir, mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { UserAccounts } from "../../cli/accounts.ts";
-import { hashPassword, isPassword, readUsers, writeUsers } from "../../cli/users-file.ts";
+import { UserAccounts } from "../../cli/serving/accounts.ts";
+import { hashPassword, isPassword, readUsers, writeUsers } from "../../cli/serving/users-file.ts";
 import { larderEnvironment, PROGRAM } from "../support/larder.ts";
 import { runProgram } from "../support/programs.ts";
 

@@ -148,7 +148,7 @@ describe("compose.yaml", () => {
       [...text.matchAll(/^ {6}(LARDER_\w+): (.*)$/gm)].map(([, name, value]) => [name, value]),
     );
     expect(Object.keys(env)).toContain("LARDER_LISTEN");
-    const { loadConfig } = await import("../../cli/config.ts");
+    const { loadConfig } = await import("../../cli/settings/config.ts");
     const { settings } = loadConfig({ flags: {}, env: { HOME: folder, ...env }, workingDir: folder });
     expect(settings.listen).toContainEqual({ host: "10.89.142.2", port: 3142 });
     expect(settings.allow).toEqual(["10.89.142.0/24"]);

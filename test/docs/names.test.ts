@@ -3,8 +3,8 @@ import { access, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Command } from "commander";
 import { describe, expect, test } from "vitest";
-import { buildProgram } from "../../cli/program.ts";
-import { SETTING_KEYS, variableOf } from "../../cli/settings.ts";
+import { buildProgram } from "../../cli/line/program.ts";
+import { SETTING_KEYS, variableOf } from "../../cli/settings/settings.ts";
 import { type Document, ROOT, readDocuments } from "./documents.ts";
 
 /** Options of other programs that the documents name by themselves. */

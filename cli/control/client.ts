@@ -1,0 +1,104 @@
+import { lstatSync } from "node:fs";
+import { type IncomingMessage, request } from "node:http";
+import { dirname } from "node:path";
+import { createInterface } from "node:readline";
+import { json } from "node:stream/consumers";
+import { LarderError } from "../../core/errors.ts";
+import type { Receipt, StoreUsage } from "../../storage/store.ts";
+import type { Explanation } from "../serving/explain.ts";
+import type { SessionOptions } from "../session/sessions.ts";
+import type { Environment } from "../settings/directories.ts";
+import { remoteCare } from "../store/remote-care.ts";
+import type { StoreCare } from "../store/store-care.ts";
+import { answerTo, readFailure } from "./call.ts";
+import { controlSocketPaths, isPrivateFolder } from "./path.ts";
+import type { SessionOpened } from "./server.ts";
+import type { StatusReport } from "./status-report.ts";
+
+/** A session in the running larder. */
+export interface RemoteSession extends SessionOpened {
+  /** @throws LarderError `NOT_RUNNING` when larder has gone meanwhile */
+  end(): Promise<Receipt>;
+  /** Lets the session end without a receipt, if it has not ended yet. */
+  drop(): void;
+}
+
+/** The running larder of one store, as other commands see it. */
+export interface ControlClient {
+  status(): Promise<StatusReport>;
+  usage(): Promise<StoreUsage>;
+  /** Has the store cared for by the one that writes it. */
+  readonly care: StoreCare;
+  why(uri: string): Promise<Explanation>;
+  /** The session ends with this process at the latest. */
+  openSession(name: string, options?: SessionOptions): Promise<RemoteSession>;
+}
+
+/** Finds the larder that runs on this store. @returns `undefined` when none does. */
+export async function findRunning(rootDir: string, env: Environment): Promise<ControlClient | undefined> {
+  for (const socketPath of controlSocketPaths(rootDir, env)) {
+    const isSocket = lstatSync(socketPath, { throwIfNoEntry: false })?.isSocket() === true;
+    if (!isSocket || !isPrivateFolder(dirname(socketPath))) continue;
+    const client = clientOf(socketPath);
+    const isAlive = await client.status().then(() => true, isGone);
+    if (isAlive) return client;
+  }
+  return undefined;
+}
+
+/** A socket that nobody answers belonged to a larder that was killed. */
+function isGone(error: unknown): false {
+  if (error instanceof LarderError && error.code === "NOT_RUNNING") return false;
+  throw error;
+}
+
+function clientOf(socketPath: string): ControlClient {
+  const get = async (path: string) => readAnswer(await send(socketPath, "GET", path));
+  // Both ends are the same program: what comes over this socket is what control-server.ts typed.
+  return {
+    status: async () => (await get("/status")) as StatusReport,
+    usage: async () => (await get("/store/usage")) as StoreUsage,
+    care: remoteCare(socketPath),
+    why: async (uri) => (await get(`/why?${new URLSearchParams({ uri })}`)) as Explanation,
+    openSession: (name, options = {}) => openSession(socketPath, name, options),
+  };
+}
+
+async function openSession(
+  socketPath: string,
+  name: string,
+  { guests, profile = "everything" }: SessionOptions,
+): Promise<RemoteSession> {
+  const invited = guests === undefined ? {} : { guestAddress: guests.address, guestNetwork: guests.network };
+  const held = await send(socketPath, "POST", `/sessions?${new URLSearchParams({ name, profile, ...invited })}`);
+  if (held.statusCode !== 200) throw await readFailure(held);
+  // An answer that is cut later means that larder has gone: `end` will say so.
+  held.on("error", () => undefined);
+  const opened = await firstLine(held);
+  return {
+    ...opened,
+    end: async () => (await readAnswer(await send(socketPath, "DELETE", `/sessions/${opened.id}`))) as Receipt,
+    drop: () => held.destroy(),
+  };
+}
+
+async function firstLine(held: IncomingMessage): Promise<SessionOpened> {
+  const lines = createInterface({ input: held });
+  for await (const line of lines) {
+    // The line reader paused it as it left; flowing, it notices its end and lets this process go.
+    held.resume();
+    return JSON.parse(line) as SessionOpened;
+  }
+  throw new LarderError("NOT_RUNNING", "the running larder ended before the session began");
+}
+
+function send(socketPath: string, method: string, path: string): Promise<IncomingMessage> {
+  const sent = request({ socketPath, method, path, agent: false });
+  sent.end();
+  return answerTo(sent, socketPath);
+}
+
+async function readAnswer(response: IncomingMessage): Promise<unknown> {
+  if (response.statusCode !== 200) throw await readFailure(response);
+  return json(response);
+}

@@ -1,0 +1,36 @@
+import type { ProxyCounters } from "../../proxy/settings.ts";
+import type { StoreUsage } from "../../storage/store.ts";
+import { formatBytes, tabulate } from "../line/output.ts";
+
+/** What a running larder says about itself. */
+export interface StatusReport {
+  readonly version: string;
+  readonly pid: number;
+  readonly root: string;
+  /** `http://host:port` of each listener that is open to everyone who may come in. */
+  readonly listening: readonly string[];
+  readonly sessions: readonly { readonly id: string; readonly name: string }[];
+  readonly counters: ProxyCounters;
+  readonly usage: StoreUsage;
+}
+
+/** The report as lines for a person: `larder status`, and `/` on the proxy's own port. */
+export function describeStatus({ version, pid, root, listening, sessions, counters, usage }: StatusReport): string[] {
+  const { exchanges, hits, fills, fillsUnderWay, mismatches, originBytes, clientBytes } = counters;
+  const { openConnections, startedMs } = counters;
+  return tabulate([
+    ["larder", `${version}, process ${pid}, since ${new Date(startedMs).toISOString()}`],
+    ["listening", listening.join(", ") || "for its sessions only"],
+    ["sessions", sessions.map(({ name }) => name).join(", ") || "none"],
+    ["exchanges", `${exchanges}, ${hits} hits, ${openConnections} open connections`],
+    ["fills", `${fills}, ${fillsUnderWay} under way, ${mismatches} mismatches`],
+    ["bytes", `${formatBytes(originBytes)} from origins, ${formatBytes(clientBytes)} to clients`],
+    ["store", `${root}, ${describeUsage(usage)}`],
+  ]);
+}
+
+/** `1.2 GiB of 50.0 GiB, 123 blobs, 130 entries` */
+export function describeUsage({ blobs, entries, blobBytes, stagingBytes, maxBytes }: StoreUsage): string {
+  const filling = stagingBytes === 0 ? "" : `, ${formatBytes(stagingBytes)} being filled`;
+  return `${formatBytes(blobBytes)} of ${formatBytes(maxBytes)}, ${blobs} blobs, ${entries} entries${filling}`;
+}

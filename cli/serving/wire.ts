@@ -1,0 +1,139 @@
+import { randomBytes } from "node:crypto";
+import { realpathSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { LeafContexts } from "../../certs/contexts.ts";
+import type { TrustFiles } from "../../clients/environment.ts";
+import { renderEnvPage } from "../../clients/fragments.ts";
+import type { Clock } from "../../core/clock.ts";
+import type { Log } from "../../core/log.ts";
+import { formatAuthority } from "../../core/target.ts";
+import { createLearner } from "../../learn/learner.ts";
+import { openSignatures } from "../../learn/signatures.ts";
+import { mayDelegate } from "../../policy/delegation.ts";
+import { createProxy } from "../../proxy/proxy.ts";
+import type { ListenOptions, LocalPages, SignatureDemand } from "../../proxy/settings.ts";
+import { openDeclarations } from "../../storage/declarations/open-declarations.ts";
+import { openLedger } from "../../storage/ledger.ts";
+import type { LocalStore } from "../../storage/local-store.ts";
+import { StoreKeeper } from "../../storage/maintenance/keeper.ts";
+import type { ControlService } from "../control/server.ts";
+import { describeStatus, type StatusReport } from "../control/status-report.ts";
+import { Sessions } from "../session/sessions.ts";
+import type { Config, Settings } from "../settings/config.ts";
+import type { Environment } from "../settings/directories.ts";
+import { loadOriginAccess } from "../settings/origin-access.ts";
+import { proxySettings } from "../settings/proxy-settings.ts";
+import { openOwnStore } from "../store/open-store.ts";
+import { readVersion } from "../version.ts";
+import { UserAccounts } from "./accounts.ts";
+import { explain } from "./explain.ts";
+import { keepYoungGenerationSmall } from "./memory.ts";
+import { prepareTrust, type Trust } from "./trust.ts";
+
+/** Some 30 KiB a context: 15 MiB when as many hosts are asked as hardly any build asks. */
+const MAX_CONTEXTS = 500;
+
+export interface WireOptions {
+  readonly config: Config;
+  readonly env: Environment;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+/** A whole larder: everything is constructed, nothing listens yet. */
+export interface Larder extends ControlService {
+  readonly sessions: Sessions;
+  readonly trust: TrustFiles;
+  /** @returns the address as a URL. @throws LarderError `LISTEN_FAILED` */
+  listen(address: Omit<ListenOptions, "session">): Promise<string>;
+  /** Lets exchanges under way finish for so long, then ends everything and releases the store. */
+  close(options: { readonly drainMs: number }): Promise<void>;
+}
+
+/**
+ * Constructs a larder; the one place where the rooms meet. Takes the lock of the store first, so that whoever holds it is
+ * the only one that writes the rest, too.
+ * @throws LarderError `STORE_…`, `CA_…`, `CONFIG_BAD_VALUE`
+ */
+export async function wire({ config, env, log, clock }: WireOptions): Promise<Larder> {
+  keepYoungGenerationSmall();
+  const store = await openOwnStore(config.settings, { clock, log });
+  try {
+    const trust = prepareTrust(config, env, clock());
+    return await assemble({ config, env, log, clock }, store, trust);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function assemble({ config, env, log, clock }: WireOptions, store: LocalStore, trust: Trust): Promise<Larder> {
+  const { settings } = config;
+  const { authority, files, originRoots } = trust;
+  const originAccess = loadOriginAccess(config.originFiles);
+  const signatures = await signatureDemand(settings);
+  const ledger = await openLedger({ stateDir: settings.state, clock, log });
+  const accounts = UserAccounts.open(settings.users, { ledger, clock });
+  const care = new StoreKeeper(store.parts, ledger.pinsOf(realpathSync(settings.root)));
+  const listening: string[] = [];
+  const pages: LocalPages = {
+    caPem: authority.chainPem,
+    env: (address) => renderEnvPage({ address, ...files }),
+    status: () => `${describeStatus(report()).join("\n")}\n`,
+  };
+  const contexts = new LeafContexts({ authority, clock, maxContexts: MAX_CONTEXTS });
+  // Random, so that a loop through another larder is not mistaken for one through this, nor the other way round.
+  const pseudonym = `larder-${randomBytes(4).toString("hex")}`;
+  const rootDir = settings.root;
+  const delegates = settings.delegate;
+  const declarations = openDeclarations({
+    rootDir,
+    mayDelegate: (fromUri, toBase) => mayDelegate(fromUri, toBase, delegates),
+    clock,
+    log,
+  });
+  const learner = createLearner({ rootDir, index: declarations, clock, log });
+  const { repositories } = config;
+  if (repositories.length > 0 || declarations.hasConfigured()) await learner.configure(repositories);
+  const proxy = createProxy(
+    { accounts, store, declarations, learner, signatures, ledger, contexts, log, clock, pages },
+    proxySettings(settings, env, { originRoots, originAccess, pseudonym }),
+  );
+  const sessions = new Sessions(proxy, ledger);
+  const report = (): StatusReport => ({
+    version: readVersion(),
+    pid: process.pid,
+    root: settings.root,
+    listening,
+    sessions: sessions.list().map(({ id, name }) => ({ id, name })),
+    counters: proxy.counters(),
+    usage: store.usage(),
+  });
+  return {
+    sessions,
+    trust: files,
+    status: report,
+    usage: () => store.usage(),
+    care,
+    why: (uri) => explain(uri, { store, declarations, clock, settings, originAccess }),
+    async listen(address) {
+      const url = `http://${formatAuthority(await proxy.listen(address))}`;
+      listening.push(url);
+      return url;
+    },
+    async close({ drainMs }) {
+      await proxy.close({ drainMs });
+      await learner.close();
+      declarations.close();
+      accounts?.close();
+      ledger.close();
+      await store.close();
+    },
+  };
+}
+
+async function signatureDemand({ verifySignatures, keyrings }: Settings): Promise<SignatureDemand | undefined> {
+  if (verifySignatures === "off") return undefined;
+  const checker = await openSignatures({ keyrings, tempDir: tmpdir() });
+  return { checker, isRequired: verifySignatures === "require" };
+}

@@ -1,0 +1,48 @@
+import type { SettingRow } from "../row.ts";
+
+/** How long larder waits, and how much it does at once. */
+export const PATIENCE = {
+  connectTimeout: {
+    kind: "timeout",
+    isList: false,
+    fallback: "5s",
+    help: "how long connecting to an origin may take",
+    reason: "five seconds cover two lost SYNs; another mirror is the better bet after that",
+  },
+  headersTimeout: {
+    kind: "timeout",
+    isList: false,
+    fallback: "30s",
+    help: "how long an origin may take to begin its answer",
+    reason: "registries that build an answer on demand were seen to take twenty seconds",
+  },
+  bodyTimeout: {
+    kind: "timeout",
+    isList: false,
+    fallback: "60s",
+    help: "how long an origin may pause in the middle of a body",
+    reason: "a stalled transfer is resumed elsewhere instead of hanging a build",
+  },
+  tunnelIdleTimeout: {
+    kind: "timeout",
+    isList: false,
+    fallback: "5m",
+    help: "how long a tunnel may stay silent",
+    reason: "longer than the pauses of a registry push, short enough to shed the forgotten",
+  },
+  drainTimeout: {
+    kind: "duration",
+    isList: false,
+    fallback: "10s",
+    help: "how long running downloads may take to finish when larder is told to stop; then they are cut",
+    reason:
+      "a service manager's patience is longer; a download that needs more is resumed by its client, and by larder",
+  },
+  fillsPerOrigin: {
+    kind: "count",
+    isList: false,
+    fallback: "16",
+    help: "fetches from one origin at the same time",
+    reason: "polite to mirrors, enough to fill a line",
+  },
+} as const satisfies Readonly<Record<string, SettingRow>>;
