@@ -101,6 +101,8 @@ export interface DeclarationIndex {
   payloadsOf(document: DocumentKey): readonly Declaration[] | undefined;
   /** Notes that the bytes of a blob were seen to have that digest, too. */
   noteAlias(algorithm: DigestAlgorithm, digest: string, blob: Digest): void;
+  /** Notes that a stored root and the payloads that it declares live and die together: a narinfo and its nar. */
+  noteCompanions(root: Digest, payloads: readonly Declaration[]): void;
   /** Notes that the realm may have the blob: its origin said so. */
   grant(blob: Digest, realm: Realm): void;
   readonly quarantine: Quarantine;

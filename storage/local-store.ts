@@ -11,6 +11,8 @@ import { Syncer } from "./blobs/sync.ts";
 import { Chores } from "./chores.ts";
 import { type Database, transact } from "./database.ts";
 import { EntryTable } from "./entries.ts";
+import { Candidates } from "./eviction/candidates.ts";
+import { Companions } from "./eviction/companions.ts";
 import { DiskRoom } from "./eviction/disk-room.ts";
 import { Evictor } from "./eviction/evict.ts";
 import { Quota } from "./eviction/quota.ts";
@@ -62,6 +64,7 @@ export class LocalStore implements Store {
   readonly #faults: FaultLog;
   readonly #entries: EntryTable;
   readonly #table: BlobTable;
+  readonly #companions: Companions;
   readonly #quota: Quota;
   readonly #evictor: Evictor;
   readonly #diskRoom: DiskRoom;
@@ -89,6 +92,7 @@ export class LocalStore implements Store {
     this.#faults = new FaultLog(log);
     this.#entries = new EntryTable(db, HOT_ROW_BYTES);
     this.#table = new BlobTable(db);
+    this.#companions = new Companions(db);
     this.#rowGroups = new RowGroups(db);
     const syncer = new Syncer(db, this.#table, layout);
     this.#quota = new Quota(maxBytes, () => this.#evictor.poke());
@@ -106,7 +110,7 @@ export class LocalStore implements Store {
       log,
       faults: this.#faults,
       hotBytes: HOT_BODY_BYTES,
-      deleteRows: (digests) => this.#deleteRows(digests),
+      deleteRows: (digests) => this.#inTransaction(() => this.#dropRows(digests)),
       addRows: (blob, lastUsedMs) => this.#inTransaction(() => this.#table.add(blob, lastUsedMs)),
       onUnsynced: (digest) => {
         syncer.add(digest);
@@ -140,6 +144,7 @@ export class LocalStore implements Store {
       stagings: this.#stagings,
       chores: this.#chores,
       inTransaction: this.#inTransaction,
+      dropRows: (digests) => this.#dropRows(digests),
     });
     this.#quota.addBlobs(blobs, bytes);
     this.#diskRoom.watch();
@@ -243,12 +248,13 @@ export class LocalStore implements Store {
   }
 
   #makeEvictor(log: Log): Evictor {
+    const candidates = new Candidates(this.#db);
     return new Evictor({
       quota: this.#quota,
       log,
       candidates: (limit) => {
         this.#chores.noteUses();
-        return this.#table.leastRecentlyUsed(limit);
+        return candidates.next(limit);
       },
       drop: (digests) => this.#blobs.drop(digests),
       dropUnfinished: () => this.#stagings.unfinished.dropAll(),
@@ -257,11 +263,11 @@ export class LocalStore implements Store {
     });
   }
 
-  #deleteRows(digests: readonly Digest[]): readonly BlobFacts[] {
-    for (const digest of digests) this.#entries.forgetBlob(digest);
-    return this.#inTransaction(() =>
-      digests.map((digest) => this.#table.drop(digest)).filter((blob) => blob !== undefined),
-    );
+  /** Deletes the rows of the blobs and their companions, with every entry that names them, inside a transaction. */
+  #dropRows(digests: readonly Digest[]): readonly BlobFacts[] {
+    const going = this.#companions.with(digests);
+    for (const digest of going) this.#entries.forgetBlob(digest);
+    return going.map((digest) => this.#table.drop(digest)).filter((blob) => blob !== undefined);
   }
 
   #orReport<T>(work: () => T): T | undefined {

@@ -1,7 +1,7 @@
 import { systemClock } from "../../core/clock.ts";
 import { LarderError } from "../../core/errors.ts";
+import { Candidates } from "../../storage/eviction/candidates.ts";
 import type { CollectOrder } from "../../storage/maintenance/keeping.ts";
-import { Rows } from "../../storage/maintenance/rows.ts";
 import { formatBytes } from "../line/output.ts";
 import { parseDurationMs } from "../settings/readers.ts";
 import { type CareContext, type CareReport, careCommand } from "../store/care-command.ts";
@@ -40,7 +40,7 @@ async function foretell({ config, door }: CareContext, order: CollectOrder): Pro
     maxBytes: hasBound ? maxBytes : (await door.running?.usage())?.maxBytes,
     usedBeforeMs: olderThanMs === undefined ? undefined : systemClock() - olderThanMs,
   };
-  const sum = await withStoreOnDisk(config.settings, ({ db }) => new Rows(db).sumBeyond(bounds));
+  const sum = await withStoreOnDisk(config.settings, ({ db }) => new Candidates(db).sumBeyond(bounds));
   return {
     json: { ...sum, isDryRun: true },
     lines: [`would evict ${countOf(sum.blobs, "blob")}, ${formatBytes(sum.bytes)}`],

@@ -1,4 +1,5 @@
 import type { Clock } from "../../core/clock.ts";
+import type { Declaration } from "../../core/declaration.ts";
 import { type Digest, digestOf } from "../../core/digest.ts";
 import { type Entry, entryKeyOf, type Realm } from "../../core/entry.ts";
 import { parseTarget, type TargetUri } from "../../core/target.ts";
@@ -72,6 +73,7 @@ export class Generations {
     if (place.role === "root") this.#outdated.delete(uriOf(place));
     const isNew = !this.#isKnown(place, entry);
     await this.#learn(errand.view.target, entry, place);
+    if (isHeldWithPayloads(errand)) this.#deps.index.noteCompanions(entry.digest, this.#payloadsOf(place, entry));
     if (isNew && place.role === "root") await this.#fetchMembers(errand);
   }
 
@@ -81,13 +83,18 @@ export class Generations {
   }
 
   /** Whether all is stored that a root says anything about; asked only of those that say nothing else. */
-  isComplete({ place, view, reply }: Errand, { digest, status }: Entry): boolean {
-    const { index } = this.#deps;
-    if (place?.role !== "root" || reply.record.classification?.holdsWithPayloads !== true || status !== 200)
-      return false;
+  isComplete(errand: Errand, entry: Entry): boolean {
+    const { place, view } = errand;
+    if (place === undefined || !isHeldWithPayloads(errand) || entry.status !== 200) return false;
+    const payloads = this.#payloadsOf(place, entry);
+    const isStored = (payload: Declaration): boolean => this.#deps.index.findBlob(payload, view.realm) !== undefined;
+    return payloads.length > 0 && payloads.every(isStored);
+  }
+
+  #payloadsOf(place: MetadataPlace, { digest }: Entry): readonly Declaration[] {
+    if (place.role !== "root") return [];
     const { ecosystem, scope = "" } = place;
-    const payloads = index.payloadsOf({ ecosystem, scope, digest }) ?? [];
-    return payloads.length > 0 && payloads.every((payload) => index.findBlob(payload, view.realm) !== undefined);
+    return this.#deps.index.payloadsOf({ ecosystem, scope, digest }) ?? [];
   }
 
   /** An index is on its way: requests under its base wait for it. @param fetched resolves with the entry when its fill has ended */
@@ -250,6 +257,11 @@ export class Generations {
       );
     await fill.settled;
   }
+}
+
+/** Whether the root of this errand holds as long as its payloads are stored. */
+function isHeldWithPayloads({ reply }: Errand): boolean {
+  return reply.record.classification?.holdsWithPayloads === true;
 }
 
 /** As declarations call it. */

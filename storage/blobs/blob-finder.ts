@@ -32,6 +32,14 @@ export class BlobFinder {
     if (algorithm !== "sha256") this.#statements.note.run(algorithm, Buffer.from(digest, "hex"), toRaw(blob));
   }
 
+  /** Whether or not the payloads are stored yet; of one that is known by another digest than sha256, once it is. */
+  noteCompanions(root: Digest, payloads: readonly Declaration[]): void {
+    for (const payload of payloads) {
+      const blob = this.seenWith(payload);
+      if (blob !== undefined) this.#statements.join.run(toRaw(blob), toRaw(root));
+    }
+  }
+
   /** The blob that was last seen to have that digest, whether it can be relied on or not. */
   seenWith({ algorithm, digest }: Declaration): Digest | undefined {
     if (algorithm === "sha256") return parseDigest(digest);
@@ -51,6 +59,9 @@ function prepare(db: Database) {
     ),
     grant: db.prepare<[string, Buffer]>(
       "INSERT OR IGNORE INTO access (sha256, realm) SELECT sha256, ? FROM blob WHERE sha256 = ?",
+    ),
+    join: db.prepare<[Buffer, Buffer]>(
+      "INSERT OR IGNORE INTO edge (parent_sha256, child_sha256) SELECT sha256, ? FROM blob WHERE sha256 = ?",
     ),
     note: db.prepare<[string, Buffer, Buffer]>("INSERT OR REPLACE INTO alias (alg, digest, sha256) VALUES (?, ?, ?)"),
   };

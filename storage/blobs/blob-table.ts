@@ -30,6 +30,8 @@ export type LastUsed = readonly [digest: Digest, atMs: number];
 /** Blobs whose loss costs a client more than a download: without its root a repository cannot be served offline. */
 const KEPT_CLASSES: ReadonlySet<ResourceClass | undefined> = new Set(["root", "member"]);
 
+const UNNAMED = "sha256 = ? AND pins = 0 AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.sha256 = blob.sha256)";
+
 /** The blob and access rows. Changing methods belong inside a transaction of the caller. */
 export class BlobTable {
   readonly #statements: ReturnType<typeof prepare>;
@@ -71,14 +73,14 @@ export class BlobTable {
     return toFactsIfAny(this.#statements.drop.get(toRaw(digest)));
   }
 
+  /** Whether no entry names the blob, and it is not pinned. */
+  isUnnamed(digest: Digest): boolean {
+    return this.#statements.unnamed.get(toRaw(digest)) !== undefined;
+  }
+
   /** {@link drop}, unless an entry names the blob or it is pinned. */
   dropUnnamed(digest: Digest): BlobFacts | undefined {
     return toFactsIfAny(this.#statements.dropUnnamed.get(toRaw(digest)));
-  }
-
-  /** Those to evict next: least recently used first, roots and members after all others, never a pinned one. */
-  leastRecentlyUsed(limit: number): readonly BlobFacts[] {
-    return this.#statements.leastRecentlyUsed.all(limit).map(toFacts);
   }
 
   unsynced(): readonly Digest[] {
@@ -134,13 +136,8 @@ function prepare(db: Database) {
     ),
     allow: db.prepare<[Buffer, string]>("INSERT OR IGNORE INTO access (sha256, realm) VALUES (?, ?)"),
     drop: db.prepare<[Buffer], BlobRow>("DELETE FROM blob WHERE sha256 = ? RETURNING *"),
-    dropUnnamed: db.prepare<[Buffer], BlobRow>(
-      `DELETE FROM blob WHERE sha256 = ? AND pins = 0
-         AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.sha256 = blob.sha256) RETURNING *`,
-    ),
-    leastRecentlyUsed: db.prepare<[number], BlobRow>(
-      "SELECT sha256, bytes, synced FROM blob WHERE pins = 0 ORDER BY keep, last_used_ms LIMIT ?",
-    ),
+    unnamed: db.prepare<[Buffer], { readonly 1: number }>(`SELECT 1 FROM blob WHERE ${UNNAMED}`),
+    dropUnnamed: db.prepare<[Buffer], BlobRow>(`DELETE FROM blob WHERE ${UNNAMED} RETURNING *`),
     unsynced: db.prepare<[], Pick<BlobRow, "sha256">>("SELECT sha256 FROM blob WHERE synced = 0"),
     markSynced: db.prepare<[Buffer]>("UPDATE blob SET synced = 1 WHERE sha256 = ?"),
     markSuspect: db.prepare<[Buffer]>("UPDATE blob SET synced = 0 WHERE sha256 = ?"),

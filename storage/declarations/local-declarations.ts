@@ -111,6 +111,10 @@ export class LocalDeclarations implements DeclarationIndex {
     this.#or(undefined, () => this.#blobs.noteAlias(algorithm, digest, blob));
   }
 
+  noteCompanions(root: Digest, payloads: readonly Declaration[]): void {
+    this.#or(undefined, () => this.#blobs.noteCompanions(root, payloads));
+  }
+
   grant(blob: Digest, realm: Realm): void {
     this.#or(undefined, () => this.#blobs.grant(blob, realm));
   }

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Digest } from "../../core/digest.ts";
 import type { Log } from "../../core/log.ts";
-import type { BlobFacts } from "../blobs/blob-table.ts";
+import type { Candidate } from "./candidates.ts";
 import type { Quota } from "./quota.ts";
 
 /** Eviction goes on down to this part of the limit, so that it does not begin anew with every blob. */
@@ -13,7 +13,7 @@ export interface EvictorDependencies {
   readonly quota: Quota;
   readonly log: Log;
   /** What to evict next, first first. */
-  candidates(limit: number): readonly BlobFacts[];
+  candidates(limit: number): readonly Candidate[];
   /** Resolves when the files are gone too. */
   drop(digests: readonly Digest[]): Promise<void>;
   /** Removes the beginnings of bodies that broke off: nobody misses them but who asks for the same again. */

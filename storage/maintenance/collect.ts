@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { type Candidate, Candidates } from "../eviction/candidates.ts";
 import type { Collected, CollectOrder, Watch } from "./keeping.ts";
 import type { StoreParts } from "./parts.ts";
-import { type BlobRow, Rows } from "./rows.ts";
 import { digestOfBlobFile, filesOfBlobs } from "./walk.ts";
 
 /** Blobs of one transaction: about a millisecond of SQLite, as in eviction. */
@@ -15,8 +15,10 @@ export async function collect(parts: StoreParts, order: CollectOrder, watch: Wat
   for await (const batch of condemnedBatches(parts, order)) {
     if (watch.signal.aborted) break;
     await parts.blobs.drop(batch.map(({ digest }) => digest));
-    evicted.blobs += batch.length;
-    for (const { bytes } of batch) evicted.bytes += bytes;
+    for (const { blobs, bytes } of batch) {
+      evicted.blobs += blobs;
+      evicted.bytes += bytes;
+    }
     watch.onProgress({ step: "evict", done: evicted.blobs, bytes: evicted.bytes });
   }
   const unnamedFiles = await removeUnnamedFiles(parts, watch);
@@ -24,27 +26,27 @@ export async function collect(parts: StoreParts, order: CollectOrder, watch: Wat
 }
 
 /** What goes next, until nothing has to; each batch is gone before the next is asked for. */
-async function* condemnedBatches(parts: StoreParts, order: CollectOrder): AsyncGenerator<readonly BlobRow[]> {
+async function* condemnedBatches(parts: StoreParts, order: CollectOrder): AsyncGenerator<readonly Candidate[]> {
   const { quota, clock } = parts;
-  const rows = new Rows(parts.db);
+  const candidates = new Candidates(parts.db);
   const hasOwnBound = order.maxBytes !== undefined || order.olderThanMs !== undefined;
   const maxBytes = order.maxBytes ?? (hasOwnBound ? Number.POSITIVE_INFINITY : quota.maxBytes);
   const usedBeforeMs = clock() - (order.olderThanMs ?? Number.POSITIVE_INFINITY);
   for (;;) {
     await nextTurn();
     parts.noteUses();
-    const old = rows.unusedSince(usedBeforeMs, BATCH_BLOBS);
-    const batch = old.length > 0 ? old : excess(rows, quota.blobBytes - maxBytes);
+    const old = candidates.next(BATCH_BLOBS, usedBeforeMs);
+    const batch = old.length > 0 ? old : excess(candidates, quota.blobBytes - maxBytes);
     if (batch.length === 0) return;
     yield batch;
   }
 }
 
 /** No more of the least recently used than it takes. */
-function excess(rows: Rows, excessBytes: number): readonly BlobRow[] {
+function excess(candidates: Candidates, excessBytes: number): readonly Candidate[] {
   if (excessBytes <= 0) return [];
   let freedBytes = 0;
-  return rows.unusedSince(Number.MAX_SAFE_INTEGER, BATCH_BLOBS).filter(({ bytes }) => {
+  return candidates.next(BATCH_BLOBS).filter(({ bytes }) => {
     const isNeeded = freedBytes < excessBytes;
     freedBytes += bytes;
     return isNeeded;

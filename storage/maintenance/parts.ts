@@ -20,7 +20,10 @@ export interface StoreParts {
   readonly quota: Quota;
   /** Writes down when blobs were used, as far as that waits in memory. */
   noteUses(): void;
-  /** Deletes the entries, and the rows of blobs that nothing names any more. @returns those blobs; their files are still there */
+  /**
+   * Deletes the entries, and the rows of blobs that nothing names any more, with what lives and dies with those.
+   * @returns those blobs; their files are still there
+   */
   removeEntries(entries: readonly EntryKey[]): readonly BlobFacts[];
   /** Deletes an entry that can only be found by its row. @returns as {@link removeEntries} */
   removeRow(row: { readonly rowId: number } & EntryKey): readonly BlobFacts[];
@@ -35,13 +38,15 @@ interface Pieces extends Pick<StoreParts, "db" | "layout" | "clock" | "table" | 
   readonly stagings: Stagings;
   readonly chores: Chores;
   inTransaction<T>(work: () => T): T;
+  /** Deletes the rows of the blobs and their companions, inside a transaction. */
+  dropRows(digests: readonly Digest[]): readonly BlobFacts[];
 }
 
 /** What maintenance may do with the pieces of a store. */
-export function partsOf({ entries, stagings, chores, inTransaction, ...shared }: Pieces): StoreParts {
+export function partsOf({ entries, stagings, chores, inTransaction, dropRows, ...shared }: Pieces): StoreParts {
   const { table } = shared;
-  const dropUnnamed = (digests: Iterable<Digest | undefined>): readonly BlobFacts[] =>
-    [...new Set(digests)].flatMap((digest) => (digest === undefined ? [] : (table.dropUnnamed(digest) ?? [])));
+  const dropUnnamed = (digests: readonly (Digest | undefined)[]): readonly BlobFacts[] =>
+    dropRows([...new Set(digests)].filter((digest) => digest !== undefined).filter((one) => table.isUnnamed(one)));
   return {
     ...shared,
     noteUses: () => chores.noteAllUses(),

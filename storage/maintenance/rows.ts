@@ -39,17 +39,6 @@ interface RawBlob {
   readonly bytes: number;
 }
 
-/** Which blobs are to be evicted: those last used before that moment, and as many more as are above that sum of bytes. */
-export interface Bounds {
-  readonly maxBytes?: number | undefined;
-  readonly usedBeforeMs?: number | undefined;
-}
-
-export interface BlobSum {
-  readonly blobs: number;
-  readonly bytes: number;
-}
-
 /**
  * Reads whole tables in batches, while others go on writing: no statement is open between two batches, and rows that come
  * in meanwhile are left out.
@@ -82,7 +71,7 @@ export class Rows {
   }
 
   countBlobs(): number {
-    return this.#statements.total.get()?.blobs ?? 0;
+    return this.#statements.count.get()?.blobs ?? 0;
   }
 
   hasBlob(digest: Digest): boolean {
@@ -91,28 +80,6 @@ export class Rows {
 
   entry(rowId: number): EntryRow | undefined {
     return this.#statements.entries.all(rowId - 1, rowId, 1).map(toEntry)[0];
-  }
-
-  /** Blobs that were last used before that moment, least recently used first; never pinned ones. */
-  unusedSince(usedBeforeMs: number, limit: number): readonly BlobRow[] {
-    return this.#statements.unusedSince.all(usedBeforeMs, limit).map(toBlob);
-  }
-
-  /** What eviction to these bounds would take away now: the old first, then whatever is too much, least recently used first. */
-  sumBeyond({ maxBytes = Number.POSITIVE_INFINITY, usedBeforeMs = Number.NEGATIVE_INFINITY }: Bounds): BlobSum {
-    const sum = { blobs: 0, bytes: 0 };
-    const add = (bytes: number) => {
-      sum.blobs += 1;
-      sum.bytes += bytes;
-    };
-    const total = this.#statements.total.get()?.bytes ?? 0;
-    const byUse = this.#statements.byUse.all();
-    for (const { bytes, last_used_ms } of byUse) if (last_used_ms < usedBeforeMs) add(bytes);
-    for (const { bytes, last_used_ms } of byUse) {
-      if (total - sum.bytes <= maxBytes) break;
-      if (last_used_ms >= usedBeforeMs) add(bytes);
-    }
-    return sum;
   }
 }
 
@@ -143,15 +110,8 @@ function prepare(db: Database) {
     blobs: db.prepare<[number, number, number], RawBlob>(
       "SELECT rowid, sha256, bytes FROM blob WHERE rowid > ? AND rowid <= ? ORDER BY rowid LIMIT ?",
     ),
-    unusedSince: db.prepare<[number, number], RawBlob>(
-      `SELECT rowid, sha256, bytes FROM blob WHERE pins = 0 AND last_used_ms < ?
-       ORDER BY keep, last_used_ms LIMIT ?`,
-    ),
     hasBlob: db.prepare<[Buffer], { readonly 1: number }>("SELECT 1 FROM blob WHERE sha256 = ?"),
-    total: db.prepare<[], BlobSum>("SELECT count(*) AS blobs, coalesce(sum(bytes), 0) AS bytes FROM blob"),
-    byUse: db.prepare<[], { readonly bytes: number; readonly last_used_ms: number }>(
-      "SELECT bytes, last_used_ms FROM blob WHERE pins = 0 ORDER BY keep, last_used_ms",
-    ),
+    count: db.prepare<[], { readonly blobs: number }>("SELECT count(*) AS blobs FROM blob"),
   };
 }
 

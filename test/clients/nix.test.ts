@@ -114,6 +114,29 @@ describe("a narinfo", () => {
     expect(origin.takeRequests()).toEqual([]);
   });
 
+  test("lives and dies with its nar: what was evicted or purged, nix fetches again, both of it", async ({
+    startCache,
+    copy,
+    larder,
+    published,
+  }) => {
+    const { origin } = await startCache();
+    expect(await copy(origin)).toBe(published);
+    const paths = (): string[] => origin.takeRequests().map(({ path }) => path.replace(/[0-9a-z]{32,}/, "*"));
+    const fetched = paths().sort();
+    expect(fetched).toContain("/nar/*.nar.xz");
+    for (const [name, ...order] of [
+      ["gc", "--max-bytes", "1B"],
+      ["purge", "**/nar/*"],
+      ["purge", "**/*.narinfo"],
+    ] as const) {
+      expect(await larder.command("store", name, ...order)).toMatchObject({ code: 0 });
+      for (const kind of [".narinfo", "/nar/"]) expect(await larder.stored(kind)).toEqual([]);
+      expect(await copy(origin)).toBe(published);
+      expect(paths().sort()).toEqual(expect.arrayContaining(fetched.filter((path) => path !== "/nix-cache-info")));
+    }
+  });
+
   test("that is not there is not asked for again at once", async ({ startCache, through }) => {
     const { origin } = await startCache();
     const url = `${origin.url}/${"0".repeat(32)}.narinfo`;

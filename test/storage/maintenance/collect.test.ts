@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { expect } from "vitest";
 import { digestOf } from "../../../core/digest.ts";
-import { Rows } from "../../../storage/maintenance/rows.ts";
+import { Candidates } from "../../../storage/eviction/candidates.ts";
 import { noise } from "../../support/noise.ts";
 import { storeBody } from "../bodies.ts";
 import { blobFile, blobNames, impatientAfter, PATIENT, test } from "./keeping.ts";
@@ -16,7 +16,7 @@ test("what was not used for so long goes, roots too, and nothing else", async ({
   clock.advance(10 * DAY_MS);
   await storeBody(store, "http://o/new", noise("new", BODY_BYTES));
   await store.readWhole(read.digest);
-  expect(new Rows(store.parts.db).sumBeyond({ usedBeforeMs: clock.nowMs - DAY_MS })).toEqual({
+  expect(new Candidates(store.parts.db).sumBeyond({ usedBeforeMs: clock.nowMs - DAY_MS })).toEqual({
     blobs: 3,
     bytes: 3_000,
   });
@@ -41,7 +41,7 @@ test("to a number of bytes: the least recently used first, roots and members las
     await storeBody(store, uri, noise(uri, BODY_BYTES), { class: uri.endsWith("root") ? "root" : "payload" });
   }
   await keeper.pin({ what: ["http://o/pinned"] }, PATIENT);
-  expect(new Rows(store.parts.db).sumBeyond({ maxBytes: 3_500 })).toEqual({ blobs: 2, bytes: 2_000 });
+  expect(new Candidates(store.parts.db).sumBeyond({ maxBytes: 3_500 })).toEqual({ blobs: 2, bytes: 2_000 });
   expect(await keeper.collect({ maxBytes: 3_500 }, PATIENT)).toMatchObject({ blobs: 2, bytes: 2_000 });
   expect(store.list({ limit: 9 }).map(({ uri }) => uri)).toEqual(["http://o/c", "http://o/pinned", "http://o/root"]);
   expect(await keeper.collect({ maxBytes: 1 }, PATIENT)).toMatchObject({ blobs: 2 });
