@@ -41,6 +41,7 @@ export const ERROR_CODES = {
   ORIGIN_UNREACHABLE: { source: "origin", status: 502 },
   ORIGIN_CONNECT_TIMEOUT: { source: "origin", status: 504 },
   ORIGIN_BREAKER_OPEN: { source: "origin", status: 504 },
+  ORIGIN_HELD: { source: "origin", status: 503 },
   ORIGIN_HEADERS_TIMEOUT: { source: "origin", status: 504 },
   ORIGIN_BODY_TIMEOUT: { source: "origin", status: 504 },
   ORIGIN_RESET: { source: "origin", status: 502 },

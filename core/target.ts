@@ -63,6 +63,11 @@ export function parseConnectTarget(text: string): HostPort {
   return { host, port };
 }
 
+/** `scheme://authority`: names the origin (RFC 9110 §4.3.1) of a target. */
+export function originOf({ scheme, authority }: TargetUri): string {
+  return `${scheme}://${authority}`;
+}
+
 /** Reads `host`, `host:port` or `[v6]:port`; an absent port is `undefined`. @throws LarderError `USERINFO_IN_TARGET`, `BAD_TARGET` */
 export function parseHostPort(text: string): { readonly host: string; readonly port: number | undefined } {
   if (text.includes("@"))

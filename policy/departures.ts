@@ -12,7 +12,7 @@ interface Departure {
  */
 export const DEPARTURES = {
   "stale-package": {
-    what: "a stored payload, root or member is served stale when the origin cannot answer, whatever its own directives and the request's say, unless credentials are involved",
+    what: "a stored payload, root or member is served stale when the origin cannot answer, or answers 429, whatever its own directives and the request's say, unless credentials are involved",
     section: "RFC 9111 §4.2.4, §5.2.1.1, §5.2.1.4, §5.2.2.2",
     reason:
       "a build that stops because a mirror is down is worse than one that uses the metadata of an hour ago; what an index names is checked by digest, and apt and pip send max-age=0 with every index by themselves",

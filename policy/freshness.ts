@@ -187,7 +187,7 @@ export function mayServeStale(
   failure: OriginFailure,
   context: PlanContext,
 ): boolean {
-  if (failure.kind === "status" && failure.status < 500) return false;
+  if (!isFailure(failure, context)) return false;
   const isShared = entry.realm === request.sharedRealm && request.realm === request.sharedRealm;
   if (context.class !== "other" && entry.status < 400 && isShared) return true;
 
@@ -200,4 +200,10 @@ export function mayServeStale(
   const window = secondsOf(directives, "stale-if-error") ?? wishes.staleIfErrorSeconds;
   if (window !== undefined) return staleForSeconds <= window;
   return failure.kind === "unreachable" || staleForSeconds <= (wishes.maxStaleSeconds ?? -1);
+}
+
+/** RFC 5861 §4 knows the errors of servers only; an origin that is asked too often has no package file to give, either. */
+function isFailure(failure: OriginFailure, context: PlanContext): boolean {
+  if (failure.kind === "unreachable" || failure.status >= 500) return true;
+  return failure.status === 429 && context.class !== "other";
 }

@@ -24,6 +24,7 @@ import { OriginBreaker } from "./origin/breaker.ts";
 import { connectToOrigins, connectToParents, createTlsClient } from "./origin/connect.ts";
 import { createDialer, type Dialer } from "./origin/dial.ts";
 import { createForwarder } from "./origin/forward.ts";
+import { OriginHold } from "./origin/hold.ts";
 import { createOrigin, type Origin } from "./origin/origin.ts";
 import { ParentTable, tunnelThrough } from "./origin/parents.ts";
 import { createUpgrader } from "./origin/upgrade.ts";
@@ -90,7 +91,8 @@ function createSide(profile: Profile, { dependencies, settings, gate, totals, is
   const dialer = createDialer({ addresses, isOwnListener });
   const routes = createRoutes(dialer, isOwnListener, settings);
   const origin = new OriginBreaker(createOrigin(routes, settings), clock);
-  const fills = new Fills({ store, origin, clock, log }, settings.fillsPerOrigin);
+  const forFills = new OriginHold(origin, { clock, log, random: Math.random });
+  const fills = new Fills({ store, origin: forFills, clock, log }, settings.fillsPerOrigin);
   const invalidate = (key: string): void => {
     fills.disown(key);
     store.invalidate(key);

@@ -165,6 +165,8 @@ export function sendError(reply: Reply, error: LarderError): void {
     "X-Content-Type-Options",
     "nosniff",
   ];
+  const { retryAfterSeconds } = error.details;
+  if (typeof retryAfterSeconds === "number") fields.push("Retry-After", String(retryAfterSeconds));
   if (error.status === 407) fields.push("Proxy-Authenticate", CHALLENGE);
   if (closes) {
     response.shouldKeepAlive = false;

@@ -1,5 +1,6 @@
 import type { Declaration } from "../../core/declaration.ts";
 import type { RawFields } from "../../core/fields.ts";
+import { originOf } from "../../core/target.ts";
 import { endToEndFields } from "../../policy/forwarding.ts";
 import type { ResponseHead } from "../../policy/plan.ts";
 import { updatedFields } from "../../policy/stored-fields.ts";
@@ -45,7 +46,7 @@ export class BegunBody {
   }
 
   #isElsewhere(source: FillSource): boolean {
-    return originOf(source) !== this.#origin;
+    return originOf(source.target) !== this.#origin;
   }
 }
 
@@ -92,13 +93,9 @@ export function beginningOf(
   const isDeclared = order.declared !== undefined;
   const canBeTold = isDeclared || (draft.variant === "" && strongValidator(head) !== undefined);
   if (draft.status !== 200 || !canBeTold) return undefined;
-  return { name: nameOf(order), origin: originOf(source), fields: draft.fields, isDeclared };
+  return { name: nameOf(order), origin: originOf(source.target), fields: draft.fields, isDeclared };
 }
 
 function nameOf({ declared, key, request }: FillOrder): string {
   return `${request.realm} ${declared === undefined ? key : `${declared.algorithm}-${declared.digest}`}`;
-}
-
-function originOf({ target }: FillSource): string {
-  return `${target.scheme}://${target.authority}`;
 }

@@ -29,6 +29,13 @@ export interface SourcingDependencies extends FillDependencies {
   readonly onUnstorable: () => void;
 }
 
+/**
+ * How long a package file that can be had nowhere else waits for an origin that has asked to be left alone: apt and dnf give up at
+ * once, or ask again without a pause, and no client's own timeout is as short.
+ */
+const HOLD_PATIENCE_MS = 5_000;
+const UNREACHABLE = { kind: "unreachable" } as const;
+
 /** Brings what was ordered from one of its sources: asks them in turn until one gives what may be served. Use once. */
 export class Sourcing {
   readonly #order: FillOrder;
@@ -108,7 +115,9 @@ export class Sourcing {
       answer = await this.#askForBody(source, how);
     } catch (error) {
       const fault = toLarderError(error);
-      if (this.#deps.signal.aborted || !this.#fallBack({ kind: "unreachable" }, fault.code)) throw fault;
+      const isHeld = fault.code === "ORIGIN_HELD";
+      const failure = isHeld ? ({ kind: "status", status: fault.status } as const) : UNREACHABLE;
+      if (this.#deps.signal.aborted || !this.#fallBack(failure, fault.code)) throw fault;
       return;
     }
     const times = { requestMs, responseMs: clock() };
@@ -142,10 +151,12 @@ export class Sourcing {
   }
 
   #send({ target }: FillSource, fields: RawFields): Promise<OriginResponse> {
-    const { context, admit, onInterim } = this.#order;
+    const { context, admit, onInterim, entry, sources } = this.#order;
     // A client that follows them itself would go where nothing tells that a root is asked for.
     const isPackageFile = context.class === "payload" || context.class === "member" || admit !== undefined;
-    const question = { target, fields, signal: this.#deps.signal, onInterim };
+    const hasOther = entry !== undefined || sources.length > 1;
+    const patienceMs = isPackageFile && !hasOther ? HOLD_PATIENCE_MS : 0;
+    const question = { target, fields, signal: this.#deps.signal, onInterim, patienceMs };
     if (isPackageFile) return askThroughRedirects(this.#deps.origin, question);
     return this.#deps.origin.ask(question);
   }
@@ -202,7 +213,7 @@ export class Sourcing {
     const { staging, sealed, fields } = await this.#arrive(answer).bring();
     const refusal = draft.status < 400 ? await admit?.(draft.status, staging, sealed) : undefined;
     if (refusal !== undefined) {
-      if (!this.#fallBack({ kind: "unreachable" }, refusal.code)) throw refusal;
+      if (!this.#fallBack(UNREACHABLE, refusal.code)) throw refusal;
       return this.#deps.body.finish(refusal);
     }
     // What another source said of it does not matter any more.

@@ -1,14 +1,13 @@
 import type { Clock } from "../../core/clock.ts";
 import { type ErrorCode, LarderError } from "../../core/errors.ts";
-import type { TargetUri } from "../../core/target.ts";
+import { originOf, type TargetUri } from "../../core/target.ts";
 import type { Origin, OriginResponse, Question } from "./origin.ts";
+import { RecentOrigins } from "./recent-origins.ts";
 
 /** Once may be a restart, or a packet lost. */
 const FAILURES = 2;
 /** How long an origin that cannot be connected to is not asked. */
 const OPEN_FOR_MS = 30_000;
-/** Origins that are remembered, at some 500 bytes each; the oldest is forgotten first. */
-const MAX_ORIGINS = 1_000;
 
 /**
  * No connection came to be. A bad certificate is none of these: it comes at once, costs nobody a wait, and who mends it
@@ -39,7 +38,7 @@ interface Outage {
 export class OriginBreaker implements Origin {
   readonly #origin: Origin;
   readonly #clock: Clock;
-  readonly #outages = new Map<string, Outage>();
+  readonly #outages = new RecentOrigins<Outage>();
 
   constructor(origin: Origin, clock: Clock) {
     this.#origin = origin;
@@ -48,7 +47,7 @@ export class OriginBreaker implements Origin {
 
   /** @throws LarderError `ORIGIN_BREAKER_OPEN`, or as the origin does. */
   async ask(question: Question): Promise<OriginResponse> {
-    const place = placeOf(question.target);
+    const place = originOf(question.target);
     const outage = this.#outages.get(place);
     const isProbe = outage !== undefined && this.#isProbe(outage, question.target);
     const failuresBefore = outage?.failures ?? 0;
@@ -103,13 +102,6 @@ export class OriginBreaker implements Origin {
 
   #remember(place: string, failures: number, lastFault: LarderError): void {
     const openUntilMs = failures < FAILURES ? 0 : this.#clock() + OPEN_FOR_MS;
-    this.#outages.delete(place);
     this.#outages.set(place, { failures, lastFault, openUntilMs, isProbed: false });
-    const [oldest] = this.#outages.keys();
-    if (this.#outages.size > MAX_ORIGINS && oldest !== undefined) this.#outages.delete(oldest);
   }
-}
-
-function placeOf({ scheme, authority }: TargetUri): string {
-  return `${scheme}://${authority}`;
 }

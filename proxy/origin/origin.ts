@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { Agent, type Dispatcher } from "undici";
 import { LarderError, systemCode } from "../../core/errors.ts";
 import { fieldValue, type RawFields, withField } from "../../core/fields.ts";
-import type { TargetUri } from "../../core/target.ts";
+import { originOf, type TargetUri } from "../../core/target.ts";
 import { certificateShownTo } from "../../policy/origin-access.ts";
 import type { ResponseHead } from "../../policy/plan.ts";
 import type { ProxySettings } from "../settings.ts";
@@ -28,6 +28,8 @@ export interface Question {
   readonly target: TargetUri;
   readonly fields: RawFields;
   readonly signal: AbortSignal;
+  /** How long it may wait for an origin that has asked to be left alone; 0 unless said. */
+  readonly patienceMs?: number;
   /** Called for each interim answer (1xx) before the final one. */
   readonly onInterim?: ((head: ResponseHead) => void) | undefined;
 }
@@ -133,7 +135,7 @@ function isIdleConnectionLost(error: unknown): boolean {
 }
 
 function directRoute(target: TargetUri, fields: RawFields): { origin: string; path: string; headers: string[] } {
-  return { origin: `${target.scheme}://${target.authority}`, path: target.path, headers: [...fields] };
+  return { origin: originOf(target), path: target.path, headers: [...fields] };
 }
 
 /** Plain http goes to a parent in absolute form, without a tunnel. */

@@ -290,9 +290,15 @@ describe("serving stale when the origin fails (RFC 9111 §4.2.4)", () => {
     expect(mayServeStale(stale("max-age=2"), request, UNREACHABLE, makeContext())).toBe(false);
   });
 
-  it.each([200, 404, 429])("does not come into question when the origin answers %i", (status) => {
+  it.each([200, 404])("does not come into question when the origin answers %i", (status) => {
     const entry = stale("max-age=2, stale-if-error=1000");
     expect(mayServeStale(entry, makeRequest(), unavailable(status), makeContext({ class: "root" }))).toBe(false);
+  });
+
+  it("comes into question after a 429 for package files and their metadata only (RFC 5861 §4)", () => {
+    const entry = stale("max-age=2, stale-if-error=1000");
+    expect(mayServeStale(entry, makeRequest(), unavailable(429), makeContext())).toBe(false);
+    expect(mayServeStale(entry, makeRequest(), unavailable(429), makeContext({ class: "root" }))).toBe(true);
   });
 
   describe.each(["root", "member", "payload"] as const)("of a %s (departure stale-package)", (resourceClass) => {
