@@ -1,6 +1,7 @@
 import { once } from "node:events";
-import { type ResourceLimits, Worker } from "node:worker_threads";
+import type { ResourceLimits, Worker } from "node:worker_threads";
 import { systemCode } from "../core/errors.ts";
+import { startThread } from "../storage/thread.ts";
 import type { Task, TaskResult } from "./tasks.ts";
 import type { WorkerData } from "./worker.ts";
 
@@ -62,7 +63,8 @@ export class LearningThread {
 
   #start(): Worker {
     if (this.#worker !== undefined) return this.#worker;
-    const worker = startWorker(this.#data, this.#limits);
+    const options = { workerData: this.#data, resourceLimits: this.#limits, name: "larder-learn" };
+    const worker = startThread("./worker", import.meta.url, options);
     // What ends it while it has nothing to do concerns nobody; the next task finds it gone.
     worker.on("error", () => this.#forget(worker));
     worker.on("exit", () => this.#forget(worker));
@@ -73,18 +75,4 @@ export class LearningThread {
   #forget(worker: Worker): void {
     if (this.#worker === worker) this.#worker = undefined;
   }
-}
-
-/**
- * Beside this file lies what was compiled from the worker's source, or, in development and tests, the source itself. Node 20
- * cannot read that; a loader given by `--import` is not used for the first module of a worker, so it is registered before.
- */
-function startWorker(workerData: WorkerData, resourceLimits: ResourceLimits): Worker {
-  const options = { workerData, resourceLimits, name: "larder-learn" };
-  if (!import.meta.url.endsWith(".ts")) return new Worker(new URL("./worker.js", import.meta.url), options);
-  const [loader, source] = [import.meta.resolve("tsx/esm/api"), import.meta.resolve("./worker.ts")].map((url) =>
-    JSON.stringify(url),
-  );
-  const start = `import(${loader}).then((tsx) => tsx.register()).then(() => import(${source}))`;
-  return new Worker(start, { ...options, eval: true });
 }

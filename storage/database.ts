@@ -30,7 +30,7 @@ const BUSY_TIMEOUT_MS = 5_000;
  * @throws LarderError `STORE_NEWER` (the file is left as it was), `STORE_UNREADABLE` or `STORE_UNWRITABLE`.
  */
 export function openDatabase(file: DatabaseFile): Database.Database {
-  if (existsSync(file.path)) openReadOnly(file).close();
+  if (existsSync(file.path)) openDatabaseAsItIs(file).close();
   return guarded(file, () => {
     const db = connect(file.path, { timeout: BUSY_TIMEOUT_MS });
     return closedOnError(db, () => {
@@ -44,7 +44,7 @@ export function openDatabase(file: DatabaseFile): Database.Database {
 
 /** Opens an existing file of this very version without changing anything in it. @throws LarderError as {@link openDatabase}. */
 export function openDatabaseForReading(file: DatabaseFile): Database.Database {
-  const db = openReadOnly(file);
+  const db = openDatabaseAsItIs(file);
   if (versionOf(db) === file.migrations.length) return db;
   db.close();
   const message = `${file.what} ${file.path} was written by an older larder; run \`larder serve\` once, and it is brought up to date`;
@@ -78,7 +78,8 @@ export function connect(path: string, options: Database.Options): Database.Datab
   return db;
 }
 
-function openReadOnly(file: DatabaseFile): Database.Database {
+/** Opens an existing file for reading, of this version or an older one. @throws LarderError as {@link openDatabase}. */
+export function openDatabaseAsItIs(file: DatabaseFile): Database.Database {
   return guarded(file, () => {
     const db = connect(file.path, { readonly: true, timeout: BUSY_TIMEOUT_MS });
     return closedOnError(db, () => refuseNewer(file, versionOf(db)));

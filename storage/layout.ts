@@ -10,6 +10,7 @@ import type { Digest } from "../core/digest.ts";
  *   writer.json              pid and start of the writer; left behind only by a crash
  *   index.sqlite             with -wal and -shm beside it: storage/schema.ts
  *   index.damaged-<ms>.sqlite  likewise, one that was set aside: storage/lost-index.ts
+ *   index.copy.sqlite        the copy of the day: storage/index-copy/
  *   adopting                 there while blobs are taken into an index that was lost
  *   declarations.sqlite      likewise: storage/declarations/schema.ts
  *   blobs/sha256/ab/abcdef…  0444, or 0400 when not everybody may have it: whole bodies named by their digest
@@ -22,6 +23,7 @@ export interface Layout {
   readonly lockFile: string;
   readonly writerFile: string;
   readonly indexFile: string;
+  readonly indexCopyFile: string;
   readonly declarationsFile: string;
   readonly adoptionFile: string;
   /** The write-ahead log that SQLite keeps beside the index. */
@@ -44,6 +46,7 @@ export function layoutOf(rootDir: string): Layout {
     lockFile: join(rootDir, "lock.sqlite"),
     writerFile: join(rootDir, "writer.json"),
     indexFile,
+    indexCopyFile: join(rootDir, "index.copy.sqlite"),
     declarationsFile: join(rootDir, "declarations.sqlite"),
     adoptionFile: join(rootDir, "adopting"),
     walFile: `${indexFile}-wal`,

@@ -18,6 +18,7 @@ import { Evictor } from "./eviction/evict.ts";
 import { Quota } from "./eviction/quota.ts";
 import { useClock } from "./eviction/use-clock.ts";
 import { FaultLog } from "./faults.ts";
+import { DailyCopy, indexCopiedMs } from "./index-copy/daily-copy.ts";
 import type { Layout } from "./layout.ts";
 import { listEntries } from "./listing.ts";
 import type { WriterLock } from "./lock.ts";
@@ -74,6 +75,8 @@ export class LocalStore implements Store {
   readonly #stagings: Stagings;
   readonly #lock: WriterLock;
   readonly #sweep: Sweep;
+  readonly #dailyCopy: DailyCopy;
+  readonly #layout: Layout;
   /** What maintenance works on. */
   readonly parts: StoreParts;
   #closing: Promise<void> | undefined;
@@ -88,6 +91,7 @@ export class LocalStore implements Store {
     const { db, layout, lock, unnamedBlobs, maxBytes, minFreeBytes, unfinished, clock, log } = dependencies;
     this.#db = db;
     this.#lock = lock;
+    this.#layout = layout;
     this.#clock = clock;
     this.#faults = new FaultLog(log);
     this.#entries = new EntryTable(db, HOT_ROW_BYTES);
@@ -148,7 +152,9 @@ export class LocalStore implements Store {
     });
     this.#quota.addBlobs(blobs, bytes);
     this.#diskRoom.watch();
-    this.#sweep = new Sweep({ layout, blobs: this.#blobs, faults: this.#faults }, unnamedBlobs);
+    this.#sweep = new Sweep({ db, layout, blobs: this.#blobs, faults: this.#faults }, unnamedBlobs);
+    const isWorthwhile = (): boolean => this.#entries.count() > 0;
+    this.#dailyCopy = new DailyCopy({ layout, isWorthwhile, faults: this.#faults, clock, log });
   }
 
   find(key: string): readonly Entry[] {
@@ -195,7 +201,8 @@ export class LocalStore implements Store {
 
   usage(): StoreUsage {
     const { blobs, blobBytes, stagingBytes, maxBytes } = this.#quota;
-    return { blobs, blobBytes, stagingBytes, maxBytes, entries: this.#entries.count() };
+    const entries = this.#entries.count();
+    return { blobs, blobBytes, stagingBytes, maxBytes, entries, indexCopiedMs: indexCopiedMs(this.#layout) };
   }
 
   list(options: { readonly containing?: string; readonly limit: number }): readonly StoreListing[] {
@@ -222,6 +229,7 @@ export class LocalStore implements Store {
     this.#chores.end();
     await this.#stagings.closeAll();
     await this.settled();
+    await this.#dailyCopy.close();
     this.#diskRoom.close();
     this.#db.close();
     this.#lock.release(this.#sweep.isTidy);

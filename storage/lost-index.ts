@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
-import { type Database, type DatabaseFile, databaseFault, openDatabase, openDatabaseForReading } from "./database.ts";
+import { type Database, type DatabaseFile, databaseFault, openDatabase, openDatabaseAsItIs } from "./database.ts";
 import type { Layout } from "./layout.ts";
 
 /** What SQLite keeps in files of its own beside a database. */
@@ -57,20 +57,28 @@ export function isIndexLost({ indexFile, blobsDir }: Layout): boolean {
   return !isThere && existsSync(blobsDir) && readdirSync(blobsDir).length > 0;
 }
 
-/** Whether SQLite finds nothing wrong with a database that is there (PRAGMA quick_check). */
-export function isSound(file: DatabaseFile): boolean {
+/** How closely SQLite looks: all of it, or all but whether the search trees agree with the rows. */
+type Check = "integrity_check" | "quick_check";
+
+/** Whether SQLite finds nothing wrong with a database that is there. @throws LarderError `STORE_NEWER` or `STORE_UNWRITABLE` */
+export function isSound(file: DatabaseFile, check: Check = "quick_check"): boolean {
   try {
-    const db = openDatabaseForReading(file);
+    const db = openDatabaseAsItIs(file);
     try {
-      const verdict = db.prepare<[], { readonly quick_check: string }>("PRAGMA quick_check(1)").get();
-      return verdict?.quick_check === "ok";
+      return hasPassed(db, check);
     } finally {
       db.close();
     }
   } catch (error) {
-    if (databaseFault(file, error).code === "STORE_UNREADABLE") return false;
-    throw error;
+    const fault = databaseFault(file, error);
+    if (fault.code === "STORE_UNREADABLE") return false;
+    throw fault;
   }
+}
+
+export function hasPassed(db: Database, check: Check): boolean {
+  const verdict = db.prepare<[], Partial<Record<Check, string>>>(`PRAGMA ${check}(1)`).get();
+  return verdict?.[check] === "ok";
 }
 
 /**

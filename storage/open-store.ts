@@ -5,6 +5,8 @@ import type { Log } from "../core/log.ts";
 import { BlobTable } from "./blobs/blob-table.ts";
 import { type Database, databaseFault, openDatabase, openDatabaseForReading } from "./database.ts";
 import { EntryTable } from "./entries.ts";
+import { indexCopiedMs } from "./index-copy/daily-copy.ts";
+import { restoreIndex } from "./index-copy/restore.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { listEntries } from "./listing.ts";
 import { LocalStore } from "./local-store.ts";
@@ -22,7 +24,7 @@ export interface StoreOptions {
   readonly maxBytes: number;
   /** What is to stay free on the disk for others, in bytes; nothing unless given. */
   readonly minFreeBytes?: number;
-  /** Sets the index aside, sound or not, and takes the blobs into a new one. */
+  /** Sets the index aside, sound or not, and takes the blobs into its daily copy, or a new one. */
   readonly isRebuild?: boolean;
   readonly clock: Clock;
   readonly log: Log;
@@ -38,7 +40,8 @@ export type StoreReader = Pick<Store, "find" | "usage" | "list"> & {
 
 /**
  * Opens the store as its one writer, making it if there is none. An index that is damaged is set aside; then, and when it is gone,
- * the blobs that everybody may have are taken into a new one, behind the first exchanges.
+ * its daily copy takes its place, or a new one does. What has no row there, and everybody may have, is taken into it, behind the first
+ * exchanges.
  * @throws LarderError `STORE_LOCKED`, `STORE_NEWER`, `STORE_UNREADABLE` or `STORE_UNWRITABLE`; nothing has been changed then.
  */
 export async function openStore(options: StoreOptions): Promise<LocalStore> {
@@ -84,11 +87,13 @@ async function openIndex(lock: WriterLock, layout: Layout, options: StoreOptions
   }
 }
 
-/** What is left of an index goes aside, and the blobs are to be taken into the next. */
+/** What is left of an index goes aside, its copy takes its place, and the blobs are to be taken in that it does not know. */
 function loseIndex(layout: Layout, { clock, log }: StoreOptions, reason: string): void {
   beginAdoption(layout);
   const setAsideAs = setAside(indexFile(layout), clock());
-  log.warn({ reason, setAsideAs }, "the index of the store was lost; its blobs are taken into a new one");
+  const copiedMs = restoreIndex(layout, { clock, log }) ? indexCopiedMs(layout) : undefined;
+  const next = copiedMs === undefined ? "a new one" : `its copy of ${new Date(copiedMs).toISOString()}`;
+  log.warn({ reason, setAsideAs }, `the index of the store was lost; its blobs are taken into ${next}`);
 }
 
 /** Opens the index of an existing store without the lock, and changes nothing. @throws LarderError as {@link openStore}. */
@@ -113,7 +118,14 @@ function readerOf(db: Database, layout: Layout, maxBytes: number): StoreReader {
     find: (key) => entries.find(key),
     usage: () => {
       const { blobs, bytes } = table.totals();
-      return { blobs, blobBytes: bytes, entries: entries.count(), stagingBytes: 0, maxBytes };
+      return {
+        blobs,
+        blobBytes: bytes,
+        entries: entries.count(),
+        stagingBytes: 0,
+        maxBytes,
+        indexCopiedMs: indexCopiedMs(layout),
+      };
     },
     list: (options) => listEntries(db, options),
     close: () => void db.close(),

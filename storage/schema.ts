@@ -96,7 +96,16 @@ export function indexFile({ indexFile: path, rootDir }: Layout): DatabaseFile {
   return {
     path,
     what: "the index of the store",
-    cure: `\`larder store rebuild --root ${rootDir}\`, or the next \`larder serve\`, sets it aside and takes the blobs into a new one`,
+    cure: `\`larder store rebuild --root ${rootDir}\`, or the next \`larder serve\`, sets it aside, goes back to its daily copy and takes in what came after that`,
+    migrations: INDEX_MIGRATIONS,
+  };
+}
+
+export function indexCopyFile({ indexCopyFile: path }: Layout): DatabaseFile {
+  return {
+    path,
+    what: "the copy of the index",
+    cure: "remove it; larder makes another within the hour",
     migrations: INDEX_MIGRATIONS,
   };
 }

@@ -86,6 +86,8 @@ export interface StoreUsage {
   /** Bytes of fills under way. */
   readonly stagingBytes: number;
   readonly maxBytes: number;
+  /** When the index was copied last, in milliseconds since the Unix epoch; `undefined` when it never was. */
+  readonly indexCopiedMs?: number | undefined;
 }
 
 /** One line of `larder store ls`. */

@@ -1,3 +1,4 @@
+import { systemClock } from "../../core/clock.ts";
 import { findRunning } from "../control/client.ts";
 import { describeStatus } from "../control/status-report.ts";
 import type { Invocation } from "../line/invocation.ts";
@@ -12,6 +13,6 @@ export async function status(invocation: Invocation): Promise<number> {
   const isJson = invocation.flags["json"] === true;
   if (isJson) printJson({ running: report !== undefined, ...(report ?? { root }) });
   else if (report === undefined) note(`NOT_RUNNING: no larder serves ${root}; start one with \`larder serve\``);
-  else for (const line of describeStatus(report)) print(line);
+  else for (const line of describeStatus(report, systemClock())) print(line);
   return report === undefined ? EXIT.fault : EXIT.ok;
 }

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { systemClock } from "../../core/clock.ts";
 import { LarderError } from "../../core/errors.ts";
 import { layoutOf } from "../../storage/layout.ts";
 import { isSound } from "../../storage/lost-index.ts";
@@ -13,12 +14,12 @@ export const rebuild = careCommand(async ({ door, watch, config, invocation }) =
   if (!watch.signal.aborted) await Promise.race([store.settled(), once(watch.signal, "abort")]);
   const isInterrupted = watch.signal.aborted;
   const usage = store.usage();
-  return { json: { usage, isInterrupted }, lines: [`taken in: ${describeUsage(usage)}`], isInterrupted };
+  return { json: { usage, isInterrupted }, lines: [`taken in: ${describeUsage(usage, systemClock())}`], isInterrupted };
 });
 
-/** A new index knows no URL: nobody should lose that for nothing. */
+/** A copy knows less than the index, and a new one knows no URL: nobody should lose that for nothing. */
 function refuseSound(root: string): void {
   if (!isSound(indexFile(layoutOf(root)))) return;
-  const message = `the index of ${root} is sound, and a new one would know none of its URLs; add --force to make it all the same`;
+  const message = `the index of ${root} is sound, and its copy, or a new one, knows less of its URLs; add --force to go back all the same`;
   throw new LarderError("USAGE", message, { details: { root } });
 }

@@ -1,3 +1,4 @@
+import { systemClock } from "../../core/clock.ts";
 import { LarderError } from "../../core/errors.ts";
 import { findRunning } from "../control/client.ts";
 import { describeUsage } from "../control/status-report.ts";
@@ -15,7 +16,7 @@ export async function storeUsage(invocation: Invocation): Promise<number> {
   const running = await findRunning(settings.root, invocation.env);
   const usage = await (running?.usage() ?? withStoreOnDisk(settings, (store) => store.usage()));
   if (invocation.flags["json"] === true) printJson(usage);
-  else print(`${settings.root}: ${describeUsage(usage)}`);
+  else print(`${settings.root}: ${describeUsage(usage, systemClock())}`);
   return EXIT.ok;
 }
 

@@ -1,6 +1,6 @@
 import type { ProxyCounters } from "../../proxy/settings.ts";
 import type { StoreUsage } from "../../storage/store.ts";
-import { formatBytes, tabulate } from "../line/output.ts";
+import { formatAge, formatBytes, tabulate } from "../line/output.ts";
 
 /** What a running larder says about itself. */
 export interface StatusReport {
@@ -15,7 +15,8 @@ export interface StatusReport {
 }
 
 /** The report as lines for a person: `larder status`, and `/` on the proxy's own port. */
-export function describeStatus({ version, pid, root, listening, sessions, counters, usage }: StatusReport): string[] {
+export function describeStatus(report: StatusReport, nowMs: number): string[] {
+  const { version, pid, root, listening, sessions, counters, usage } = report;
   const { exchanges, hits, fills, fillsUnderWay, mismatches, originBytes, clientBytes } = counters;
   const { openConnections, startedMs } = counters;
   return tabulate([
@@ -25,12 +26,15 @@ export function describeStatus({ version, pid, root, listening, sessions, counte
     ["exchanges", `${exchanges}, ${hits} hits, ${openConnections} open connections`],
     ["fills", `${fills}, ${fillsUnderWay} under way, ${mismatches} mismatches`],
     ["bytes", `${formatBytes(originBytes)} from origins, ${formatBytes(clientBytes)} to clients`],
-    ["store", `${root}, ${describeUsage(usage)}`],
+    ["store", `${root}, ${describeUsage(usage, nowMs)}`],
   ]);
 }
 
-/** `1.2 GiB of 50.0 GiB, 123 blobs, 130 entries` */
-export function describeUsage({ blobs, entries, blobBytes, stagingBytes, maxBytes }: StoreUsage): string {
+/** `1.2 GiB of 50.0 GiB, 123 blobs, 130 entries, index copied 3 h ago` */
+export function describeUsage(usage: StoreUsage, nowMs: number): string {
+  const { blobs, entries, blobBytes, stagingBytes, maxBytes, indexCopiedMs } = usage;
   const filling = stagingBytes === 0 ? "" : `, ${formatBytes(stagingBytes)} being filled`;
-  return `${formatBytes(blobBytes)} of ${formatBytes(maxBytes)}, ${blobs} blobs, ${entries} entries${filling}`;
+  const copied = indexCopiedMs === undefined ? "not copied yet" : `copied ${formatAge(nowMs - indexCopiedMs)} ago`;
+  const held = `${formatBytes(blobBytes)} of ${formatBytes(maxBytes)}, ${blobs} blobs, ${entries} entries`;
+  return `${held}${filling}, index ${copied}`;
 }

@@ -36,6 +36,18 @@ export function formatBytes(bytes: number): string {
   return `${power === 0 ? amount : amount.toFixed(1)} ${BYTE_UNITS[power]}`;
 }
 
+const AGE_UNITS = [
+  { name: "d", ms: 86_400_000 },
+  { name: "h", ms: 3_600_000 },
+  { name: "min", ms: 60_000 },
+] as const;
+
+/** `3 h`, in the largest unit that it has one of: for people; programs get the moment. */
+export function formatAge(ms: number): string {
+  const unit = AGE_UNITS.find((one) => ms >= one.ms);
+  return unit === undefined ? "less than a minute" : `${Math.floor(ms / unit.ms)} ${unit.name}`;
+}
+
 /**
  * A reader that closes our stdout early (`larder store ls | head`) has got what it wanted: end quietly.
  * Without a listener Node would throw the EPIPE as an uncaught error.

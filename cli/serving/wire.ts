@@ -79,7 +79,7 @@ async function assemble({ config, env, log, clock }: WireOptions, store: LocalSt
   const pages: LocalPages = {
     caPem: authority.chainPem,
     env: (address) => renderEnvPage({ address, ...files }),
-    status: () => `${describeStatus(report()).join("\n")}\n`,
+    status: () => `${describeStatus(report(), clock()).join("\n")}\n`,
   };
   const contexts = new LeafContexts({ authority, clock, maxContexts: MAX_CONTEXTS });
   // Random, so that a loop through another larder is not mistaken for one through this, nor the other way round.

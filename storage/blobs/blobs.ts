@@ -132,6 +132,17 @@ export class Blobs {
     });
   }
 
+  /** Forgets a blob, with the entries that name it, when its file is not there or has another length. */
+  forgetIfGone(digest: Digest): Promise<void> {
+    const { table, files, deleteRows } = this.#dependencies;
+    return this.#turns.take(digest, async () => {
+      const known = table.get(digest);
+      if (known === undefined || (await files.facts(digest))?.bytes === known.bytes) return;
+      for (const blob of deleteRows([digest])) this.#forget(blob);
+      await files.remove(digest);
+    });
+  }
+
   /**
    * Takes a file that the index does not know into it, as a suspect, when everybody may have it. Whose any other is nobody can tell
    * any more: it goes.

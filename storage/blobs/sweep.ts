@@ -1,14 +1,20 @@
 import { readdir } from "node:fs/promises";
 import { type Digest, parseDigest } from "../../core/digest.ts";
+import type { Database } from "../database.ts";
 import type { FaultLog } from "../faults.ts";
 import type { Layout } from "../layout.ts";
 import { endAdoption } from "../lost-index.ts";
+import { Rows } from "../maintenance/rows.ts";
 import type { Blobs } from "./blobs.ts";
 
-/** What becomes of blobs that no row names: a crash left some that nobody ever named, or the index that named them was lost. */
+/**
+ * What becomes of blobs that no row names: a crash left some that nobody ever named, or the index that named them was lost. What went
+ * after an index was copied is named by that copy, and forgotten before others are adopted.
+ */
 export type UnnamedBlobs = "remove" | "adopt";
 
 export interface SweepDependencies {
+  readonly db: Database;
   readonly layout: Layout;
   readonly blobs: Blobs;
   readonly faults: FaultLog;
@@ -42,6 +48,7 @@ export class Sweep {
   async #sweep(unnamedBlobs: UnnamedBlobs): Promise<void> {
     const { layout, blobs, faults } = this.#dependencies;
     try {
+      if (unnamedBlobs === "adopt") await this.#forgetGone();
       for await (const digest of blobsOnDisk(layout)) {
         if (this.#isEnding) return;
         if (unnamedBlobs === "adopt") await blobs.adoptIfUnknown(digest);
@@ -52,6 +59,15 @@ export class Sweep {
     } catch (error) {
       faults.report("blob", error);
     }
+  }
+
+  async #forgetGone(): Promise<void> {
+    const { db, blobs } = this.#dependencies;
+    for (const batch of new Rows(db).blobs())
+      for (const { digest } of batch) {
+        if (this.#isEnding) return;
+        await blobs.forgetIfGone(digest);
+      }
   }
 }
 

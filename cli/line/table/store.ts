@@ -77,11 +77,12 @@ export const STORE_COMMANDS: readonly CommandSpec[] = [
       },
       {
         usage: "rebuild",
-        summary: "make the index anew from the blobs, while no proxy runs",
+        summary: "go back to the daily copy of the index, while no proxy runs",
         description:
-          "For an index that is damaged, as verify says. It is set aside as index.damaged-<ms>.sqlite, and every blob that everybody may\n" +
-          "have is taken into a new one: declared packages are served from the store again, after their bytes were hashed. What URLs\n" +
-          "answered is forgotten. A proxy does this by itself when it starts without its index, or with one that it cannot open.",
+          "For an index that is damaged, as verify says. It is set aside as index.damaged-<ms>.sqlite, and its copy of the last day takes\n" +
+          "its place, or a new index where there is none. Blobs that came after the copy are taken in when everybody may have them: declared\n" +
+          "packages are served from the store again, after their bytes were hashed. What URLs answered since the copy is forgotten. A proxy\n" +
+          "does this by itself when it starts without its index, or with one that it cannot open.",
         settings: PLACE_KEYS,
         options: [["--force", "although nothing is wrong with the index"], JSON_OPTION],
         examples: [["larder store rebuild --root ./cache", "after verify found the index damaged"]],
