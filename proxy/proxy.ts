@@ -39,12 +39,13 @@ export function createProxy(dependencies: ProxyDependencies, settings: ProxySett
   const common = { dependencies, settings, gate, totals, isOwnListener: ownListenerCheck(listeners) };
   const sides = { everything: createSide("everything", common), packages: createSide("packages", common) };
   const both = [sides.everything, sides.packages];
+  const { patience } = settings;
   const maxConnections = connectionLimit();
   const startedMs = clock();
 
   return {
     async listen({ profile = "everything", ...options }: ListenOptions) {
-      const listener = await BoundListener.bind(options, { ...sides[profile], gate, log, maxConnections });
+      const listener = await BoundListener.bind(options, { ...sides[profile], gate, log, patience, maxConnections });
       listeners.add(listener);
       const close = async (): Promise<void> => {
         await listener.close();

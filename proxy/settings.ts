@@ -23,6 +23,16 @@ export interface ParentProxies {
  */
 export type RangePolicy = "wait" | "pass" | "refuse";
 
+/** How long clients are waited for. */
+export interface Patience {
+  /** For the whole head of a request. */
+  readonly headMs: number;
+  /** For the next request on a connection. */
+  readonly idleMs: number;
+  /** For a client that takes nothing of an answer that is there for it. */
+  readonly stalledMs: number;
+}
+
 /** Everything about the proxy that its user may set; cli/settings/config.ts holds the defaults and their reasons. */
 export interface ProxySettings extends ReleaseAgeRules {
   /** Networks (CIDR) whose clients may come in, beside loopback. */
@@ -38,6 +48,7 @@ export interface ProxySettings extends ReleaseAgeRules {
   readonly tunnel: readonly string[];
   /** Names beside IP literals and `localhost` under which origin-form requests (`/`, `/ca.pem` …) are answered. */
   readonly serverNames: readonly string[];
+  readonly patience: Patience;
   readonly connectTimeoutMs: number;
   readonly headersTimeoutMs: number;
   readonly bodyTimeoutMs: number;

@@ -20,6 +20,11 @@ export function proxySettings(settings: Settings, env: Environment, instance: In
     isLoopbackOnly: settings.listen.every(({ host }) => isLoopback(host)),
     ...tunnelPatterns(settings, instance.originAccess),
     serverNames: settings.serverName,
+    patience: {
+      headMs: settings.requestTimeout,
+      idleMs: settings.keepAliveTimeout,
+      stalledMs: settings.clientStallTimeout,
+    },
     connectTimeoutMs: settings.connectTimeout,
     headersTimeoutMs: settings.headersTimeout,
     bodyTimeoutMs: settings.bodyTimeout,

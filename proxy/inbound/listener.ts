@@ -1,4 +1,4 @@
-import http, { type IncomingMessage, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type net from "node:net";
 import type { BlockList } from "node:net";
 import type { Duplex } from "node:stream";
@@ -8,9 +8,10 @@ import { formatAuthority } from "../../core/target.ts";
 import type { AddressRules } from "../../policy/access.ts";
 import { networkList } from "../../policy/ip-address.ts";
 import type { Exchanges } from "../exchange/exchange.ts";
-import type { ListenOptions } from "../settings.ts";
+import type { ListenOptions, Patience } from "../settings.ts";
 import type { Tunnels } from "./connect.ts";
 import type { Gate } from "./gate.ts";
+import { createHttpServer, MAX_REQUEST_HEAD_BYTES } from "./http-server.ts";
 import { OpenConnections } from "./open-connections.ts";
 import { pipelineOf } from "./pipeline.ts";
 import { refuseRaw } from "./raw-answer.ts";
@@ -23,21 +24,14 @@ export interface ListenerDependencies {
   readonly exchanges: Exchanges;
   readonly gate: Gate;
   readonly tunnels: Tunnels;
+  readonly patience: Patience;
   /** Whoever comes beyond so many is turned away. */
   readonly maxConnections: number;
 }
 
-/** Head of a request, line and fields together. */
-const MAX_REQUEST_HEAD_BYTES = 64 * 1024;
-/** Idle clients keep their connection longer than the usual proxies and browsers do, so that they, not we, close it. */
-const KEEP_ALIVE_MS = 75_000;
-const REQUEST_HEAD_MS = 60_000;
-/** A client that vanished without a word (a container killed, a machine asleep) is found out after this. */
-const KEEP_ALIVE_PROBE_MS = 60_000;
-
 /** One address that clients come in by. What is intercepted re-enters here, as a connection of its own. */
 export class BoundListener {
-  readonly #server: http.Server;
+  readonly #server: Server;
   readonly #dependencies: ListenerDependencies;
   readonly #session: string | undefined;
   readonly #connections = new OpenConnections();
@@ -51,20 +45,7 @@ export class BoundListener {
     this.#session = session;
     this.#guests = networkList(allowClients);
     this.#dependencies = dependencies;
-    this.#server = http.createServer({
-      maxHeaderSize: MAX_REQUEST_HEAD_BYTES,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      headersTimeout: REQUEST_HEAD_MS,
-      // A body may be as long as a git push; what is silent is ended by the origin's timeouts.
-      requestTimeout: 0,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
-      // read-target.ts checks the Host field itself, to answer with a code.
-      requireHostHeader: false,
-    });
-    // node:http would leave out the fields beyond 2000, among them the one that says how long the request is.
-    this.#server.maxHeadersCount = 0;
+    this.#server = createHttpServer(dependencies.patience);
     this.#server.maxConnections = dependencies.maxConnections;
     this.#attach();
   }
@@ -108,8 +89,7 @@ export class BoundListener {
       noteRequest(socket);
       pipelineOf(socket).take(request, response, () => {
         const { connection } = wayOf(socket);
-        this.#connections.begin(connection, "request");
-        if (this.#connections.isClosing) response.shouldKeepAlive = false;
+        this.#connections.begin(connection, response);
         response.once("close", () => this.#connections.end(connection, socket));
         void exchanges.answer(request, response);
       });
@@ -119,10 +99,12 @@ export class BoundListener {
     );
     this.#server.on("connect", (request: IncomingMessage, socket: net.Socket, head: Buffer) => {
       const { connection } = wayOf(socket);
-      this.#connections.begin(connection, "tunnel");
+      socket.setTimeout(0);
+      this.#connections.begin(connection);
       const opened = tunnels.open(request, socket, head, this.#server);
       void opened.finally(() => this.#connections.end(connection, socket));
     });
+    this.#server.on("timeout", (socket: net.Socket) => endSilent(socket));
     this.#server.on("clientError", (error, socket) => this.#refuse(error, socket as net.Socket));
     this.#server.on("drop", () => this.#noteDrop());
     // A connection that could not be accepted, for want of file descriptors mostly: the others go on.
@@ -140,7 +122,8 @@ export class BoundListener {
     else if (!isHandedOn(request)) readAgain(request, head, this.#server);
     else {
       noteRequest(socket);
-      this.#connections.begin(connection, "tunnel");
+      socket.setTimeout(0);
+      this.#connections.begin(connection);
       const ended = this.#dependencies.exchanges.upgrade(request, head);
       void ended.finally(() => this.#connections.end(connection, socket));
     }
@@ -213,6 +196,15 @@ export class BoundListener {
       });
     });
   }
+}
+
+/**
+ * Nothing has moved on a connection for long. One that is kept for the next request ends; one whose client takes nothing of its
+ * answer is reset, as an orderly end could be taken for that of the body. One that waits for an answer waits on.
+ */
+function endSilent(socket: net.Socket): void {
+  if (socket.writableLength > 0) socket.resetAndDestroy();
+  else if (pipelineOf(socket).isUnused) socket.destroy();
 }
 
 function listenCure(error: Error): string {

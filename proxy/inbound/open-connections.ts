@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import type net from "node:net";
 
 /** How long a client that has come in may take for its first request when the listener is about to end. */
@@ -8,6 +9,8 @@ interface Standing {
   underWay: number;
   /** Whether a request has come in on it, CONNECT aside: what a tunnel is for comes after that. */
   hasAsked: boolean;
+  /** Answers that may still say whether the connection goes on after them. */
+  readonly answers: Set<ServerResponse>;
 }
 
 /** The open connections of one listener: what is under way on each, and how they come to their end. */
@@ -21,24 +24,24 @@ export class OpenConnections {
     return this.#standings.size;
   }
 
-  get isClosing(): boolean {
-    return this.#isClosing;
-  }
-
   add(connection: net.Socket): void {
-    this.#standings.set(connection, { underWay: 0, hasAsked: false });
+    this.#standings.set(connection, { underWay: 0, hasAsked: false, answers: new Set() });
     connection.once("close", () => {
       this.#standings.delete(connection);
       if (this.count === 0) this.#onEmpty();
     });
   }
 
-  /** Something begins on the connection, which may have gone by now. */
-  begin(connection: net.Socket, what: "request" | "tunnel"): void {
+  /** Something begins on the connection, which may have gone by now. @param answer to a request; without it a tunnel begins */
+  begin(connection: net.Socket, answer?: ServerResponse): void {
     const standing = this.#standings.get(connection);
     if (standing === undefined) return;
     standing.underWay += 1;
-    standing.hasAsked ||= what === "request";
+    if (answer === undefined) return;
+    standing.hasAsked = true;
+    if (this.#isClosing) answer.shouldKeepAlive = false;
+    standing.answers.add(answer);
+    answer.once("close", () => standing.answers.delete(answer));
   }
 
   /** It has ended. @param carrier what it went over: the connection, or TLS inside it, which may still hold its last bytes */
@@ -50,8 +53,8 @@ export class OpenConnections {
   }
 
   /**
-   * Ends connections as they fall idle, those at once that are; who has just come in is given a moment to ask. Resolves when
-   * none is left, which {@link OpenConnections.cutAll} hastens.
+   * Ends connections as they fall idle, those at once that are, and has answers that have not begun say so; who has just come in
+   * is given a moment to ask. Resolves when none is left, which {@link OpenConnections.cutAll} hastens.
    */
   async close(): Promise<void> {
     this.#isClosing = true;
@@ -59,6 +62,7 @@ export class OpenConnections {
       this.#onEmpty = resolve;
       if (this.count === 0) resolve();
     });
+    for (const { answers } of this.#standings.values()) for (const answer of answers) answer.shouldKeepAlive = false;
     this.#endIdle();
     const patience = setTimeout(() => {
       this.#isPatient = false;

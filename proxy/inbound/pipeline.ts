@@ -29,9 +29,14 @@ export class Pipeline {
     this.#waiting.length = 0;
   }
 
+  /** Whether nothing is under way or waiting. */
+  get isUnused(): boolean {
+    return this.#underWay.size + this.#waiting.length === 0;
+  }
+
   /** Whether nothing is under way or waiting, and more may come. */
   get isIdle(): boolean {
-    return !this.#isCondemned && this.#underWay.size + this.#waiting.length === 0;
+    return !this.#isCondemned && this.isUnused;
   }
 
   get isCondemned(): boolean {

@@ -64,7 +64,12 @@ export function createForwarder(dependencies: ForwarderDependencies, settings: P
             sendInterim(reply, { status: statusCode, fields: rawHeaders }),
           );
           response.once("close", () => outgoing.destroy());
-          outgoing.setTimeout(settings.bodyTimeoutMs, () => outgoing.destroy(silence(target, settings.bodyTimeoutMs)));
+          outgoing.setTimeout(settings.bodyTimeoutMs, () => {
+            const waitsForOrigin = request.complete || gate.writableNeedDrain;
+            outgoing.destroy(
+              waitsForOrigin ? silence(target, settings.bodyTimeoutMs) : clientSilence(settings.bodyTimeoutMs),
+            );
+          });
           outgoing.once("close", () => request.unpipe(gate).resume());
           // Nobody asked for another protocol; without a listener node:http would drop the connection and say nothing.
           outgoing.once("upgrade", (_answer, socket: Duplex) => {
@@ -123,6 +128,10 @@ function checkAnswer(incoming: IncomingMessage, head: ResponseHead, { target }: 
 
 function silence({ authority }: TargetUri, afterMs: number): LarderError {
   return new LarderError("ORIGIN_HEADERS_TIMEOUT", `${authority} was silent for ${afterMs} ms`);
+}
+
+function clientSilence(afterMs: number): LarderError {
+  return new LarderError("REQUEST_TIMEOUT", `nothing of the request's content came for ${afterMs} ms`);
 }
 
 interface ForwardHooks {

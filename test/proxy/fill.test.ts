@@ -38,6 +38,7 @@ const settings: ProxySettings = {
   connectTimeoutMs: 5_000,
   headersTimeoutMs: 5_000,
   bodyTimeoutMs: 5_000,
+  patience: { headMs: 5_000, idleMs: 5_000, stalledMs: 5_000 },
   tunnelIdleMs: 5_000,
   tunnelUntrustingMs: 0,
   rootFreshForMs: 0,

@@ -25,6 +25,7 @@ export const SETTINGS: ProxySettings = {
   intercept: [],
   tunnel: [],
   serverNames: [],
+  patience: { headMs: 60_000, idleMs: 75_000, stalledMs: 900_000 },
   connectTimeoutMs: 5_000,
   headersTimeoutMs: 5_000,
   bodyTimeoutMs: 5_000,

@@ -2,6 +2,27 @@ import type { SettingRow } from "../row.ts";
 
 /** How long larder waits, and how much it does at once. */
 export const PATIENCE = {
+  requestTimeout: {
+    kind: "timeout",
+    isList: false,
+    fallback: "60s",
+    help: "how long a client may take to send the head of a request",
+    reason: "heads are short: who needs a minute for one is broken, or means to keep larder busy",
+  },
+  keepAliveTimeout: {
+    kind: "timeout",
+    isList: false,
+    fallback: "75s",
+    help: "how long a client's connection is kept for its next request",
+    reason: "longer than other proxies and browsers keep theirs, so that the clients, not larder, close them",
+  },
+  clientStallTimeout: {
+    kind: "timeout",
+    isList: false,
+    fallback: "15m",
+    help: "how long a client may take nothing of the answer that is there for it; then it is cut",
+    reason: "a client that was stopped for a while goes on; one that is gone for good holds a connection no longer",
+  },
   connectTimeout: {
     kind: "timeout",
     isList: false,
