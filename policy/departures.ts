@@ -30,9 +30,10 @@ export const DEPARTURES = {
       "it says nothing but what the nar is and where it lies, and the nar is here; a closure has thousands of them, and most caches state no lifetime",
   },
   "missing-root": {
-    what: "that there is no narinfo (404, 410) is stored without freshness information, and fresh for ten seconds at most",
-    section: "RFC 9111 §3, §4.2.1",
-    reason: "Nix asks every cache for every path, most of which have few; a path may be there as soon as it is built",
+    what: "that there is no narinfo, realisation or nix-cache-info (404, 410) is stored without freshness information, fresh for ten seconds at most, and served stale when the origin cannot answer",
+    section: "RFC 9111 §3, §3.5, §4.2.1, §4.2.4",
+    reason:
+      "Nix asks every cache for every path, most of which have few; a path may be there as soon as it is built. It looks for what a cache has not in the next one, and ends when a cache gives an error",
   },
   "package-redirects": {
     what: "redirects of package files are followed here, and the answer stands under the URI that was asked for",

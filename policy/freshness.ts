@@ -189,7 +189,9 @@ export function mayServeStale(
 ): boolean {
   if (!isFailure(failure, context)) return false;
   const isShared = entry.realm === request.sharedRealm && request.realm === request.sharedRealm;
-  if (context.class !== "other" && entry.status < 400 && isShared) return true;
+  // A path that the cache had not is looked for elsewhere then, as before, instead of nowhere (departure "missing-root").
+  const isKnownAbsence = context.missingFreshForMs !== undefined && isMissing(entry.status);
+  if (context.class !== "other" && (entry.status < 400 || isKnownAbsence) && isShared) return true;
 
   const directives = readDirectives(fieldValue(heardFields(entry.fields, context.targets), "cache-control"));
   const wishes = readWishes(request.record);

@@ -42,7 +42,7 @@ export function judge(request: RequestView, head: ResponseHead, context: Storing
   const directives = readDirectives(fieldValue(heard.fields, "cache-control"));
   const forbidden = whyForbidden(request, head, directives);
   if (forbidden !== undefined) return refuse(forbidden);
-  const realm = realmOfAnswer(request, isPackage(head, context), directives);
+  const realm = realmOfAnswer(request, isPackage(head, context) || isKnownAbsence(head, context), directives);
   if (realm === undefined) return refuse("authorization");
   const worthless = whyWorthless(request, heard, { ...context, directives });
   if (worthless !== undefined) return refuse(worthless);
@@ -69,6 +69,11 @@ function refuse(reason: StoringRefusal): Judgement {
 
 function isPackage(head: ResponseHead, context: StoringContext): boolean {
   return context.class !== "other" && head.status === 200;
+}
+
+/** Departure "missing-root". */
+function isKnownAbsence({ status }: ResponseHead, { missingFreshForMs }: StoringContext): boolean {
+  return missingFreshForMs !== undefined && isMissing(status);
 }
 
 /** What RFC 9111 §3 forbids. */
@@ -107,7 +112,7 @@ function whyWorthless(
   const setsCookie = context.class === "other" && fieldValue(head.fields, "set-cookie") !== undefined;
   // RFC 9111 §7.3 leaves cookies to the origin's directives; where it gave none, a session is likelier than carelessness.
   if (!isMeantForAll && (setsCookie || request.record["cookie"] !== undefined)) return "cookie";
-  if (isPackage(head, context) || (context.missingFreshForMs !== undefined && isMissing(head.status))) return undefined;
+  if (isPackage(head, context) || isKnownAbsence(head, context)) return undefined;
   const mayBeStored = lifetime !== undefined || directives.has("public") || HEURISTICALLY_CACHEABLE.has(head.status);
   const mayBeReused = (lifetime ?? 0) > 0 || hasValidator(head.fields) || secondsOf(directives, "stale-if-error");
   return mayBeStored && mayBeReused ? undefined : "no-freshness";

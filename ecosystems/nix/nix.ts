@@ -2,12 +2,16 @@ import type { Classification, Ecosystem } from "../ecosystem.ts";
 import { pathOf } from "../path.ts";
 
 const PAYLOAD: Classification = { class: "payload", ecosystem: "nix", coding: "identity", isImmutable: true };
-const ROOT: Classification = { class: "root", ecosystem: "nix", coding: "identity" };
 /** A cache that has no path now may have it as soon as it is built. */
 const MISSING_MS = 10_000;
+const ROOT: Classification = {
+  class: "root",
+  ecosystem: "nix",
+  coding: "identity",
+  missingFreshForMs: MISSING_MS,
+};
 const NARINFO: Classification = {
   ...ROOT,
-  missingFreshForMs: MISSING_MS,
   holdsWithPayloads: true,
   signature: { kind: "narinfo" },
 };
