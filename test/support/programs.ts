@@ -25,6 +25,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   mmdebstrap: "mmdebstrap",
   modifyrepo_c: "createrepo-c",
   nix: "nix-bin",
+  "nix-build": "nix-bin",
+  "nix-instantiate": "nix-bin",
   "nix-store": "nix-bin",
   npm: "npm",
   openssl: "openssl",
