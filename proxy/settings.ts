@@ -84,12 +84,14 @@ export interface SignatureDemand {
 
 /** Who may come in by name and password. */
 export interface Accounts {
+  /** Whether there is anybody who may; that can change at any time. */
+  readonly hasUsers: boolean;
   /** @returns the ledger's session of that user; `undefined` when name and password do not belong together. */
   signIn(name: string, password: string): Promise<string | undefined>;
 }
 
 export interface ProxyDependencies {
-  /** `undefined`: there are no users. */
+  /** `undefined`: there are no users, and never will be. */
   readonly accounts?: Accounts | undefined;
   readonly store: Store;
   readonly declarations: DeclarationIndex;

@@ -1,21 +1,20 @@
-import { createInterface } from "node:readline";
 import { LarderError } from "../../core/errors.ts";
 import type { Invocation } from "../line/invocation.ts";
 import { note, print, printJson } from "../line/output.ts";
+import { readSecret } from "../line/secret.ts";
 import { EXIT } from "../line/usage.ts";
 import { checkUserName, hashPassword, readUsers, writeUsers } from "../serving/users-file.ts";
 import { loadConfig } from "../settings/config.ts";
 
-/** `larder user add`: the password is the first line of stdin, so that it stands in no list of processes. */
+/** `larder user add`: the password is asked for, or the first line of stdin, so that it stands in no list of processes. */
 export async function addUser(invocation: Invocation): Promise<number> {
   const { users: file } = loadConfig(invocation).settings;
   const [name = ""] = invocation.operands;
   checkUserName(name);
-  if (process.stdin.isTTY) note(`password for ${name} (it will be seen as you type):`);
-  const password = await readLine();
+  const password = await readSecret(`password for ${name}`);
   if (password === "") throw new LarderError("USAGE", "a password is the first line of standard input, and not empty");
   writeUsers(file, new Map([...readUsers(file), [name, await hashPassword(password)]]));
-  note(`${file}: ${name} may come in after the next start of larder serve`);
+  note(`${file}: ${name} may come in`);
   return EXIT.ok;
 }
 
@@ -26,7 +25,7 @@ export async function removeUser(invocation: Invocation): Promise<number> {
   const users = new Map(readUsers(file));
   if (!users.delete(name)) throw new LarderError("USAGE", `${file} holds no user ${JSON.stringify(name)}`);
   writeUsers(file, users);
-  note(`${file}: ${name} may not come in any more after the next start of larder serve`);
+  note(`${file}: ${name} may not come in any more`);
   return EXIT.ok;
 }
 
@@ -36,9 +35,4 @@ export async function listUsers(invocation: Invocation): Promise<number> {
   if (invocation.flags["json"] === true) printJson(names);
   else for (const name of names) print(name);
   return EXIT.ok;
-}
-
-async function readLine(): Promise<string> {
-  for await (const line of createInterface({ input: process.stdin })) return line;
-  return "";
 }

@@ -1,8 +1,10 @@
 import { createHmac, randomBytes } from "node:crypto";
 import type { Clock } from "../../core/clock.ts";
+import { toLarderError } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
 import type { Accounts } from "../../proxy/settings.ts";
 import type { Ledger } from "../../storage/store.ts";
-import { isPassword, readUsers, type Users } from "./users-file.ts";
+import { isPassword, readUsers, stateOfUsers, type Users } from "./users-file.ts";
 
 /** How long a password that was right is not checked again: scrypt is slow on purpose, and clients send it with each request. */
 const REMEMBERED_FOR_MS = 5 * 60_000;
@@ -10,33 +12,42 @@ const REMEMBERED_FOR_MS = 5 * 60_000;
 const MAX_WAITING = 64;
 
 interface AccountsOptions {
-  readonly users: Users;
   readonly ledger: Ledger;
   readonly clock: Clock;
+  readonly log: Log;
 }
 
-/** The users of the file, each with a session of the ledger from when they first come in. Changes count from the next start. */
+/**
+ * The users of the file, each with a session of the ledger from when they first come in. A change of the file counts from the next
+ * that comes in; while it cannot be read, who stood in it before may.
+ */
 export class UserAccounts implements Accounts {
+  readonly #file: string;
   readonly #options: AccountsOptions;
   readonly #sessions = new Map<string, string>();
   /** What was right, by a keyed hash: no password stays in memory. */
   readonly #rightUntilMs = new Map<string, number>();
   readonly #key = randomBytes(32);
+  #state: string | undefined;
+  #users: Users;
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
 
-  constructor(options: AccountsOptions) {
+  /** @throws LarderError `CONFIG_UNREADABLE` */
+  constructor(file: string, options: AccountsOptions) {
+    this.#file = file;
     this.#options = options;
+    this.#state = stateOfUsers(file);
+    this.#users = readUsers(file);
   }
 
-  /** The accounts of that file; `undefined` when nobody stands in it. @throws LarderError `CONFIG_UNREADABLE` */
-  static open(file: string, options: Omit<AccountsOptions, "users">): UserAccounts | undefined {
-    const users = readUsers(file);
-    return users.size === 0 ? undefined : new UserAccounts({ ...options, users });
+  get hasUsers(): boolean {
+    return this.#current().size > 0;
   }
 
   async signIn(name: string, password: string): Promise<string | undefined> {
-    const { users, clock } = this.#options;
+    const { clock } = this.#options;
+    const users = this.#current();
     const seal = createHmac("sha256", this.#key).update(`${name}:${password}`).digest("base64");
     if ((this.#rightUntilMs.get(seal) ?? 0) <= clock()) {
       this.#rightUntilMs.delete(seal);
@@ -50,6 +61,20 @@ export class UserAccounts implements Accounts {
   close(): void {
     for (const id of this.#sessions.values()) this.#options.ledger.closeSession(id);
     this.#sessions.clear();
+  }
+
+  #current(): Users {
+    const { log } = this.#options;
+    const state = stateOfUsers(this.#file);
+    if (state === this.#state) return this.#users;
+    this.#state = state;
+    try {
+      this.#users = readUsers(this.#file);
+      this.#rightUntilMs.clear();
+    } catch (error) {
+      log.error({ reason: toLarderError(error).message }, "users cannot be read: those of before may still come in");
+    }
+    return this.#users;
   }
 
   /** One at a time: each takes 32 MiB. */

@@ -1,5 +1,5 @@
 import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from "node:crypto";
-import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { LarderError, systemCode } from "../../core/errors.ts";
 import { shellQuote } from "../../core/shell.ts";
@@ -42,6 +42,17 @@ export function readUsers(file: string): Users {
     users.set(name, read);
   }
   return users;
+}
+
+/** Tells one state of the file from another, as what is written is renamed into its place. `undefined` while it cannot be seen. */
+export function stateOfUsers(file: string): string | undefined {
+  try {
+    const { ino, size, ctimeNs, mode } = statSync(file, { bigint: true });
+    return [ino, size, ctimeNs, mode].join(" ");
+  } catch {
+    // Whoever reads it is told why.
+    return undefined;
+  }
 }
 
 /** Writes the file whole or not at all, for its owner only. @throws LarderError `CONFIG_UNREADABLE` when it cannot be written */

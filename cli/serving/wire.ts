@@ -73,7 +73,7 @@ async function assemble({ config, env, log, clock }: WireOptions, store: LocalSt
   const originAccess = loadOriginAccess(config.originFiles);
   const signatures = await signatureDemand(settings);
   const ledger = await openLedger({ stateDir: settings.state, clock, log });
-  const accounts = UserAccounts.open(settings.users, { ledger, clock });
+  const accounts = new UserAccounts(settings.users, { ledger, clock, log });
   const care = new StoreKeeper(store.parts, ledger.pinsOf(realpathSync(settings.root)));
   const listening: string[] = [];
   const pages: LocalPages = {
@@ -125,7 +125,7 @@ async function assemble({ config, env, log, clock }: WireOptions, store: LocalSt
       await proxy.close({ drainMs });
       await learner.close();
       declarations.close();
-      accounts?.close();
+      accounts.close();
       ledger.close();
       await store.close();
     },

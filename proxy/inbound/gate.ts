@@ -21,7 +21,7 @@ export class Gate {
 
   /** Whether whoever comes by an address that may not come in may still show credentials. */
   get takesCredentials(): boolean {
-    return this.#accounts !== undefined;
+    return this.#accounts?.hasUsers === true;
   }
 
   /**
@@ -33,7 +33,7 @@ export class Gate {
     const forwarded = this.#forwarded(request, way);
     const field = request.headers["proxy-authorization"];
     // The tunnel was let in when it was opened; what is inside is for the origin to judge.
-    if (this.#accounts === undefined || field === undefined || way.tunnel !== undefined) {
+    if (this.#accounts?.hasUsers !== true || field === undefined || way.tunnel !== undefined) {
       if (way.refusal !== undefined) throw way.refusal;
       return forwarded;
     }

@@ -5,6 +5,7 @@ import { test } from "./workbench.ts";
 const basic = (text: string) => `Proxy-Authorization: Basic ${Buffer.from(text).toString("base64")}`;
 const head = (...lines: string[]) => `${lines.join("\r\n")}\r\n\r\n`;
 const accounts = {
+  hasUsers: true,
   signIn: (name: string, password: string) =>
     Promise.resolve(name === "büro" && password === "pass:word" ? "session-of-büro" : undefined),
 };
