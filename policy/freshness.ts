@@ -47,7 +47,18 @@ export function ageSeconds(entry: Entry, nowMs: number): number {
   return Math.max(0, Math.floor((correctedInitialAgeMs(entry) + residentMs) / 1000));
 }
 
-function correctedInitialAgeMs({ fields, requestMs, responseMs }: Entry): number {
+/** Told from fields that never change, for as long as the entry is in memory. */
+const initialAges = new WeakMap<Entry, number>();
+
+function correctedInitialAgeMs(entry: Entry): number {
+  const known = initialAges.get(entry);
+  if (known !== undefined) return known;
+  const ms = readInitialAgeMs(entry);
+  initialAges.set(entry, ms);
+  return ms;
+}
+
+function readInitialAgeMs({ fields, requestMs, responseMs }: Entry): number {
   // Date has no fractions, so fractions of the difference say nothing.
   const apparentSeconds = Math.floor((responseMs - dateMsOf(fields, responseMs)) / 1000);
   // Of several members the first counts; what is no delta-seconds is ignored (RFC 9111 §5.1).

@@ -146,7 +146,7 @@ class SqliteLedger implements LocalLedger {
     if (this.#queue.length === 0) return;
     const { record } = this.#statements;
     transact(this.#db, () => {
-      for (const event of this.#queue) record.run(toRow(event));
+      for (const event of this.#queue) record.run(...toRow(event));
     });
     this.#queue = [];
   }
@@ -160,9 +160,9 @@ const TOOK_PAYLOAD = "class = 'payload' AND method = 'GET' AND status IN (200, 2
 
 function prepare(db: Database) {
   return {
-    record: db.prepare<Record<string, unknown>>(
+    record: db.prepare<EventRow>(
       `INSERT INTO event (session_id, at_ms, method, uri, class, ecosystem, status, sha256, bytes, origin_bytes, is_hit)
-       VALUES (@session_id, @at_ms, @method, @uri, @class, @ecosystem, @status, @sha256, @bytes, @origin_bytes, @is_hit)`,
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     openSession: db.prepare<[string, number]>("INSERT INTO session (name, opened_ms) VALUES (?, ?)"),
     closeSession: db.prepare<[number, string]>("UPDATE session SET closed_ms = ? WHERE id = ?"),
@@ -178,20 +178,35 @@ function prepare(db: Database) {
   };
 }
 
-function toRow(event: LedgerEvent): Record<string, unknown> {
-  return {
-    session_id: event.session === undefined ? null : Number(event.session),
-    at_ms: event.atMs,
-    method: event.method,
-    uri: event.uri,
-    class: event.class,
-    ecosystem: event.ecosystem ?? null,
-    status: event.status,
-    sha256: event.digest === undefined ? null : toRaw(event.digest),
-    bytes: event.bytes,
-    origin_bytes: event.originBytes,
-    is_hit: event.isHit ? 1 : 0,
-  };
+/** In the order of the columns of the statement that writes it: binding by name costs as much again as the row. */
+type EventRow = [
+  sessionId: number | null,
+  atMs: number,
+  method: string,
+  uri: string,
+  resourceClass: string,
+  ecosystem: string | null,
+  status: number,
+  sha256: Buffer | null,
+  bytes: number,
+  originBytes: number,
+  isHit: 0 | 1,
+];
+
+function toRow(event: LedgerEvent): EventRow {
+  return [
+    event.session === undefined ? null : Number(event.session),
+    event.atMs,
+    event.method,
+    event.uri,
+    event.class,
+    event.ecosystem ?? null,
+    event.status,
+    event.digest === undefined ? null : toRaw(event.digest),
+    event.bytes,
+    event.originBytes,
+    event.isHit ? 1 : 0,
+  ];
 }
 
 function orUnwritable<T>(work: () => T): T {
