@@ -13,6 +13,7 @@ import type { Digest } from "../core/digest.ts";
  *   index.copy.sqlite        the copy of the day: storage/index-copy/
  *   adopting                 there while blobs are taken into an index that was lost
  *   declarations.sqlite      likewise: storage/declarations/schema.ts
+ *   scrub.json               how far blobs have been read again: storage/maintenance/scrub-state.ts
  *   blobs/sha256/ab/abcdef…  0444, or 0400 when not everybody may have it: whole bodies named by their digest
  *   staging/<start>-<n>      0444, bodies on their way in
  *   staging/<start>-<n>.json 0600, what such a body is to become: storage/staging/unfinished.ts
@@ -26,6 +27,7 @@ export interface Layout {
   readonly indexCopyFile: string;
   readonly declarationsFile: string;
   readonly adoptionFile: string;
+  readonly scrubFile: string;
   /** The write-ahead log that SQLite keeps beside the index. */
   readonly walFile: string;
   readonly blobsDir: string;
@@ -49,6 +51,7 @@ export function layoutOf(rootDir: string): Layout {
     indexCopyFile: join(rootDir, "index.copy.sqlite"),
     declarationsFile: join(rootDir, "declarations.sqlite"),
     adoptionFile: join(rootDir, "adopting"),
+    scrubFile: join(rootDir, "scrub.json"),
     walFile: `${indexFile}-wal`,
     blobsDir,
     stagingDir,

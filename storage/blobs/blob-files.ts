@@ -107,8 +107,11 @@ export class BlobFiles {
     });
   }
 
-  /** Reads the whole blob and hashes it. @throws LarderError as {@link stream}. */
-  verify(digest: Digest, bytes: number): Promise<void> {
+  /**
+   * Reads the whole blob and hashes it. @throws LarderError as {@link stream}.
+   * @param pace awaited after each step, of so many bytes, for who is in no hurry
+   */
+  verify(digest: Digest, bytes: number, pace?: (bytesRead: number) => Promise<void>): Promise<void> {
     return this.#using(digest, bytes, async (handle) => {
       const hasher = new Hasher();
       const buffer = Buffer.allocUnsafe(VERIFY_BYTES);
@@ -116,6 +119,7 @@ export class BlobFiles {
       do {
         ({ bytesRead } = await handle.read(buffer, 0, VERIFY_BYTES, null));
         hasher.update(buffer.subarray(0, bytesRead));
+        await pace?.(bytesRead);
       } while (bytesRead > 0);
       if (hasher.digest() !== digest) throw corrupt(digest, "its bytes have another digest");
     });

@@ -56,6 +56,11 @@ export class Quota {
     return this.#stagingBytes;
   }
 
+  /** Whether bodies are on their way in. */
+  get isFilling(): boolean {
+    return this.#shares.size > 0;
+  }
+
   /** Blobs, the room that bodies under way take or take next, and beginnings of bodies that broke off. */
   get usedBytes(): number {
     return this.#blobBytes + this.#reservedBytes + this.#unfinishedBytes;

@@ -5,6 +5,8 @@ import { fromRaw, keyHash, toRaw } from "../keys.ts";
 
 /** Rows read at once: a millisecond or two of SQLite, after which others have their turn. */
 const ROWS_AT_ONCE = 500;
+/** Fewer where the next batch comes by digest: what is evicted meanwhile is not looked for in vain. */
+const BLOBS_AT_ONCE = 64;
 
 /** An entry as far as maintenance looks at it; the texts are as they are in the row, and may be unreadable. */
 export interface EntryRow extends EntryKey {
@@ -70,6 +72,12 @@ export class Rows {
     }
   }
 
+  /** The next blobs by digest, from the first where none is named. */
+  blobsAfter(digest: Digest | undefined): readonly BlobRow[] {
+    const after = digest === undefined ? Buffer.alloc(0) : toRaw(digest);
+    return this.#statements.blobsAfter.all(after, BLOBS_AT_ONCE).map(toBlob);
+  }
+
   countBlobs(): number {
     return this.#statements.count.get()?.blobs ?? 0;
   }
@@ -109,6 +117,9 @@ function prepare(db: Database) {
     lastBlob: db.prepare<[], { readonly last: number | null }>("SELECT max(rowid) AS last FROM blob"),
     blobs: db.prepare<[number, number, number], RawBlob>(
       "SELECT rowid, sha256, bytes FROM blob WHERE rowid > ? AND rowid <= ? ORDER BY rowid LIMIT ?",
+    ),
+    blobsAfter: db.prepare<[Buffer, number], RawBlob>(
+      "SELECT rowid, sha256, bytes FROM blob WHERE sha256 > ? ORDER BY sha256 LIMIT ?",
     ),
     hasBlob: db.prepare<[Buffer], { readonly 1: number }>("SELECT 1 FROM blob WHERE sha256 = ?"),
     count: db.prepare<[], { readonly blobs: number }>("SELECT count(*) AS blobs FROM blob"),

@@ -1,4 +1,4 @@
-import { readdir } from "node:fs/promises";
+import { chmod, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Digest } from "../../../core/digest.ts";
 import { layoutOf } from "../../../storage/layout.ts";
@@ -48,4 +48,12 @@ export async function blobNames(rootDir: string): Promise<string[]> {
 
 export function blobFile(rootDir: string, digest: Digest): string {
   return layoutOf(rootDir).blobFile(digest);
+}
+
+/** As a disk does it: the file keeps its length and its mode. */
+export async function flipBit(file: string): Promise<void> {
+  const body = await readFile(file);
+  body[body.length >> 1] = (body[body.length >> 1] as number) ^ 1;
+  await chmod(file, 0o644);
+  await writeFile(file, body);
 }

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import Database from "better-sqlite3";
 import { expect } from "vitest";
@@ -11,7 +11,7 @@ import { type StepReport, verifyStore } from "../../../storage/maintenance/verif
 import { openStoreForReading } from "../../../storage/open-store.ts";
 import { noise } from "../../support/noise.ts";
 import { readBlob, storeBody } from "../bodies.ts";
-import { test as base, blobFile, blobNames, impatientAfter, PATIENT } from "./keeping.ts";
+import { test as base, blobFile, blobNames, flipBit, impatientAfter, PATIENT } from "./keeping.ts";
 
 /** `test` with a verification of the store, as a command makes it: by a connection that only reads. */
 const test = base.extend("verify", async ({ rootDir, keeper }, { onCleanup }) => {
@@ -26,13 +26,6 @@ const test = base.extend("verify", async ({ rootDir, keeper }, { onCleanup }) =>
 
 function findingsOf(reports: readonly StepReport[]) {
   return reports.flatMap(({ findings }) => findings).map(({ step, name, verdict }) => ({ step, name, verdict }));
-}
-
-async function flipBit(file: string): Promise<void> {
-  const body = await readFile(file);
-  body[body.length >> 1] = (body[body.length >> 1] as number) ^ 1;
-  await chmod(file, 0o644);
-  await writeFile(file, body);
 }
 
 test("a sound store is found to be sound, step by step", async ({ store, verify }) => {
