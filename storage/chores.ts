@@ -87,7 +87,7 @@ export class Chores {
     for (const digest of this.#orphaned) {
       const blob = inTransaction(() => table.dropUnnamed(digest));
       this.#orphaned.delete(digest);
-      if (blob !== undefined) await blobs.removed(blob);
+      if (blob !== undefined) await blobs.removed([blob]);
     }
   }
 }

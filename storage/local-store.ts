@@ -147,6 +147,7 @@ export class LocalStore implements Store {
       quota: this.#quota,
       stagings: this.#stagings,
       chores: this.#chores,
+      swept: () => this.#sweep.done,
       inTransaction: this.#inTransaction,
       dropRows: (digests) => this.#dropRows(digests),
     });

@@ -32,9 +32,18 @@ async function readResult(sent: ClientRequest, answer: IncomingMessage, watch: W
       else if ("result" in line) return line.result;
       else throw failureOf(line.error);
     }
+  } catch (error) {
+    if (error instanceof LarderError) throw error;
+    throw endedBefore(error);
   } finally {
     watch.signal.removeEventListener("abort", stop);
     sent.destroy();
   }
-  throw new LarderError("NOT_RUNNING", "larder ended before the work was done; what it had done stays done");
+  throw endedBefore(undefined);
+}
+
+/** It was stopped, which ends its answer, or killed, which cuts it. */
+function endedBefore(cause: unknown): LarderError {
+  const message = "larder ended before the work was done; what it had done stays done";
+  return new LarderError("NOT_RUNNING", message, { cause });
 }

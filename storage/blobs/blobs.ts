@@ -91,29 +91,28 @@ export class Blobs {
     return stream;
   }
 
-  /** Deletes the blobs and every entry that names them; open readers finish. Resolves when the files are gone too. */
+  /**
+   * Deletes the blobs and every entry that names them; open readers finish. Resolves when the files are gone too. On a disk so full
+   * that not even the index can be written, the files go first: that makes room for the end of the rows.
+   */
   async drop(digests: readonly Digest[]): Promise<void> {
-    const gone = await this.#deleteRows(digests);
-    for (const blob of gone) this.#forget(blob);
-    for (const { digest } of gone) await this.removeIfUnknown(digest);
-  }
-
-  /** On a disk so full that not even the index can be written, the files go first: that makes room for the end of the rows. */
-  async #deleteRows(digests: readonly Digest[]): Promise<readonly BlobFacts[]> {
     const { deleteRows, files } = this.#dependencies;
     try {
-      return deleteRows(digests);
+      return await this.removed(deleteRows(digests));
     } catch (error) {
       if (systemCode(error) !== "SQLITE_FULL") throw error;
       for (const digest of digests) await this.#turns.take(digest, () => files.remove(digest));
-      return deleteRows(digests);
+      return await this.removed(deleteRows(digests));
     }
   }
 
-  /** Accounts for a blob whose row is gone, and removes its file unless it has been published again meanwhile. */
-  async removed(blob: BlobFacts): Promise<void> {
-    this.#forget(blob);
-    await this.removeIfUnknown(blob.digest);
+  /**
+   * Accounts for blobs whose rows are gone, and removes their files unless they have been published again meanwhile. Called right
+   * after the rows went: whoever asks for one of them from then on waits until its file is gone, too.
+   */
+  async removed(gone: readonly BlobFacts[]): Promise<void> {
+    for (const blob of gone) this.#forget(blob);
+    await Promise.all(gone.map(({ digest }) => this.removeIfUnknown(digest)));
   }
 
   /** Whether the index knows the blob, once what is happening to it has happened. */

@@ -36,17 +36,21 @@ async function judgeEntry(parts: StoreParts, rowId: number, repair: boolean): Pr
   const row = new Rows(parts.db).entry(rowId);
   if (row === undefined || whyUnreadable(row) === undefined) return "sound";
   if (!repair) return "condemned";
-  for (const blob of parts.removeRow(row)) await parts.blobs.removed(blob);
+  await parts.blobs.removed(parts.removeRow(row));
   return "repaired";
 }
 
-/** A file that is being published has its row a moment later: both are looked at in turn with that. */
+/**
+ * A file that is being published has its row a moment later, one that is being evicted goes a moment after its row: both are looked at
+ * in turn with that. What a crash left is about to be swept away.
+ */
 async function judgeOrphan(parts: StoreParts, file: string, repair: boolean): Promise<Verdict> {
   const { blobs, layout } = parts;
+  await parts.swept();
   const digest = digestOfBlobFile(file);
   if (digest === undefined) return judgeFile(join(layout.blobsDir, plainPath(file)), repair);
-  if (await blobs.isKnown(digest)) return "sound";
-  if (!repair) return (await isThere(layout.blobFile(digest))) ? "condemned" : "sound";
+  if ((await blobs.isKnown(digest)) || !(await isThere(layout.blobFile(digest)))) return "sound";
+  if (!repair) return "condemned";
   return (await blobs.removeIfUnknown(digest)) ? "repaired" : "sound";
 }
 

@@ -64,7 +64,7 @@ export class StoreKeeper implements StoreKeeping {
     const pins = this.#pins.all().filter((pin) => meant.has(pin.digest) || isMeant(pin));
     if (pins.length === 0) throw nothingMeant(what, "pinned");
     this.#pins.remove(pins);
-    for (const blob of this.#parts.unpin(pins.map(({ digest }) => digest))) await this.#parts.blobs.removed(blob);
+    await this.#parts.blobs.removed(this.#parts.unpin(pins.map(({ digest }) => digest)));
     return { pins, isInterrupted: false };
   }
 

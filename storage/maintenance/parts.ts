@@ -31,9 +31,11 @@ export interface StoreParts {
   unpin(digests: readonly Digest[]): readonly BlobFacts[];
   /** Whether a file of this name in `staging/` is a body under way, or one that may be taken up again. */
   isStagingOfSomebody(name: string): boolean;
+  /** Resolves when what a crash left among the blobs has been dealt with. */
+  swept(): Promise<void>;
 }
 
-interface Pieces extends Pick<StoreParts, "db" | "layout" | "clock" | "table" | "blobs" | "quota"> {
+interface Pieces extends Pick<StoreParts, "db" | "layout" | "clock" | "table" | "blobs" | "quota" | "swept"> {
   readonly entries: EntryTable;
   readonly stagings: Stagings;
   readonly chores: Chores;

@@ -34,9 +34,8 @@ async function remove(
   purged: { blobs: number; bytes: number; pinnedBlobs: number },
 ): Promise<void> {
   purged.pinnedBlobs += new Set(batch.map(({ digest }) => digest).filter((digest) => table.isPinned(digest))).size;
-  for (const blob of removeEntries(batch)) {
-    purged.blobs += 1;
-    purged.bytes += blob.bytes;
-    await blobs.removed(blob);
-  }
+  const gone = removeEntries(batch);
+  purged.blobs += gone.length;
+  for (const { bytes } of gone) purged.bytes += bytes;
+  await blobs.removed(gone);
 }

@@ -1,24 +1,34 @@
+import { spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
-import { readdir, stat } from "node:fs/promises";
+import { once } from "node:events";
+import { watch } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
-import { systemClock } from "../../core/clock.ts";
-import { digestOf } from "../../core/digest.ts";
-import type { Log } from "../../core/log.ts";
-import { openStore } from "../../storage/open-store.ts";
-import { readBlob } from "../storage/bodies.ts";
+import { findRunning } from "../../cli/control/client.ts";
+import type { StoreCare } from "../../cli/store/store-care.ts";
+import { LarderError } from "../../core/errors.ts";
+import type { Finding } from "../../storage/maintenance/verify.ts";
+import { openStoreForReading, type StoreReader } from "../../storage/open-store.ts";
 import { AptPublisher, INDEX } from "../support/apt-repository.ts";
 import { get } from "../support/client.ts";
 import { bytesHandler, folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
+import { type Larder, larderEnvironment, PROGRAM } from "../support/larder.ts";
 import { noise } from "../support/noise.ts";
 import type { Origin } from "../support/origin.ts";
+import { cleanEnvironment } from "../support/programs.ts";
+import { checkKilledStore, PATIENT, verifyWith } from "./killed-store.ts";
 
 const FILES = 40;
 /** Less than the files take together: every round evicts. */
 const MAX_BYTES = 12_000_000;
+const FLAGS = ["--max-bytes", String(MAX_BYTES)];
 const CLIENTS = 8;
 const ASKED = 30;
+/** A rebuild forgets every entry; the rounds between fill the store again. */
+const REBUILD_EVERY = 5;
+/** Changes in the folder of the store, from the first of a rebuild on. */
+const REBUILD_CHANGES = 12;
 
 const bodyOf = (file: number): Buffer => noise(`file ${file}`, file % 4 === 0 ? 1_900_000 : 3_000 * (file + 1));
 
@@ -27,30 +37,44 @@ const test = base.extend("repository", async ({ folder }) => {
   return publisher.publish("repository", [{ name: "larder-killed" }]);
 });
 
-/** Kills `larder serve` so many times under fills, evictions and learning, and looks into the store each time. */
+/**
+ * Kills `larder serve` so many times under fills, evictions, learning, collection, purges and verifications, every fifth time
+ * `larder store rebuild` after it, and looks into the store each time.
+ */
 export function killRounds(rounds: number): void {
   const title = `after kill -9 at a random moment, ${rounds} times over, every entry is whole, nothing is condemned and every count exact`;
   test(title, { timeout: 60_000 + rounds * 15_000 }, async ({ origin, repository, startLarder }) => {
     const seed = process.env["LARDER_TEST_SEED"] ?? String(randomInt(2 ** 32));
     console.log(`kill rounds: LARDER_TEST_SEED=${seed}`);
-    origin.serve("/debian/", folderHandler("/debian/", repository.folder));
     for (let file = 0; file < FILES; file++) origin.serve(`/${file}`, bytesHandler(bodyOf(file)));
     let seen = 0;
-    let larder = await startLarder({ flags: ["--max-bytes", String(MAX_BYTES)] });
+    let larder = await startLarder({ flags: FLAGS });
+    const rootDir = join(larder.folder, "cache/larder");
     for (let round = 0; round < rounds; round++) {
-      const random = noise(`${seed} ${round}`, 4 + ASKED);
-      await askUntil(random.readUInt32LE(0) % ASKED, larder.port, pathsOf(origin, random.subarray(4)));
+      const when = `seed ${seed}, round ${round}`;
+      const random = noise(`${seed} ${round}`, 5 + ASKED);
+      // A repository that this larder has never seen: it is learnt while the rest comes.
+      origin.serve(`/debian-${round}/`, folderHandler(`/debian-${round}/`, repository.folder));
+      const care = startCare(larder, rootDir, random);
+      const urls = pathsOf(origin, `/debian-${round}`, random.subarray(5));
+      await askUntil(random.readUInt32LE(0) % ASKED, larder.port, urls);
       await larder.kill();
-      seen += await checkStore(join(larder.folder, "cache/larder"), origin, `seed ${seed}, round ${round}`);
-      larder = await startLarder({ folder: larder.folder, flags: ["--max-bytes", String(MAX_BYTES)] });
+      expect(await care, when).toEqual([]);
+      if (round % REBUILD_EVERY === REBUILD_EVERY - 1) await killRebuild(larder.folder, random.readUInt8(4));
+      seen += await checkKilledStore(rootDir, { when, bodyOf: (uri) => bodyFrom(uri.slice(origin.url.length)) });
+      larder = await startLarder({ folder: larder.folder, flags: FLAGS });
     }
     expect(seen).toBeGreaterThan(rounds);
   });
 }
 
+function bodyFrom(path: string): Buffer | undefined {
+  return /^\/\d+$/.test(path) ? bodyOf(Number(path.slice(1))) : undefined;
+}
+
 /** Metadata first: it is learnt while the rest comes. */
-function pathsOf(origin: Origin, random: Buffer): string[] {
-  const metadata = ["/debian/dists/stable/InRelease", `/debian/${INDEX}/Packages.gz`];
+function pathsOf(origin: Origin, base: string, random: Buffer): string[] {
+  const metadata = [`${base}/dists/stable/InRelease`, `${base}/${INDEX}/Packages.gz`];
   return [...metadata, ...[...random].map((byte) => `/${byte % FILES}`)].map((path) => origin.url + path);
 }
 
@@ -71,37 +95,60 @@ function askUntil(answers: number, port: number, urls: readonly string[]): Promi
   });
 }
 
-/** @returns how many entries there were */
-async function checkStore(rootDir: string, origin: Origin, when: string): Promise<number> {
-  const complaints: unknown[] = [];
-  const complain: Log["error"] = (facts, message) => void complaints.push({ facts, message });
-  const ignore = (): void => undefined;
-  const log: Log = { debug: ignore, info: ignore, warn: complain, error: complain };
-  // Without a limit: what was about to be evicted has to be whole, too.
-  const store = await openStore({ rootDir, maxBytes: 2 ** 40, clock: systemClock, log });
+/** Two of three ways to care for the store, again and again until the larder is gone. @returns what verifications found */
+async function startCare({ folder }: Larder, rootDir: string, random: Buffer): Promise<readonly Finding[]> {
+  const care = (await findRunning(rootDir, { HOME: folder, ...larderEnvironment(folder) }))?.care;
+  if (care === undefined) throw new Error("the larder that was started does not answer");
+  const reader = openStoreForReading({ rootDir, maxBytes: 0 });
+  const left = random.readUInt8(4) % WAYS_TO_CARE.length;
   try {
-    const entries = store.list({ limit: 10_000 });
-    for (const { uri, digest, bytes } of entries) {
-      const body = await readBlob(store, digest);
-      expect([body.length, digestOf(body)], when).toEqual([bytes, digest]);
-      const file = /^\/(\d+)$/.exec(uri.slice(origin.url.length))?.[1];
-      if (file !== undefined && bytes === bodyOf(Number(file)).length)
-        expect(body.equals(bodyOf(Number(file))), when).toBe(true);
-    }
-    await store.settled();
-    const { blobs, blobBytes, entries: counted, stagingBytes } = store.usage();
-    expect({ blobs, blobBytes, stagingBytes }, when).toEqual({ ...(await blobsOnDisk(rootDir)), stagingBytes: 0 });
-    expect(counted, when).toBe(store.list({ limit: 10_000 }).length);
-    expect(complaints, when).toEqual([]);
-    return entries.length;
+    const ways = WAYS_TO_CARE.filter((_, way) => way !== left);
+    return (await Promise.all(ways.map((way) => untilGone(() => way(care, reader))))).flat();
   } finally {
-    await store.close();
+    reader.close();
   }
 }
 
-async function blobsOnDisk(rootDir: string): Promise<{ blobs: number; blobBytes: number }> {
-  const found = await readdir(join(rootDir, "blobs"), { recursive: true, withFileTypes: true });
-  const files = found.filter((each) => each.isFile());
-  const sizes = await Promise.all(files.map(async ({ parentPath, name }) => (await stat(join(parentPath, name))).size));
-  return { blobs: files.length, blobBytes: sizes.reduce((sum, size) => sum + size, 0) };
+const WAYS_TO_CARE: readonly ((care: StoreCare, reader: StoreReader) => Promise<readonly Finding[]>)[] = [
+  async (care) => {
+    await care.collect({ maxBytes: MAX_BYTES / 2 }, PATIENT);
+    return [];
+  },
+  async (care) => {
+    await care.purge({ pattern: "**/*7" }, PATIENT);
+    return [];
+  },
+  async (care, reader) => {
+    // One that finds nothing to be judged would never hear that the larder is gone.
+    await care.judge({ suspicions: [], repair: true }, PATIENT);
+    return verifyWith(reader, care);
+  },
+];
+
+async function untilGone(work: () => Promise<readonly Finding[]>): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  try {
+    for (;;) findings.push(...(await work()));
+  } catch (error) {
+    if (error instanceof LarderError && error.code === "NOT_RUNNING") return findings;
+    throw error;
+  }
+}
+
+/** Has the index made anew, and kills that in the middle, unless it is done before. */
+async function killRebuild(folder: string, random: number): Promise<void> {
+  let changes = 0;
+  const rootDir = join(folder, "cache/larder");
+  const watcher = watch(rootDir);
+  const rebuild = spawn(process.execPath, [PROGRAM, "store", "rebuild", "--force"], {
+    cwd: folder,
+    env: cleanEnvironment(folder, larderEnvironment(folder)),
+    stdio: "ignore",
+  });
+  watcher.on("change", () => {
+    changes += 1;
+    if (changes > random % REBUILD_CHANGES) rebuild.kill("SIGKILL");
+  });
+  await once(rebuild, "exit");
+  watcher.close();
 }
