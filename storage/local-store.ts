@@ -137,20 +137,7 @@ export class LocalStore implements Store {
       faults: this.#faults,
       inTransaction: this.#inTransaction,
     });
-    this.parts = partsOf({
-      db,
-      layout,
-      clock: this.#useClock,
-      table: this.#table,
-      entries: this.#entries,
-      blobs: this.#blobs,
-      quota: this.#quota,
-      stagings: this.#stagings,
-      chores: this.#chores,
-      swept: () => this.#sweep.done,
-      inTransaction: this.#inTransaction,
-      dropRows: (digests) => this.#dropRows(digests),
-    });
+    this.parts = this.#makeParts(layout);
     this.#quota.addBlobs(blobs, bytes);
     this.#diskRoom.watch();
     this.#sweep = new Sweep({ db, layout, blobs: this.#blobs, faults: this.#faults }, unnamedBlobs);
@@ -254,6 +241,23 @@ export class LocalStore implements Store {
     this.#faults.recovered("index");
     this.#faults.recovered("staging");
     return entry;
+  }
+
+  #makeParts(layout: Layout): StoreParts {
+    return partsOf({
+      db: this.#db,
+      layout,
+      clock: this.#useClock,
+      table: this.#table,
+      entries: this.#entries,
+      blobs: this.#blobs,
+      quota: this.#quota,
+      stagings: this.#stagings,
+      chores: this.#chores,
+      swept: () => this.#sweep.done,
+      inTransaction: this.#inTransaction,
+      dropRows: (digests) => this.#dropRows(digests),
+    });
   }
 
   #makeEvictor(log: Log): Evictor {

@@ -51,6 +51,7 @@ async function serveUntil(
     // In one write: a reader that has seen the first line and leaves must not end the proxy by a closed pipe.
     print(urls.map((url) => `larder listening on ${url}`).join("\n"));
     notifyServiceManager("READY=1", invocation.env, log);
+    larder.tend();
     log.info({ signal: await stopped, drainMs: config.settings.drainTimeout }, "stopping");
     notifyServiceManager("STOPPING=1", invocation.env, log);
   } finally {

@@ -1,4 +1,5 @@
 import type { ProxyCounters } from "../../proxy/settings.ts";
+import type { ScrubReport } from "../../storage/maintenance/scrub.ts";
 import type { StoreUsage } from "../../storage/store.ts";
 import { formatAge, formatBytes, tabulate } from "../line/output.ts";
 
@@ -12,11 +13,12 @@ export interface StatusReport {
   readonly sessions: readonly { readonly id: string; readonly name: string }[];
   readonly counters: ProxyCounters;
   readonly usage: StoreUsage;
+  readonly scrub: ScrubReport;
 }
 
 /** The report as lines for a person: `larder status`, and `/` on the proxy's own port. */
 export function describeStatus(report: StatusReport, nowMs: number): string[] {
-  const { version, pid, root, listening, sessions, counters, usage } = report;
+  const { version, pid, root, listening, sessions, counters, usage, scrub } = report;
   const { exchanges, hits, fills, fillsUnderWay, mismatches, originBytes, clientBytes } = counters;
   const { openConnections, startedMs } = counters;
   return tabulate([
@@ -27,7 +29,15 @@ export function describeStatus(report: StatusReport, nowMs: number): string[] {
     ["fills", `${fills}, ${fillsUnderWay} under way, ${mismatches} mismatches`],
     ["bytes", `${formatBytes(originBytes)} from origins, ${formatBytes(clientBytes)} to clients`],
     ["store", `${root}, ${describeUsage(usage, nowMs)}`],
+    ["scrub", describeScrub(scrub, nowMs)],
   ]);
+}
+
+/** `on; last ended 3 d ago: 12345 blobs, 0 lost` */
+function describeScrub({ everyMs, round, last }: ScrubReport, nowMs: number): string {
+  const under = round && `${Math.floor(round.share * 100)} % done, ${round.blobs} blobs, ${round.lost} lost`;
+  const ended = last && `last ended ${formatAge(nowMs - last.endedMs)} ago: ${last.blobs} blobs, ${last.lost} lost`;
+  return [everyMs === 0 ? "off" : "on", under, ended].filter((part) => part !== undefined).join("; ");
 }
 
 /** `1.2 GiB of 50.0 GiB, 123 blobs, 130 entries, index copied 3 h ago` */

@@ -16,6 +16,7 @@ import { openDeclarations } from "../../storage/declarations/open-declarations.t
 import { openLedger } from "../../storage/ledger.ts";
 import type { LocalStore } from "../../storage/local-store.ts";
 import { StoreKeeper } from "../../storage/maintenance/keeper.ts";
+import { Scrubber } from "../../storage/maintenance/scrub.ts";
 import type { ControlService } from "../control/server.ts";
 import { describeStatus, type StatusReport } from "../control/status-report.ts";
 import { Sessions } from "../session/sessions.ts";
@@ -46,6 +47,8 @@ export interface Larder extends ControlService {
   readonly trust: TrustFiles;
   /** @returns the address as a URL. @throws LarderError `LISTEN_FAILED` */
   listen(address: Omit<ListenOptions, "session">): Promise<string>;
+  /** Has done what a larder that stays does from time to time: the scrub. */
+  tend(): void;
   /** Lets exchanges under way finish for so long, then ends everything and releases the store. */
   close(options: { readonly drainMs: number }): Promise<void>;
 }
@@ -75,6 +78,7 @@ async function assemble({ config, env, log, clock }: WireOptions, store: LocalSt
   const ledger = await openLedger({ stateDir: settings.state, clock, log });
   const accounts = new UserAccounts(settings.users, { ledger, clock, log });
   const care = new StoreKeeper(store.parts, ledger.pinsOf(realpathSync(settings.root)));
+  const scrubber = new Scrubber({ parts: store.parts, everyMs: settings.scrubEvery, clock, log });
   const listening: string[] = [];
   const pages: LocalPages = {
     caPem: authority.chainPem,
@@ -108,6 +112,7 @@ async function assemble({ config, env, log, clock }: WireOptions, store: LocalSt
     sessions: sessions.list().map(({ id, name }) => ({ id, name })),
     counters: proxy.counters(),
     usage: store.usage(),
+    scrub: scrubber.report(),
   });
   return {
     sessions,
@@ -121,7 +126,9 @@ async function assemble({ config, env, log, clock }: WireOptions, store: LocalSt
       listening.push(url);
       return url;
     },
+    tend: () => scrubber.start(),
     async close({ drainMs }) {
+      await scrubber.close();
       await proxy.close({ drainMs });
       await learner.close();
       declarations.close();

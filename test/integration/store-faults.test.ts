@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { expect, vi } from "vitest";
 import { digestOf } from "../../core/digest.ts";
+import { flipBit } from "../storage/maintenance/keeping.ts";
 import { get } from "../support/client.ts";
 import { bytesHandler } from "../support/files.ts";
 import { test } from "../support/fixtures.ts";
@@ -40,6 +41,30 @@ test("staging that somebody deletes in mid-fill costs the client nothing, and th
   expect((await get(larder, `${origin.url}/body`)).body.equals(body)).toBe(true);
   await vi.waitFor(async () => expect(await larder.stored("/body")).toMatchObject([{ digest: digestOf(body) }]), SOON);
   expect((await stat(staging)).isDirectory()).toBe(true);
+});
+
+test("a bit that flips on the disk is found by the scrub, and the client gets the right bytes", async ({
+  startLarder,
+  origin,
+}) => {
+  const body = noise("flipped", 1_500_000);
+  const before = await startLarder();
+  const url = `${origin.url}/body`;
+  origin.serve("/body", bytesHandler(body));
+  await get(before, url);
+  await vi.waitFor(async () => expect(await before.stored("/body")).toHaveLength(1), SOON);
+  await before.stop();
+  const digest = digestOf(body);
+  await flipBit(join(before.folder, "cache/larder/blobs/sha256", digest.slice(0, 2), digest));
+  const after = await startLarder({ folder: before.folder, flags: ["--scrub-every", "1ms"] });
+  await vi.waitFor(
+    () => expect(after.logged("every blob was read again")).toMatchObject([{ blobs: 1, lost: 1 }]),
+    SOON,
+  );
+  expect(after.logged("a blob was lost; its entries are removed")).toMatchObject([{ code: "BLOB_CORRUPT", digest }]);
+  expect((await get(after, url)).body.equals(body)).toBe(true);
+  const status = JSON.parse((await after.command("status", "--json")).stdout.toString());
+  expect(status.scrub).toMatchObject({ everyMs: 1, last: { blobs: 1, lost: 1, unread: 0 } });
 });
 
 test("without a descriptor left larder lives, says so, and serves again when there are some", async ({

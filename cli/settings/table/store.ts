@@ -16,6 +16,14 @@ export const STORE = {
     help: "what the store leaves free on its disk, whoever fills it, such as 2GiB; auto: the smaller of 1 GiB and a twentieth of the disk",
     reason: "other programs write to that disk, too, and most fail worse than a cache when it is full",
   },
+  scrubEvery: {
+    kind: "age",
+    isList: false,
+    fallback: "30d",
+    help: "how often larder serve reads every blob again, slowly and while nothing is fetched, for bits that flipped on the disk; 0: never",
+    reason:
+      "a large body is served without being hashed again; at 16 MiB/s a full store takes less than an hour a month",
+  },
   rootFreshFor: {
     kind: "duration",
     isList: false,
