@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { LarderError, systemCode } from "../core/errors.ts";
 import type { HostPort } from "../core/target.ts";
@@ -10,7 +11,8 @@ import { parsePlaces } from "./place.ts";
 export async function readOverride(path: string): Promise<readonly HostPort[]> {
   let text: string;
   try {
-    text = await readFile(path, "utf8");
+    // Not to wait for a writer, should somebody have made it a pipe: a read that hangs cannot be given up.
+    text = await readFile(path, { encoding: "utf8", flag: constants.O_RDONLY | constants.O_NONBLOCK });
   } catch (cause) {
     if (systemCode(cause) === "ENOENT") return [];
     const message = `${path} cannot be read (${systemCode(cause)}); make it readable, or remove it`;

@@ -1,5 +1,6 @@
 import http from "node:http";
 import { isIP } from "node:net";
+import { systemCode } from "../core/errors.ts";
 import { formatAuthority, type HostPort } from "../core/target.ts";
 
 /** What answered at an address. */
@@ -52,6 +53,13 @@ function fetchPage({ host, port }: HostPort, path: string, signal: AbortSignal):
         resolve({ status: response.statusCode ?? 0, server: String(response.headers.server ?? ""), text }),
       );
     });
-    request.once("error", (error) => reject(signal.aborted ? new Error("does not answer in time") : error));
+    request.once("error", (error) => reject(signal.aborted ? new Error("does not answer in time") : asVerdict(error)));
   });
+}
+
+/** What is wrong in words about the place; what the system says (`connect ECONNREFUSED 192.0.2.1:3142`) stays as it is. */
+function asVerdict(error: Error): Error {
+  const code = systemCode(error) ?? "";
+  if (code.startsWith("HPE_")) return new Error("answers, but speaks no HTTP");
+  return code === "ECONNRESET" ? new Error("ends the connection without an answer") : error;
 }

@@ -43,6 +43,8 @@ export interface ResolveOptions {
   readonly probe: (place: HostPort, signal: AbortSignal) => Promise<CacheFacts>;
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
+  /** Ends it all at once, without a result. */
+  readonly signal?: AbortSignal;
 }
 
 /** How long a better place may still answer once a worse one has. */
@@ -53,22 +55,53 @@ const GRACE_MS = 300;
  * as long as one may wait. Never rejects.
  */
 export async function resolveCache(sources: readonly Source[], options: ResolveOptions): Promise<Resolution> {
-  const abort = new AbortController();
-  const attempts: Attempt[] = [];
-  const trials = sources.map((source) => tryOut(source, { ...options, signal: abort.signal, attempts }));
+  const end = new AbortController();
+  const attempts = new Attempts(options.now);
+  const trials = sources.map((source) => tryOut(source, { probe: options.probe, signal: end.signal, attempts }));
   try {
-    return { found: await best(trials, options.deadlineMs), attempts };
+    return { found: await best(trials, options), attempts: attempts.close() };
   } finally {
-    abort.abort();
-    for (const { method } of sources.filter((source) => !attempts.some(({ method }) => method === source.method)))
-      attempts.push({ method, address: "-", milliseconds: options.deadlineMs, verdict: "was not waited for" });
+    end.abort();
+  }
+}
+
+type Trial = Pick<Attempt, "method" | "address">;
+
+/** What is being tried, and what came of what was. */
+class Attempts {
+  readonly #now: () => number;
+  readonly #startedMs: number;
+  readonly #open = new Set<Trial>();
+  readonly #ended: Attempt[] = [];
+
+  constructor(now: () => number) {
+    this.#now = now;
+    this.#startedMs = now();
+  }
+
+  begin(method: Method, address: string): Trial {
+    const trial = { method, address };
+    this.#open.add(trial);
+    return trial;
+  }
+
+  /** @param verdict left out where others stand for it. */
+  end(trial: Trial, verdict?: string): void {
+    if (!this.#open.delete(trial) || verdict === undefined) return;
+    this.#ended.push({ ...trial, milliseconds: Math.round(this.#now() - this.#startedMs), verdict });
+  }
+
+  /** All of them, in the order of {@link METHODS}. */
+  close(): readonly Attempt[] {
+    for (const trial of this.#open) this.end(trial, "was not waited for any longer");
+    return this.#ended.sort((one, other) => METHODS.indexOf(one.method) - METHODS.indexOf(other.method));
   }
 }
 
 /** The first that found something in the order of the list, once those before it have failed or had their time. */
 async function best(
   trials: readonly Promise<FoundCache | undefined>[],
-  deadlineMs: number,
+  { deadlineMs, signal }: ResolveOptions,
 ): Promise<FoundCache | undefined> {
   const timer = new AbortController();
   const results = new Map<number, FoundCache | undefined>();
@@ -84,6 +117,7 @@ async function best(
       const endAfter = (ms: number): void =>
         void sleep(ms, undefined, { signal: timer.signal }).then(resolve, () => undefined);
       endAfter(deadlineMs);
+      signal?.addEventListener("abort", () => resolve(), { once: true });
       for (const [n, trial] of trials.entries())
         void trial.then((found) => {
           results.set(n, found);
@@ -101,34 +135,30 @@ async function best(
   return undefined;
 }
 
-interface Trying extends ResolveOptions {
+interface Trying extends Pick<ResolveOptions, "probe"> {
   readonly signal: AbortSignal;
-  readonly attempts: Attempt[];
+  readonly attempts: Attempts;
 }
 
-async function tryOut(
-  { method, isTrusted, find }: Source,
-  { probe, now, signal, attempts }: Trying,
-): Promise<FoundCache | undefined> {
-  const startedMs = now();
-  const tell = (address: string, verdict: string): void => {
-    if (!signal.aborted) attempts.push({ method, address, milliseconds: Math.round(now() - startedMs), verdict });
-  };
+async function tryOut(source: Source, { probe, signal, attempts }: Trying): Promise<FoundCache | undefined> {
+  const { method, isTrusted } = source;
+  const search = attempts.begin(method, "-");
   let places: readonly HostPort[];
   try {
-    places = await find(signal);
+    places = await source.find(signal);
   } catch (error) {
-    tell("-", messageOf(error));
+    attempts.end(search, messageOf(error));
     return undefined;
   }
-  if (places.length === 0) tell("-", "names no place");
+  attempts.end(search, places.length === 0 ? "names no place" : undefined);
   const tried = places.map(async (place): Promise<FoundCache> => {
+    const trial = attempts.begin(method, formatAuthority(place));
     try {
       const facts = await probe(place, signal);
-      tell(formatAuthority(place), verdictOf(facts));
+      attempts.end(trial, verdictOf(facts));
       return { method, isTrusted, place, ...facts };
     } catch (error) {
-      tell(formatAuthority(place), messageOf(error));
+      attempts.end(trial, messageOf(error));
       throw error;
     }
   });

@@ -17,8 +17,8 @@ export interface SourceOptions {
   readonly overrideFile: string;
   /** What an environment variable names; `undefined` when it is not set. */
   readonly environment: string | undefined;
-  /** Of the kernel: `/proc/net/route`. */
-  readonly routeFile: string;
+  /** Of the kernel: `/proc/net/route`, `/proc/net/ipv6_route`. One that cannot be read names nothing. */
+  readonly routeFiles: readonly string[];
   readonly lastKnown: LastKnown | undefined;
   readonly names: Names;
   readonly localLink: LocalLink;
@@ -66,7 +66,10 @@ export function sourcesOf(options: SourceOptions): readonly Source[] {
     {
       method: "neighbour",
       isTrusted: true,
-      find: async () => [...gatewaysIn(await readFile(options.routeFile, "utf8").catch(() => "")), QEMU_HOST],
+      find: async () => {
+        const routes = await Promise.all(options.routeFiles.map((file) => readFile(file, "utf8").catch(() => "")));
+        return [...routes.flatMap(gatewaysIn), QEMU_HOST];
+      },
     },
     {
       method: "last-known",
@@ -76,12 +79,23 @@ export function sourcesOf(options: SourceOptions): readonly Source[] {
   ];
 }
 
-/** The default gateways of proc_net_route(5): addresses are hexadecimal, in the byte order of the machine. */
+/** The default gateways: of IPv4 as in proc_net_route(5), addresses in the byte order of the machine; else of IPv6. */
 function gatewaysIn(routes: string): HostPort[] {
   return routes.split("\n").flatMap((line) => {
-    const [, destination, gateway = ""] = line.split(/\s+/);
-    if (destination !== "00000000" || !/^[0-9A-F]{8}$/i.test(gateway) || gateway === "00000000") return [];
-    const bytes = [...Buffer.from(gateway, "hex")].reverse();
-    return [{ host: bytes.join("."), port: USUAL_PORT }];
+    const words = line.trim().split(/\s+/);
+    const host = gatewayOfIpv4(words) ?? gatewayOfIpv6(words);
+    return host === undefined ? [] : [{ host, port: USUAL_PORT }];
   });
+}
+
+function gatewayOfIpv4([, destination, gateway = ""]: readonly string[]): string | undefined {
+  if (destination !== "00000000" || !/^[0-9A-F]{8}$/i.test(gateway) || /^0+$/.test(gateway)) return undefined;
+  return [...Buffer.from(gateway, "hex")].reverse().join(".");
+}
+
+/** Not one of the link (`fe80::`): its address needs the name of an interface, for which a URL has no room. */
+function gatewayOfIpv6([destination = "", prefix, , , gateway = ""]: readonly string[]): string | undefined {
+  if (!/^0{32}$/.test(destination) || prefix !== "00" || !/^[0-9a-f]{32}$/.test(gateway)) return undefined;
+  if (/^(fe80|0{32})/.test(gateway)) return undefined;
+  return gateway.replace(/.{4}(?!$)/g, "$&:");
 }

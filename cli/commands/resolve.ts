@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { setTimeout as sleep } from "node:timers/promises";
 import { LarderError } from "../../core/errors.ts";
 import { silentLog } from "../../core/log.ts";
 import { formatAuthority } from "../../core/target.ts";
 import { createLocalLink } from "../../reach/mdns.ts";
 import { systemNames } from "../../reach/names.ts";
+import { networkChange } from "../../reach/network-watch.ts";
 import { probe } from "../../reach/probe.ts";
 import { type Resolution, resolveCache } from "../../reach/resolve.ts";
 import { sourcesOf } from "../../reach/sources.ts";
@@ -13,7 +13,9 @@ import { ResolverFolder } from "../env/resolver-folder.ts";
 import type { Invocation } from "../line/invocation.ts";
 import { note, print, printJson, tabulate } from "../line/output.ts";
 import { EXIT } from "../line/usage.ts";
+
 import { notifyServiceManager } from "../serving/service-manager.ts";
+import type { Environment } from "../settings/directories.ts";
 import { readDuration } from "../settings/readers.ts";
 
 const USUAL_FOLDER = "/run/cache-resolver";
@@ -22,9 +24,14 @@ const USUAL_NAME = "larder";
 const VARIABLE = "CACHE_RESOLVER_PLACE";
 const USUAL_DEADLINE_MS = 5_000;
 const MAX_DEADLINE_MS = 10_000;
-/** How often it looks again: soon while there is none. */
-const FOUND_INTERVAL_MS = 60_000;
-const LOST_INTERVAL_MS = 10_000;
+const ROUTE_FILES = ["/proc/net/route", "/proc/net/ipv6_route"] as const;
+/** How often it looks again while nothing has changed here; sooner at first where there is no cache. */
+const MAX_INTERVAL_MS = 60_000;
+const FIRST_LOST_INTERVAL_MS = 5_000;
+/** How often it looks whether this machine has another network now. */
+const NETWORK_CHECK_MS = 2_000;
+/** What `--on-change` may take: a command that hangs must not end the search. */
+const ON_CHANGE_MS = 10_000;
 
 interface ResolveFlags {
   readonly name: string;
@@ -32,6 +39,7 @@ interface ResolveFlags {
   readonly overrideFile: string;
   readonly folder: ResolverFolder;
   readonly onChange: string | undefined;
+  readonly isWatching: boolean;
   readonly isExplained: boolean;
   readonly isJson: boolean;
 }
@@ -39,24 +47,37 @@ interface ResolveFlags {
 /** `larder resolve`: finds the cache and says so in files; not to find one is no failure, for the fallback holds. */
 export async function resolve(invocation: Invocation): Promise<number> {
   const flags = readFlags(invocation);
-  const { watch, once: isOnce } = invocation.flags;
-  if ((watch === true) === (isOnce === true))
-    throw new LarderError("USAGE", "say --once or --watch; see larder resolve --help");
   flags.folder.writeFallback();
   const stop = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.once(signal, () => stop.abort());
-  do {
-    const { found } = await look(invocation, flags);
-    if (watch !== true) break;
+  const { env } = invocation;
+  for (let [isFirst, looksWithout] = [true, 0]; !stop.signal.aborted; isFirst = false) {
+    const resolution = await look(env, flags, stop.signal);
+    if (stop.signal.aborted) break;
+    const hasChanged = flags.folder.write(resolution.found);
+    if (isFirst || hasChanged || flags.isExplained || flags.isJson) tell(resolution, flags);
     // After the first look, so that what is ordered behind it reads what it found. Saying it again does no harm.
-    notifyServiceManager("READY=1", invocation.env, silentLog);
-    const intervalMs = found === undefined ? LOST_INTERVAL_MS : FOUND_INTERVAL_MS;
-    await sleep(intervalMs, undefined, { signal: stop.signal }).catch(() => undefined);
-  } while (!stop.signal.aborted);
+    if (flags.isWatching) notifyServiceManager("READY=1", env, silentLog);
+    if (hasChanged && flags.onChange !== undefined) await runOnChange(flags.onChange);
+    if (!flags.isWatching) break;
+    looksWithout = resolution.found === undefined ? looksWithout + 1 : 0;
+    await nextOccasion(looksWithout, flags, stop.signal);
+  }
   return EXIT.ok;
 }
 
-async function look({ env }: Invocation, flags: ResolveFlags): Promise<Resolution> {
+/** Another network, or time: each look without a cache doubles the wait for the next, for every one of them asks the whole link. */
+function nextOccasion(looksWithout: number, { overrideFile }: ResolveFlags, signal: AbortSignal): Promise<void> {
+  const lostIntervalMs = FIRST_LOST_INTERVAL_MS * 2 ** (looksWithout - 1);
+  return networkChange({
+    files: [...ROUTE_FILES, "/etc/resolv.conf", overrideFile],
+    everyMs: NETWORK_CHECK_MS,
+    withinMs: looksWithout === 0 ? MAX_INTERVAL_MS : Math.min(lostIntervalMs, MAX_INTERVAL_MS),
+    signal,
+  });
+}
+
+function look(env: Environment, flags: ResolveFlags, signal: AbortSignal): Promise<Resolution> {
   const { name, overrideFile, folder, deadlineMs } = flags;
   const localLink = createLocalLink();
   const names = systemNames(localLink);
@@ -64,15 +85,12 @@ async function look({ env }: Invocation, flags: ResolveFlags): Promise<Resolutio
     name,
     overrideFile,
     environment: env[VARIABLE],
-    routeFile: "/proc/net/route",
+    routeFiles: ROUTE_FILES,
     lastKnown: folder.lastKnown(),
     names,
     localLink,
   });
-  const resolution = await resolveCache(sources, { deadlineMs, probe, now: () => performance.now() });
-  tell(resolution, flags);
-  if (folder.write(resolution.found) && flags.onChange !== undefined) await runOnChange(flags.onChange);
-  return resolution;
+  return resolveCache(sources, { deadlineMs, probe, now: () => performance.now(), signal });
 }
 
 function tell({ found, attempts }: Resolution, { isExplained, isJson }: ResolveFlags): void {
@@ -86,14 +104,19 @@ function tell({ found, attempts }: Resolution, { isExplained, isJson }: ResolveF
   print(found === undefined ? "no cache; the public ones serve" : `${formatAuthority(found.place)} by ${found.method}`);
 }
 
-/** By a shell, as the user wrote it. That it fails is said, and no more. */
+/** By a shell, as the user wrote it. That it fails, or does not end, is said, and no more. */
 async function runOnChange(command: string): Promise<void> {
-  const child = spawn("/bin/sh", ["-c", command], { stdio: ["ignore", "inherit", "inherit"] });
+  const child = spawn("/bin/sh", ["-c", command], { stdio: ["ignore", "inherit", "inherit"], timeout: ON_CHANGE_MS });
   const [exitCode, signal] = await once(child, "exit");
-  if (exitCode !== 0) note(`--on-change failed (${signal ?? exitCode}): ${command}`);
+  if (exitCode === 0) return;
+  const reason = signal === null ? `exit ${exitCode}` : `${signal}, at most after ${ON_CHANGE_MS / 1000} s`;
+  note(`--on-change failed (${reason}): ${command}`);
 }
 
 function readFlags({ flags }: Invocation): ResolveFlags {
+  const { watch, once: isOnce } = flags;
+  if ((watch === true) === (isOnce === true))
+    throw new LarderError("USAGE", "say --once or --watch; see larder resolve --help");
   const text = (flag: string, fallback: string): string =>
     typeof flags[flag] === "string" ? (flags[flag] as string) : fallback;
   const name = text("name", USUAL_NAME);
@@ -108,6 +131,7 @@ function readFlags({ flags }: Invocation): ResolveFlags {
     overrideFile: text("overrideFile", "/etc/larder/cache"),
     folder: new ResolverFolder(folderPath, name),
     onChange: typeof flags["onChange"] === "string" ? flags["onChange"] : undefined,
+    isWatching: watch === true,
     isExplained: flags["explain"] === true,
     isJson: flags["json"] === true,
   };

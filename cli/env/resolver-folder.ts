@@ -34,9 +34,11 @@ export class ResolverFolder {
     return changed.length > 0;
   }
 
+  /** `undefined` also where somebody else has written into that file. */
   lastKnown(): LastKnown | undefined {
-    const [written, trust] = this.#read(this.#lastFile)?.trim().split(" ") ?? [];
-    return written === undefined ? undefined : { place: parsePlace(written), isTrusted: trust === "trusted" };
+    const written = /^((?:[\d.]+|\[[\da-f:]+\]):\d+) (trusted|untrusted)\n$/.exec(this.#read(this.#lastFile) ?? "");
+    if (written?.[1] === undefined) return undefined;
+    return { place: parsePlace(written[1]), isTrusted: written[2] === "trusted" };
   }
 
   get #lastFile(): string {
@@ -69,9 +71,9 @@ export class ResolverFolder {
   #write(file: string, content: string): void {
     const unfinished = join(this.#folder, `.${file}.${process.pid}`);
     try {
-      mkdirSync(this.#folder, { recursive: true });
-      writeFileSync(unfinished, content);
       // Whatever the umask says: nix-daemon and builds of other users read it.
+      if (mkdirSync(this.#folder, { recursive: true }) !== undefined) chmodSync(this.#folder, 0o755);
+      writeFileSync(unfinished, content);
       chmodSync(unfinished, 0o644);
       renameSync(unfinished, join(this.#folder, file));
     } catch (error) {

@@ -51,7 +51,9 @@ in
     '');
     nix.settings = lib.mkIf (!cfg.dynamicResolution) {
       extra-substituters = [ cfg.serverUrl ];
+      fallback = true;
       connect-timeout = 2;
+      stalled-download-timeout = 15;
       download-attempts = 2;
       narinfo-cache-negative-ttl = 60;
     };

@@ -92,7 +92,9 @@ describe("the search", () => {
     const place = await larder();
     const { found, attempts } = await resolve([source("override", await blackHole()), source("dns", place)], 30_000);
     expect(found).toMatchObject({ method: "dns", place });
-    expect(attempts).toContainEqual(expect.objectContaining({ method: "override", verdict: "was not waited for" }));
+    expect(attempts).toContainEqual(
+      expect.objectContaining({ method: "override", verdict: "was not waited for any longer" }),
+    );
   });
 
   test("takes whichever address of a place answers", async () => {
@@ -131,6 +133,12 @@ describe("the sources", () => {
     probeSocket.close();
     await writeFile(join(folder, "hosts"), "127.0.0.7  cache.internal  # by hand\n::1 cache.internal\n");
     await writeFile(join(folder, "resolv.conf"), "nameserver 127.0.0.1\n");
+    const routes6 = [
+      `${"0".repeat(32)} 00 ${"0".repeat(32)} 00 20010db8000000000000000000000001 00000400 0 0 0 eth0`,
+      `${"0".repeat(32)} 00 ${"0".repeat(32)} 00 fe800000000000000000000000000001 00000400 0 0 0 eth1`,
+      `${"0".repeat(32)} 00 ${"0".repeat(32)} 00 ${"0".repeat(32)} ffffffff 0 0 0 lo`,
+    ];
+    await writeFile(join(folder, "route6"), routes6.join("\n"));
     await writeFile(join(folder, "route"), "Iface Destination Gateway\neth0\t00000000\t0102A8C0\t0003\n");
   });
   afterAll(() => rm(folder, { recursive: true }));
@@ -142,7 +150,7 @@ describe("the sources", () => {
       name: "larder",
       overrideFile: join(folder, "override"),
       environment: undefined,
-      routeFile: join(folder, "route"),
+      routeFiles: [join(folder, "route"), join(folder, "route6")],
       lastKnown: undefined,
       names,
       localLink,
@@ -173,6 +181,7 @@ describe("the sources", () => {
   test("the neighbours are the default gateway and the host of a QEMU guest", async () => {
     expect(await find("neighbour").places).toEqual([
       { host: "192.168.2.1", port: 3142 },
+      { host: "2001:0db8:0000:0000:0000:0000:0000:0001", port: 3142 },
       { host: "10.0.2.2", port: 3142 },
     ]);
   });

@@ -19,7 +19,8 @@ export interface Authority {
   certificate(kind: CertificateKind): KeyPair;
 }
 
-const NAMES = "subjectAltName=DNS:localhost,DNS:*.larder.test,IP:127.0.0.1,IP:::1";
+/** The last is the public cache of Nix, which a test has in a network of its own. */
+const NAMES = "subjectAltName=DNS:localhost,DNS:*.larder.test,IP:127.0.0.1,IP:::1,DNS:cache.nixos.org";
 const OTHER_NAMES = "subjectAltName=DNS:elsewhere.larder.invalid";
 const NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
 

@@ -17,6 +17,8 @@ export interface LarderOptions {
   /** More command-line arguments of `larder serve`. */
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** The words before the program that make it run elsewhere: `Network.enter`. */
+  readonly enter?: readonly string[];
 }
 
 /** One line of the log, as pino writes it. */
@@ -35,10 +37,11 @@ export function larderEnvironment(folder: string): Record<string, string> {
 /** Runs one `larder` command to its end, with everything it keeps inside the folder. */
 export async function runLarder(
   args: readonly string[],
-  { folder, env = {} }: Pick<LarderOptions, "folder" | "env">,
+  { folder, env = {}, enter = [] }: Pick<LarderOptions, "folder" | "env" | "enter">,
 ): Promise<Outcome> {
   await makeRunFolder(folder);
-  return runProgram(process.execPath, [PROGRAM, ...args], {
+  const [program = "", ...words] = [...enter, process.execPath, PROGRAM, ...args];
+  return runProgram(program, words, {
     cwd: folder,
     env: { ...larderEnvironment(folder), ...env },
   });
@@ -143,11 +146,12 @@ interface Started {
   readonly log: LogLine[];
 }
 
-async function startServe({ folder, originCa, flags = [], env = {} }: LarderOptions): Promise<Started> {
+async function startServe({ folder, originCa, flags = [], env = {}, enter = [] }: LarderOptions): Promise<Started> {
   const loopback = ["--allow-destination", "127.0.0.0/8", "--allow-destination", "::1/128"];
   const args = ["serve", "--listen", "127.0.0.1:0", "--origin-ca", originCa, ...loopback, ...flags];
   await makeRunFolder(folder);
-  const child = spawn(process.execPath, [PROGRAM, ...args], {
+  const [program = "", ...words] = [...enter, process.execPath, PROGRAM, ...args];
+  const child = spawn(program, words, {
     cwd: folder,
     env: cleanEnvironment(folder, { ...larderEnvironment(folder), ...env }),
     stdio: ["ignore", "pipe", "pipe"],

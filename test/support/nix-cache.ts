@@ -52,9 +52,12 @@ export class NixMachine {
   readonly #home: string;
   readonly #env: Readonly<Record<string, string>>;
 
-  private constructor(home: string, env: Readonly<Record<string, string>>) {
+  readonly #enter: readonly string[];
+
+  private constructor(home: string, env: Readonly<Record<string, string>>, enter: readonly string[]) {
     this.#home = home;
     this.#env = env;
+    this.#enter = enter;
   }
 
   static async create(options: {
@@ -63,12 +66,16 @@ export class NixMachine {
     readonly proxy?: string;
     readonly caFile?: string;
     readonly publicKey: string;
+    /** Lines at the end of its nix.conf. */
+    readonly conf?: string;
+    /** The words before each program that make it run elsewhere: `Network.enter`. */
+    readonly enter?: readonly string[];
   }): Promise<NixMachine> {
-    const { home, proxy = "", caFile = "", publicKey } = options;
+    const { home, proxy = "", caFile = "", publicKey, enter = [] } = options;
     await mkdir(home, { recursive: true });
-    const conf = `trusted-public-keys = ${publicKey}\nrequire-sigs = true\ndownload-attempts = 1\n`;
+    const conf = `trusted-public-keys = ${publicKey}\nrequire-sigs = true\ndownload-attempts = 1\n${options.conf ?? ""}`;
     const env = { http_proxy: proxy, https_proxy: proxy, NIX_SSL_CERT_FILE: caFile };
-    return new NixMachine(home, { ...env, ...(await nixEnvironment(home, conf)) });
+    return new NixMachine(home, { ...env, ...(await nixEnvironment(home, conf)) }, enter);
   }
 
   /** `nix copy --from`, as a program sees it. */
@@ -76,9 +83,9 @@ export class NixMachine {
     return this.#run("nix", "copy", "--from", cache, "--to", this.#store, ...paths);
   }
 
-  /** `nix-store --realise` with these substituters. */
-  realise(caches: readonly string[], path: string): Promise<Outcome> {
-    const from = ["--option", "substituters", caches.join(" ")];
+  /** `nix-store --realise`. @param caches in place of those that its configuration names */
+  realise(caches: readonly string[] | undefined, path: string): Promise<Outcome> {
+    const from = caches === undefined ? [] : ["--option", "substituters", caches.join(" ")];
     return this.#run("nix-store", "--store", this.#store, "--realise", path, ...from);
   }
 
@@ -91,7 +98,8 @@ export class NixMachine {
     return join(this.#home, "store");
   }
 
-  #run(program: string, ...args: string[]): Promise<Outcome> {
+  #run(...call: string[]): Promise<Outcome> {
+    const [program = "", ...args] = [...this.#enter, ...call];
     return runProgram(program, args, { cwd: this.#home, env: this.#env });
   }
 }

@@ -1,0 +1,30 @@
+import { readFile } from "node:fs/promises";
+import { networkInterfaces } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+
+export interface WatchOptions {
+  /** Files that tell of the network: routes, name servers, the override. One that is not there counts as empty. */
+  readonly files: readonly string[];
+  /** How often to look. Reading a few small files costs nothing beside a child process that follows netlink, which Node cannot do. */
+  readonly everyMs: number;
+  /** It is time all the same then. */
+  readonly withinMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** Resolves when the addresses or the files of this machine are others than at the call, when the time is over, or at the abort. */
+export async function networkChange({ files, everyMs, withinMs, signal }: WatchOptions): Promise<void> {
+  const before = await describeNetwork(files);
+  for (let waitedMs = 0; waitedMs < withinMs && !signal.aborted; waitedMs += everyMs) {
+    await sleep(Math.min(everyMs, withinMs - waitedMs), undefined, { signal }).catch(() => undefined);
+    if ((await describeNetwork(files)) !== before) return;
+  }
+}
+
+async function describeNetwork(files: readonly string[]): Promise<string> {
+  const texts = await Promise.all(files.map((file) => readFile(file, "utf8").catch(() => "")));
+  const addresses = Object.entries(networkInterfaces()).flatMap(([link, found = []]) =>
+    found.map(({ cidr }) => `${link} ${cidr}`),
+  );
+  return JSON.stringify([addresses.sort(), texts]);
+}
