@@ -61,21 +61,21 @@ export class EntryTable {
     const { method, uri } = splitKey(entry.key);
     const hash = keyHash(entry.key);
     const before = this.#statements.digest.get(hash, entry.variant, entry.realm);
-    this.#statements.put.run({
-      key_hash: hash,
-      variant: entry.variant,
-      realm: entry.realm,
+    this.#statements.put.run(
+      hash,
+      entry.variant,
+      entry.realm,
       method,
       uri,
-      sha256: toRaw(entry.digest),
-      status: entry.status,
-      fields: JSON.stringify(entry.fields),
-      selecting: JSON.stringify(entry.selecting),
-      class: entry.class ?? null,
-      request_ms: entry.requestMs,
-      response_ms: entry.responseMs,
-      stored_ms: entry.storedMs,
-    });
+      toRaw(entry.digest),
+      entry.status,
+      JSON.stringify(entry.fields),
+      JSON.stringify(entry.selecting),
+      entry.class ?? null,
+      entry.requestMs,
+      entry.responseMs,
+      entry.storedMs,
+    );
     this.#hot?.delete(entry.key);
     this.#hidden.delete(identity(entry));
     const digest = before === undefined ? undefined : fromRaw(before.sha256);
@@ -133,6 +133,23 @@ export class EntryTable {
   }
 }
 
+/** In the order of the columns of the statement that writes it. */
+type PutRow = [
+  keyHash: Buffer,
+  variant: string,
+  realm: string,
+  method: string,
+  uri: string,
+  sha256: Buffer,
+  status: number,
+  fields: string,
+  selecting: string,
+  resourceClass: ResourceClass | null,
+  requestMs: number,
+  responseMs: number,
+  storedMs: number,
+];
+
 function prepare(db: Database) {
   return {
     find: db.prepare<[Buffer], EntryRow>(
@@ -141,11 +158,10 @@ function prepare(db: Database) {
     digest: db.prepare<[Buffer, string, string], Pick<EntryRow, "sha256">>(
       "SELECT sha256 FROM entry WHERE key_hash = ? AND variant = ? AND realm = ?",
     ),
-    put: db.prepare<Record<string, unknown>>(
+    put: db.prepare<PutRow>(
       `INSERT OR REPLACE INTO entry
          (key_hash, variant, realm, method, uri, sha256, status, fields, selecting, class, request_ms, response_ms, stored_ms)
-       VALUES (@key_hash, @variant, @realm, @method, @uri, @sha256, @status, @fields, @selecting, @class, @request_ms,
-         @response_ms, @stored_ms)`,
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     freshen: db.prepare<[string, number, number, Buffer, string, string, Buffer]>(
       `UPDATE entry SET fields = ?, request_ms = ?, response_ms = ?

@@ -2,6 +2,8 @@ import { type Database, transact } from "./database.ts";
 
 /** Rows of some 4 ms: a group never holds up an exchange for longer. */
 const GROUP_SIZE = 64;
+/** How often there is a transaction when many are asked for. The first one after a pause does not wait. */
+const PAUSE_MS = 4;
 
 interface Waiting {
   readonly write: () => void;
@@ -10,13 +12,14 @@ interface Waiting {
 }
 
 /**
- * Writes what many wish to write in one turn of the event loop in one transaction: a transaction of its own costs each of them more
+ * Writes what many wish to write at the same moment in one transaction: a transaction of its own costs each of them more
  * than its rows. None of them is written, or fails, because of another.
  */
 export class RowGroups {
   readonly #db: Database;
   #waiting: Waiting[] = [];
   #atEndOfTurn: NodeJS.Immediate | undefined;
+  #pause: NodeJS.Timeout | undefined;
 
   constructor(db: Database) {
     this.#db = db;
@@ -34,16 +37,22 @@ export class RowGroups {
         settle: () => resolve(result),
       });
       if (this.#waiting.length >= GROUP_SIZE) this.#flush();
-      else this.#atEndOfTurn ??= setImmediate(() => this.#flush());
+      else if (this.#pause === undefined) this.#atEndOfTurn ??= setImmediate(() => this.#flush());
     });
   }
 
   #flush(): void {
     clearImmediate(this.#atEndOfTurn);
     this.#atEndOfTurn = undefined;
+    this.#pause ??= setTimeout(() => this.#endPause(), PAUSE_MS);
     const group = this.#waiting;
     this.#waiting = [];
     if (!this.#commit(group)) for (const one of group) this.#commitAlone(one);
+  }
+
+  #endPause(): void {
+    this.#pause = undefined;
+    if (this.#waiting.length > 0) this.#flush();
   }
 
   #commit(group: readonly Waiting[]): boolean {

@@ -33,8 +33,8 @@ export interface StagingDependencies {
   readonly faults: FaultLog;
   /** Makes the body a blob and the draft an entry, or rejects and leaves nothing behind. */
   publish(body: SealedBody, draft: EntryDraft): Promise<Entry>;
-  /** What to write beside the file of a body that can be gone on with; nothing of the others survives. */
-  readonly sidecar: Sidecar | undefined;
+  /** Tells what to write beside the file of a body that can be gone on with; nothing of the others survives. */
+  readonly describe: (() => Sidecar) | undefined;
   /** Called when the file of a suspended body is closed. */
   onSuspended(body: UnfinishedBody): void;
   onClose(): void;
@@ -153,9 +153,9 @@ export class DiskStaging implements Staging {
     await this.#tidy(() => this.#file.close());
     this.#window.dropBefore(this.#window.end);
     this.#reservation?.release();
-    const { path, sidecar, onSuspended, onClose } = this.#dependencies;
-    if (this.#state === "suspended" && sidecar !== undefined)
-      onSuspended({ ...sidecar, path, bytes: this.#file.bytes });
+    const { path, describe, onSuspended, onClose } = this.#dependencies;
+    if (this.#state === "suspended" && describe !== undefined)
+      onSuspended({ ...describe(), path, bytes: this.#file.bytes });
     onClose();
   }
 
@@ -182,10 +182,10 @@ export class DiskStaging implements Staging {
   async #write(minBytes: number): Promise<void> {
     try {
       await this.#file.create();
-      const { sidecar } = this.#dependencies;
+      const { describe } = this.#dependencies;
       // A body that is all there when its file is made has nothing to fear.
-      if (sidecar !== undefined && minBytes === BATCH_BYTES && !this.#file.isDescribed)
-        await this.#file.describe(sidecar);
+      if (describe !== undefined && minBytes === BATCH_BYTES && !this.#file.isDescribed)
+        await this.#file.describe(describe());
       while (this.#fault === undefined && this.#unwrittenBytes >= minBytes) {
         await this.#file.append(this.#window.chunksFrom(this.#file.bytes, BATCH_BYTES));
         this.#window.dropBefore(Math.min(this.#file.bytes, this.#window.end - WINDOW_BYTES));

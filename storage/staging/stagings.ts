@@ -47,8 +47,9 @@ export class Stagings {
     const { layout, clock } = this.#dependencies;
     this.#staged += 1;
     const path = layout.stagingFile(`${this.#startedMs}-${this.#staged}`);
-    const sidecar = beginning === undefined ? undefined : describeBeginning(beginning, clock());
-    const staging: Staging = new DiskStaging(this.#of(path, expectedBytes, sidecar, () => this.#open.delete(staging)));
+    const atMs = clock();
+    const describe = beginning === undefined ? undefined : () => describeBeginning(beginning, atMs);
+    const staging: Staging = new DiskStaging(this.#of(path, expectedBytes, describe, () => this.#open.delete(staging)));
     this.#open.add(staging);
     return staging;
   }
@@ -73,7 +74,7 @@ export class Stagings {
     const { origin, fields, isDeclared } = sidecar;
     try {
       const onClose = (): void => void this.#open.delete(staging);
-      const staging: Staging = await DiskStaging.takeUp(this.#of(path, bytes, sidecar, onClose));
+      const staging: Staging = await DiskStaging.takeUp(this.#of(path, bytes, () => sidecar, onClose));
       this.#open.add(staging);
       return { staging, beginning: { name, origin, fields, isDeclared } };
     } catch (error) {
@@ -83,9 +84,14 @@ export class Stagings {
     }
   }
 
-  #of(path: string, announcedBytes: number, sidecar: Sidecar | undefined, onClose: () => void): StagingDependencies {
+  #of(
+    path: string,
+    announcedBytes: number,
+    describe: (() => Sidecar) | undefined,
+    onClose: () => void,
+  ): StagingDependencies {
     const { quota, faults, publish } = this.#dependencies;
     const onSuspended = (body: UnfinishedBody): void => this.unfinished.keep(body);
-    return { path, announcedBytes, sidecar, quota, faults, publish, onSuspended, onClose };
+    return { path, announcedBytes, describe, quota, faults, publish, onSuspended, onClose };
   }
 }

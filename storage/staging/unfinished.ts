@@ -10,6 +10,7 @@ import type { Beginning } from "../store.ts";
 /** How long the beginning of a body is worth its room: a build that failed is tried again within a day, or never. */
 const MAX_AGE_MS = 24 * 60 * 60 * 1000;
 const SIDECAR = ".json";
+const BOOT_ID = readBootId();
 
 /** What stands beside a staging file, as JSON: how the body is recognised, and whether its bytes can be trusted. */
 export interface Sidecar {
@@ -36,7 +37,7 @@ export function sidecarOf(path: string): string {
 
 /** The sidecar of a body that begins now. */
 export function describeBeginning({ name, ...beginning }: Beginning, atMs: number): Sidecar {
-  return { ...beginning, nameHash: hexHash(name), bootId: readBootId(), atMs };
+  return { ...beginning, nameHash: hexHash(name), bootId: BOOT_ID, atMs };
 }
 
 /**
@@ -140,10 +141,10 @@ function isOld({ atMs }: Sidecar, nowMs: number): boolean {
 }
 
 function isTrustworthy({ isDeclared, bootId }: Sidecar): boolean {
-  return isDeclared || (bootId !== undefined && bootId === readBootId());
+  return isDeclared || (bootId !== undefined && bootId === BOOT_ID);
 }
 
-/** Linux gives each of its runs a name (random(4)). */
+/** Linux gives each of its runs a name (random(4)), which outlives this process. */
 function readBootId(): string | undefined {
   try {
     return readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
