@@ -1,4 +1,5 @@
 import { createHash, createHmac } from "node:crypto";
+import { TRUSTSTORE_PASSWORD } from "../core/handout.ts";
 import {
   type Asn1,
   bmpString,
@@ -12,9 +13,6 @@ import {
   setOf,
 } from "./asn1.ts";
 import { certificateBlocks, derOf } from "./pem.ts";
-
-/** The password that Java's own truststores have; it keeps nobody out, for there is nothing secret inside. */
-export const TRUSTSTORE_PASSWORD = "changeit";
 
 const OID = {
   data: "1.2.840.113549.1.7.1",

@@ -1,4 +1,5 @@
 import { LarderError } from "../core/errors.ts";
+import { HANDOUT_FILES, HANDOUT_PATH } from "../core/handout.ts";
 import { formatAuthority, parseHostPort } from "../core/target.ts";
 import { proxyVariables, TRUST_VARIABLES, type TrustFiles, type Variables } from "./environment.ts";
 
@@ -21,17 +22,7 @@ export interface ClientAccess extends TrustFiles {
   readonly variables: Variables;
 }
 
-/** What the folder of trust files holds, wherever a client has it. */
-export const TRUST_FILES = {
-  bundle: "bundle.pem",
-  ca: "ca.pem",
-  aptConf: "apt.conf",
-  aptProxyDetect: "apt-proxy-detect",
-} as const;
-
-/** Where a container finds that folder: `/dev` is the runtime's own tmpfs, so that mounting there leaves nothing in a layer. */
-export const CONTAINER_TRUST_DIR = "/dev/larder";
-/** Where other machines are expected to have a copy of it. */
+/** Where other machines are expected to have a copy of the folder of trust files. */
 const OTHER_TRUST_DIR = "/etc/larder";
 
 /** podman's containers know the machine that runs them by this name: podman-run(1), `--add-host`. */
@@ -74,7 +65,7 @@ export function accessOnHost(variables: Variables): ClientAccess | undefined {
 /** The folder of trust files as that client has it; `undefined` on this machine, where they are where they are. */
 function trustDirOf({ kind }: Audience): string | undefined {
   if (kind === "host") return undefined;
-  return kind === "container" ? CONTAINER_TRUST_DIR : OTHER_TRUST_DIR;
+  return kind === "container" ? HANDOUT_PATH : OTHER_TRUST_DIR;
 }
 
 /** The same access as another client has it: its own address of larder, its own places of the trust files. */
@@ -98,7 +89,7 @@ export function accessFor(
 }
 
 export function trustFilesIn(folder: string): TrustFiles {
-  return { bundleFile: `${folder}/${TRUST_FILES.bundle}`, caFile: `${folder}/${TRUST_FILES.ca}` };
+  return { bundleFile: `${folder}/${HANDOUT_FILES.bundle}`, caFile: `${folder}/${HANDOUT_FILES.ca}` };
 }
 
 function proxyUrlFor({ host, port }: RemoteAudience, ownUrl: string): string {

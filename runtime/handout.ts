@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join, resolve } from "node:path";
-import { HANDOUT_FILES, HANDOUT_PATH, handoutPath } from "../core/handout.ts";
+import { HANDOUT_FILES, HANDOUT_PATH, handoutPath, renderWgetrc } from "../core/handout.ts";
 import type { ContainerConfig, Mount } from "./container-config.ts";
 import { readImageFile } from "./image-files.ts";
 import type { NetworkPlan, RunPlan } from "./plan.ts";
@@ -42,12 +42,11 @@ export function makeMounts(bundleDir: string, config: ContainerConfig, network: 
 
 function trustFiles(rootDir: string, { aptConf }: NetworkPlan, plan: RunPlan): Record<string, string | Buffer> {
   const ca = readFileSync(plan.caFile, "utf8");
-  const wgetrc = readImageFile(rootDir, WGETRC)?.text ?? "";
   return {
     [HANDOUT_FILES.bundle]: `${withNewline(rootsOf(rootDir, plan))}${ca}`,
     [HANDOUT_FILES.ca]: ca,
     [HANDOUT_FILES.aptConf]: aptConf,
-    [HANDOUT_FILES.wgetrc]: `${withNewline(wgetrc)}ca_certificate = ${handoutPath("bundle")}\n`,
+    [HANDOUT_FILES.wgetrc]: renderWgetrc(readImageFile(rootDir, WGETRC)?.text ?? ""),
     [HANDOUT_FILES.truststore]: readFileSync(plan.truststoreFile),
   };
 }

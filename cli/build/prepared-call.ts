@@ -1,4 +1,3 @@
-import { TRUSTSTORE_PASSWORD } from "../../certs/truststore.ts";
 import { type ContainerNetwork, SLIRP_HOST } from "../../clients/container-network.ts";
 import { containerVariables } from "../../clients/container-variables.ts";
 import { buildArguments, dockerBuildArguments, runArguments } from "../../clients/engine-arguments.ts";
@@ -89,7 +88,7 @@ function mounted(
   const { place, folder } = options;
   const proxyUrl = urlInside(network, place);
   const inserted = runArguments({
-    variables: containerVariables({ proxyUrl, noProxy: ownNoProxy(options.env) }, TRUSTSTORE_PASSWORD),
+    variables: containerVariables({ proxyUrl, noProxy: ownNoProxy(options.env) }),
     handoutDir: folder.writeHandout({ trust: place.trust, proxyUrl }),
     isSelinux: facts.isSelinux,
     network,

@@ -12,12 +12,12 @@ import {
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SYSTEM_BUNDLES } from "../../certs/bundle.ts";
-import { renderTruststore, TRUSTSTORE_PASSWORD } from "../../certs/truststore.ts";
+import { renderTruststore } from "../../certs/truststore.ts";
 import { renderAptConf } from "../../clients/apt.ts";
 import { containerVariables } from "../../clients/container-variables.ts";
 import type { TrustFiles, Variables } from "../../clients/environment.ts";
 import { LarderError } from "../../core/errors.ts";
-import { HANDOUT_FILES, handoutPath } from "../../core/handout.ts";
+import { HANDOUT_FILES, handoutPath, renderWgetrc } from "../../core/handout.ts";
 import type { NetworkPlan, RunPlan } from "../../runtime/plan.ts";
 import { renderShim } from "../../runtime/shim.ts";
 
@@ -101,7 +101,7 @@ export class RunFolder {
     copyFileSync(trust.caFile, join(folder, HANDOUT_FILES.ca));
     const texts = {
       [HANDOUT_FILES.aptConf]: renderAptConf({ proxyUrl, bundleFile: handoutPath("bundle") }),
-      [HANDOUT_FILES.wgetrc]: `ca_certificate = ${handoutPath("bundle")}\n`,
+      [HANDOUT_FILES.wgetrc]: renderWgetrc(""),
       [HANDOUT_FILES.truststore]: renderTruststore(readFileSync(trust.bundleFile, "utf8")),
     };
     for (const [name, content] of Object.entries(texts)) writeFileSync(join(folder, name), content);
@@ -149,7 +149,7 @@ const EDITOR = fileURLToPath(
 
 function networkPlan(proxyUrl: string, noProxy: string): NetworkPlan {
   return {
-    variables: containerVariables({ proxyUrl, noProxy }, TRUSTSTORE_PASSWORD),
+    variables: containerVariables({ proxyUrl, noProxy }),
     aptConf: renderAptConf({ proxyUrl, bundleFile: handoutPath("bundle") }),
   };
 }

@@ -1,16 +1,18 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { renderTruststore } from "../../certs/truststore.ts";
 import { renderAptProxyDetect, renderAptTrust } from "../../clients/apt.ts";
-import { CONTAINER_TRUST_DIR, TRUST_FILES, trustFilesIn } from "../../clients/audience.ts";
+import { trustFilesIn } from "../../clients/audience.ts";
 import { FRAGMENT_NAMES, type Fragments, renderFragments } from "../../clients/fragments.ts";
 import { systemCode } from "../../core/errors.ts";
+import { HANDOUT_FILES, handoutPath, renderWgetrc } from "../../core/handout.ts";
 import { trustDirOfStore } from "../serving/trust.ts";
 
 /** `<root>/env.d`: one `KEY=value` a line, read in glob order by whoever builds. */
 const FOLDER = "env.d";
 
 /**
- * Writes the fragments of this store, and beside its trust files what apt needs in their place. Each file is written at once
+ * Writes the fragments of this store, and beside its trust files what apt, wget and Java need in their place. Each file is written at once
  * or not at all, so that a build that sources them never sees half of one.
  * @throws LarderError `CONFIG_BAD_VALUE` when a path does not fit on a line.
  */
@@ -19,10 +21,13 @@ export function writeEnvironment(
   { proxyUrl, baseImage }: Pick<Fragments, "proxyUrl" | "baseImage">,
 ): void {
   const trustDir = trustDirOfStore(root);
-  const fragments = renderFragments({ proxyUrl, baseImage, ...trustFilesIn(trustDir) });
-  const inContainer = trustFilesIn(CONTAINER_TRUST_DIR);
-  replaceFile(join(trustDir, TRUST_FILES.aptConf), renderAptTrust(inContainer.bundleFile), 0o644);
-  replaceFile(join(trustDir, TRUST_FILES.aptProxyDetect), renderAptProxyDetect(proxyUrl), 0o755);
+  const files = trustFilesIn(trustDir);
+  const fragments = renderFragments({ proxyUrl, baseImage, ...files });
+  const inTrustDir = (name: keyof typeof HANDOUT_FILES) => join(trustDir, HANDOUT_FILES[name]);
+  replaceFile(inTrustDir("aptConf"), renderAptTrust(handoutPath("bundle")), 0o644);
+  replaceFile(inTrustDir("aptProxyDetect"), renderAptProxyDetect(proxyUrl), 0o755);
+  replaceFile(inTrustDir("wgetrc"), renderWgetrc(""), 0o644);
+  replaceFile(inTrustDir("truststore"), renderTruststore(readFileSync(files.bundleFile, "utf8")), 0o644);
   for (const name of Object.values(FRAGMENT_NAMES)) {
     const file = join(root, FOLDER, name);
     const text = fragments[name];
@@ -32,11 +37,11 @@ export function writeEnvironment(
 }
 
 /** @param mode whatever the umask says: other users read these, as apt's `_apt` does. */
-function replaceFile(file: string, text: string, mode: number): void {
+function replaceFile(file: string, content: string | Buffer, mode: number): void {
   mkdirSync(dirname(file), { recursive: true });
   // The dot keeps the unfinished file out of the glob `*.env`.
   const unfinished = join(dirname(file), `.${basename(file)}.${process.pid}`);
-  writeFileSync(unfinished, text);
+  writeFileSync(unfinished, content);
   chmodSync(unfinished, mode);
   renameSync(unfinished, file);
 }

@@ -33,7 +33,7 @@ export function prepareTrust({ settings, origins }: Config, env: Environment, no
   return { authority, files, originRoots };
 }
 
-/** The folder that clients are given: TRUST_FILES of clients/audience.ts says what is in it. */
+/** The folder that clients are given: HANDOUT_FILES of core/handout.ts says what is in it. */
 export function trustDirOfStore(root: string): string {
   return join(root, "trust");
 }

@@ -1,5 +1,7 @@
 import { LarderError } from "../../core/errors.ts";
-import { type Audience, type ClientAccess, CONTAINER_TRUST_DIR, TRUST_FILES } from "../audience.ts";
+import { HANDOUT_PATH } from "../../core/handout.ts";
+import type { Audience, ClientAccess } from "../audience.ts";
+import { SETTINGS_VARIABLES } from "../container-variables.ts";
 import { oneLine } from "../one-line.ts";
 
 export interface Mounting {
@@ -19,7 +21,7 @@ const ENGINE_ARGUMENTS: Readonly<Record<Mounting["engine"], readonly string[]>> 
 /**
  * Arguments of an engine's `run` and `create`, one a line: variables, and the folder of trust files mounted below `/dev`,
  * where no layer keeps the place. Told for this machine itself (`--for host`), they put the container on its network.
- * @param access as the container has it, with trust files in {@link CONTAINER_TRUST_DIR}
+ * @param access as the container has it, with trust files in {@link HANDOUT_PATH}
  * @throws LarderError `CONFIG_BAD_VALUE` when `--volume` cannot name the folder.
  */
 export function renderContainerArguments(
@@ -31,8 +33,8 @@ export function renderContainerArguments(
   }
   const network = audience.kind === "host" ? ["--network=host"] : [];
   // z: containers may read it where SELinux is on; without SELinux it means nothing.
-  const mount = `--volume=${trustDir}:${CONTAINER_TRUST_DIR}:ro,z`;
-  const environment = { ...variables, APT_CONFIG: `${CONTAINER_TRUST_DIR}/${TRUST_FILES.aptConf}` };
+  const mount = `--volume=${trustDir}:${HANDOUT_PATH}:ro,z`;
+  const environment = { ...variables, ...SETTINGS_VARIABLES };
   const options = Object.entries(environment).map(([name, value]) => `--env=${name}=${value}`);
   const all = [...ENGINE_ARGUMENTS[engine], ...network, mount, ...options];
   return all.map((argument) => `${oneLine(argument)}\n`).join("");

@@ -1,6 +1,7 @@
 import { dirname } from "node:path/posix";
+import { HANDOUT_FILES, HANDOUT_PATH } from "../../core/handout.ts";
 import { renderAptFragment, renderAptProxyDetect } from "../apt.ts";
-import { type Audience, accessFor, type ClientAccess, CONTAINER_TRUST_DIR, TRUST_FILES } from "../audience.ts";
+import { type Audience, accessFor, type ClientAccess } from "../audience.ts";
 import { renderContainerArguments } from "./containers.ts";
 import { renderDnf, renderJson, renderNix, renderNpm, renderPip } from "./package-managers.ts";
 import { renderEnv, renderFish, renderSh, renderSystemd } from "./shells.ts";
@@ -36,14 +37,14 @@ function forClient(render: (access: ClientAccess) => string): (told: Told) => st
 }
 
 function containerArguments(engine: "podman" | "docker", { onHost, audience }: Told): string {
-  const inContainer = accessFor(onHost, audience, CONTAINER_TRUST_DIR);
+  const inContainer = accessFor(onHost, audience, HANDOUT_PATH);
   return renderContainerArguments(inContainer, { engine, audience, trustDir: dirname(onHost.bundleFile) });
 }
 
 /** Elsewhere the script is not there yet: it follows as a comment, to be saved where the settings name it. */
 function renderApt({ onHost, audience, trustDir }: Told): string {
   const { proxyUrl, bundleFile } = accessFor(onHost, audience, trustDir);
-  const detectFile = `${dirname(bundleFile)}/${TRUST_FILES.aptProxyDetect}`;
+  const detectFile = `${dirname(bundleFile)}/${HANDOUT_FILES.aptProxyDetect}`;
   const fragment = renderAptFragment(bundleFile, detectFile);
   if (audience.kind === "host") return fragment;
   const script = renderAptProxyDetect(proxyUrl).trimEnd().split("\n");

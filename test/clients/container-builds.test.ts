@@ -121,7 +121,7 @@ RUN rm -rf /etc/ssl/certs && mkdir /etc/ssl/certs && update-ca-certificates && c
   test("an ENV of the Containerfile wins", async ({ workshop }) => {
     const image = await workshop.mustBuild("env", {
       containerfile: `ENV PIP_CERT=/mine.pem http_proxy=http://mine.invalid:1
-RUN test "$PIP_CERT $http_proxy" = "/mine.pem http://mine.invalid:1" && test "$SSL_CERT_FILE" = /dev/larder/ca.pem
+RUN test "$PIP_CERT $http_proxy" = "/mine.pem http://mine.invalid:1" && test "$SSL_CERT_FILE" = /dev/larder/bundle.pem
 `,
     });
     expect(image.Config).toMatchObject({

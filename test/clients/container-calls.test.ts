@@ -47,15 +47,9 @@ describe("larder build", { timeout: 60_000 }, () => {
     const said = await says(serving, "--print-args", "--", "podman", "run", "--network=host", "alpine", "true");
     const lines = said.trimEnd().split("\n");
     expect(lines).toContain(`--env=https_proxy=${serving.url}`);
-    expect(lines).toContain("--env=SSL_CERT_FILE=/dev/larder/ca.pem");
+    expect(lines).toContain("--env=SSL_CERT_FILE=/dev/larder/bundle.pem");
     const volume = /^--volume=(.*):\/dev\/larder:ro$/.exec(lines.at(-1) ?? "");
-    expect(await readdir(volume?.[1] ?? "")).toEqual([
-      "apt.conf",
-      "ca.pem",
-      "larder-ca.pem",
-      "truststore.p12",
-      "wgetrc",
-    ]);
+    expect(await readdir(volume?.[1] ?? "")).toEqual(["apt.conf", "bundle.pem", "ca.pem", "truststore.p12", "wgetrc"]);
   });
 
   test("gives docker build predefined arguments, and says what they cannot do", async ({ serving }) => {

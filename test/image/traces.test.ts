@@ -31,7 +31,7 @@ describe("traces of larder in an image", () => {
     "https_proxy=http://10.88.0.1:4000/",
     "HTTP_PROXY=http://cache.lan:3142",
     "no_proxy=localhost,127.0.0.1,::1,host.containers.internal",
-    "SSL_CERT_FILE=/dev/larder/ca.pem",
+    "SSL_CERT_FILE=/dev/larder/bundle.pem",
   ])("a variable: %s", async (entry) => {
     const [name] = entry.split("=");
     expect(findTraces(await image({}, config(["PATH=/bin", entry])))).toMatchObject([
@@ -55,7 +55,7 @@ describe("traces of larder in an image", () => {
   });
 
   test("a label", async () => {
-    const found = findTraces(await image({}, { config: { Labels: { ca: "/dev/larder/ca.pem" } } as object }));
+    const found = findTraces(await image({}, { config: { Labels: { ca: "/dev/larder/bundle.pem" } } as object }));
     expect(found).toMatchObject([{ kind: "setting", where: "Labels" }]);
   });
 
@@ -81,9 +81,12 @@ describe("traces of larder in an image", () => {
   });
 
   test("what a mount leaves: an empty file where one was mounted, and the folder itself", async () => {
-    const files = { "etc/dnf/dnf.conf": "", "dev/larder/ca.pem": "", "etc/wgetrc": "x", "etc/empty": "" };
+    const files = { "etc/dnf/dnf.conf": "", "dev/larder/bundle.pem": "", "etc/wgetrc": "x", "etc/empty": "" };
     const found = findTraces(await image(files));
-    expect(found.map(({ where }) => where)).toEqual(["/dev/larder/ca.pem (layer 1)", "/etc/dnf/dnf.conf (layer 1)"]);
+    expect(found.map(({ where }) => where)).toEqual([
+      "/dev/larder/bundle.pem (layer 1)",
+      "/etc/dnf/dnf.conf (layer 1)",
+    ]);
   });
 });
 

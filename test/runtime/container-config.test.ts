@@ -26,7 +26,7 @@ describe("the configuration of a container", () => {
   });
 
   test("gets the variables that it lacks, and keeps its own", () => {
-    const variables = { http_proxy: "http://127.0.0.1:1", PIP_CERT: "/dev/larder/ca.pem" };
+    const variables = { http_proxy: "http://127.0.0.1:1", PIP_CERT: "/dev/larder/bundle.pem" };
     const own = config(["PATH=/bin", "PIP_CERT=/mine.pem"]);
     expect(extendConfig(own, { variables, aptConf: "" }, { handedOn: {}, mounts: [] }).process.env).toEqual([
       "PATH=/bin",

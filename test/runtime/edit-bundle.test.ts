@@ -9,7 +9,7 @@ import { runProgram } from "../support/programs.ts";
 
 const PROGRAM = resolve(import.meta.dirname, "../../dist/runtime/edit-bundle.js");
 const ROOT = "-----BEGIN CERTIFICATE-----\nown\n-----END CERTIFICATE-----\n";
-const NETWORK = { variables: { SSL_CERT_FILE: "/dev/larder/ca.pem" }, aptConf: "// apt\n" };
+const NETWORK = { variables: { SSL_CERT_FILE: "/dev/larder/bundle.pem" }, aptConf: "// apt\n" };
 
 /** A container of an image, and the shim before a runtime that only says what it was called with. */
 const test = base.extend("container", async ({ folder }) => {
@@ -67,8 +67,8 @@ describe("the shim", () => {
     const { outcome, said, text } = await container.start(container.config);
     expect(outcome).toMatchObject({ code: 7 });
     expect(outcome.stdout.toString()).toBe(`${said}\n`);
-    expect(JSON.parse(text).process.env).toEqual(["SSL_CERT_FILE=/dev/larder/ca.pem"]);
-    expect(await readFile(join(sourceOf(text, "/dev/larder"), "ca.pem"), "utf8")).toBe("HOST\nCA\n");
+    expect(JSON.parse(text).process.env).toEqual(["SSL_CERT_FILE=/dev/larder/bundle.pem"]);
+    expect(await readFile(join(sourceOf(text, "/dev/larder"), "bundle.pem"), "utf8")).toBe("HOST\nCA\n");
   });
 
   test("leaves every other call alone", async ({ container }) => {
@@ -85,7 +85,7 @@ describe("the shim", () => {
     await writeFile(join(container.rootDir, "etc/roots.pem"), ROOT);
     await symlink("/etc/../../../etc/roots.pem", bundle);
     const { text } = await container.start(container.config);
-    expect(await readFile(join(sourceOf(text, "/dev/larder"), "ca.pem"), "utf8")).toBe(`${ROOT}CA\n`);
+    expect(await readFile(join(sourceOf(text, "/dev/larder"), "bundle.pem"), "utf8")).toBe(`${ROOT}CA\n`);
 
     const outside = join(container.rootDir, "etc/dnf/dnf.conf");
     await writeFile(join(folder, "secret"), "secret");
@@ -97,14 +97,14 @@ describe("the shim", () => {
   test("is not held up by what an image puts in a file's place", async ({ container }) => {
     execFileSync("mkfifo", [join(container.rootDir, "etc/ssl/certs/ca-certificates.crt")]);
     const { text } = await container.start(container.config);
-    expect(await readFile(join(sourceOf(text, "/dev/larder"), "ca.pem"), "utf8")).toBe("HOST\nCA\n");
+    expect(await readFile(join(sourceOf(text, "/dev/larder"), "bundle.pem"), "utf8")).toBe("HOST\nCA\n");
   });
 
   test("puts a dnf.conf that trusts over the image's own", async ({ container }) => {
     await writeFile(join(container.rootDir, "etc/dnf/dnf.conf"), "[main]\ngpgcheck=1\n");
     const { text } = await container.start(container.config);
     expect(await readFile(sourceOf(text, "/etc/dnf/dnf.conf"), "utf8")).toBe(
-      "[main]\nsslcacert=/dev/larder/ca.pem\ngpgcheck=1\n",
+      "[main]\nsslcacert=/dev/larder/bundle.pem\ngpgcheck=1\n",
     );
   });
 
