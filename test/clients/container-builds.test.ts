@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import { createAptRepository, SUITE } from "../support/apt-repository.ts";
+import { AptPublisher, createAptRepository, downloadNewer, SUITE } from "../support/apt-repository.ts";
 import { bytesHandler, folderHandler } from "../support/files.ts";
 import { noise } from "../support/noise.ts";
 import { createNpmPackage, publishNpmPackages } from "../support/npm-registry.ts";
@@ -92,16 +92,27 @@ RUN python3 -c "import urllib.request as r; open('/app/by-python', 'wb').write(r
     expect(warm.Id).toBe(cold.Id);
   });
 
-  test("a RUN that replaces ca-certificates, or removes it, changes nothing", async ({
+  test("a RUN that upgrades, reinstalls or removes ca-certificates changes nothing", async ({
     workshop,
     parent,
     secureOrigin,
+    folder,
   }) => {
+    const publisher = await AptPublisher.create(folder);
+    const debs = [await downloadNewer(folder, "ca-certificates")];
+    const repository = await publisher.publish("newer", [], { debs });
+    secureOrigin.serve("/debian/", folderHandler("/debian/", repository.folder));
     secureOrigin.serve("/disk.iso", bytesHandler(noise("disk", 20_000)));
-    const url = `${parent.publish("files", secureOrigin)}/disk.iso`;
+    const url = parent.publish("files", secureOrigin);
     await expectOnceAndNoTrace(workshop, secureOrigin, {
-      containerfile: `RUN update-ca-certificates --fresh && curl -fsSo /before ${url}
-RUN rm -rf /etc/ssl/certs && mkdir /etc/ssl/certs && update-ca-certificates && curl -fsSo /after ${url}
+      files: { "keyring.b64": (await readFile(repository.keyring)).toString("base64") },
+      containerfile: `COPY keyring.b64 /
+RUN base64 -d /keyring.b64 > /etc/keyring.gpg && rm /etc/apt/sources.list \\
+ && echo "deb [signed-by=/etc/keyring.gpg] ${url}/debian ${SUITE} main" > /etc/apt/sources.list.d/tests.list \\
+ && apt-get update --error-on=any && apt-get upgrade --yes ca-certificates && curl -fsSO ${url}/disk.iso && rm -rf /var/log/* /var/cache/*
+RUN apt-get install --yes --reinstall ca-certificates && update-ca-certificates --fresh && curl -fsSO ${url}/disk.iso && rm -rf /var/log/* /var/cache/*
+RUN rm -rf /etc/ssl/certs && mkdir /etc/ssl/certs && update-ca-certificates && curl -fsSO ${url}/disk.iso && rm -rf /var/log/* /var/cache/*
+RUN dpkg-query -W ca-certificates | grep larder && apt-get purge --yes ca-certificates && rm -rf /var/log/* /var/cache/*
 `,
     });
   });
@@ -133,16 +144,12 @@ RUN test "$PIP_CERT $http_proxy" = "/mine.pem http://mine.invalid:1" && test "$S
     workshop,
     parent,
     secureOrigin,
-    startLarder,
-    authority,
-    folder,
+    serving: _,
   }) => {
     const url = parent.publish("files", secureOrigin);
     const names = ["one.iso", "two.iso", "three.iso"];
     for (const name of names)
       secureOrigin.serve(`/${name}`, bytesHandler(noise(name, 200_000), { "Cache-Control": "max-age=600" }));
-    const proxies = { http_proxy: parent.url, https_proxy: parent.url };
-    await startLarder({ folder, originCa: authority.caFile, env: proxies });
     const services = ["a", "b", "c", "d", "e"].map((service) => {
       const fetches = names.map((name) => `curl -fsSO ${url}/${name}`).join(" && ");
       const containerfile = `RUN echo ${service} > /service && ${fetches}\n`;

@@ -15,8 +15,10 @@ export const BUILD = ["--network=host", "--runtime=runc", "--no-cache", "--times
 
 /** One Containerfile and what it copies. */
 export interface Workpiece {
-  /** Below the base image, which trusts the authority of the origins. */
+  /** Below its first line, the image it stands on. */
   readonly containerfile: string;
+  /** An image that trusts the authority of the origins; else the base image is made to. */
+  readonly from?: string;
   readonly files?: Readonly<Record<string, string>>;
 }
 
@@ -56,6 +58,15 @@ export class Workshop {
     return this.inspect(tag);
   }
 
+  /**
+   * Makes an image trust the authority of the origins, once and for several builds: Java's keystore holds the time.
+   * @returns its name
+   */
+  async trusting(image: string): Promise<string> {
+    await this.buildPlainly("trusting", { from: image, containerfile: TRUST });
+    return "localhost/plain-trusting";
+  }
+
   /** Builds the same by `larder build`. */
   async build(name: string, piece: Workpiece, options: BuildOptions = {}): Promise<Built> {
     const context = await this.context(name, piece);
@@ -93,18 +104,20 @@ export class Workshop {
   }
 
   /** Writes what is built into a folder. */
-  async context(name: string, { containerfile, files = {} }: Workpiece): Promise<string> {
+  async context(name: string, { containerfile, from, files = {} }: Workpiece): Promise<string> {
     const context = join(this.#folder, `context-${name}`);
     await mkdir(context, { recursive: true });
     await copyFile(this.#originCa, join(context, "origins.crt"));
     for (const [file, text] of Object.entries(files)) await writeFile(join(context, file), text);
-    await writeFile(join(context, "Containerfile"), `${TRUSTING_BASE}${containerfile}`);
+    await writeFile(join(context, "Containerfile"), `${firstLines(from)}${containerfile}`);
     return context;
   }
 }
 
-const TRUSTING_BASE = `FROM ${BASE_IMAGE}
-COPY origins.crt /usr/local/share/ca-certificates/
+const firstLines = (image: string | undefined): string =>
+  image === undefined ? `FROM ${BASE_IMAGE}\n${TRUST}` : `FROM ${image}\n`;
+
+const TRUST = `COPY origins.crt /usr/local/share/ca-certificates/
 RUN update-ca-certificates
 `;
 
@@ -132,6 +145,10 @@ export const test = base
     onCleanup(() => parent.stop());
     return parent;
   })
+  /** A larder that builds of the workshop join. */
+  .extend("serving", ({ startLarder, folder, authority, parent }) =>
+    startLarder({ folder, originCa: authority.caFile, env: { http_proxy: parent.url, https_proxy: parent.url } }),
+  )
   .extend(
     "workshop",
     ({ folder, parent, authority, storage }) => new Workshop(folder, { parent, originCa: authority.caFile, storage }),

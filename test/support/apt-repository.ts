@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { chmod, copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { digestOf } from "../../core/digest.ts";
 import { noise } from "./noise.ts";
 import { mustRun } from "./programs.ts";
@@ -25,6 +25,8 @@ export interface PublishOptions {
   readonly hasByHash?: boolean;
   /** Signs beside the Release, and has no InRelease. */
   readonly isDetached?: boolean;
+  /** Files of packages that are published as they are. */
+  readonly debs?: readonly string[];
 }
 
 export const SUITE = "stable";
@@ -68,6 +70,7 @@ export class AptPublisher {
     await mkdir(join(repository, "pool"), { recursive: true });
     await mkdir(index, { recursive: true });
     for (const spec of packages) await buildDeb(repository, spec);
+    for (const deb of options.debs ?? []) await copyFile(deb, join(repository, "pool", basename(deb)));
     await writeFile(
       join(index, "Packages"),
       await mustRun("apt-ftparchive", ["packages", "pool"], { cwd: repository }),
@@ -123,6 +126,16 @@ export class AptPublisher {
       await mustRun("gpgconf", ["--homedir", this.#home, "--kill", "all"], { cwd: this.#folder });
     }
   }
+}
+
+/** Debian's own package of that name, as a newer version of itself: its scripts and files are what they are. */
+export async function downloadNewer(folder: string, name: string): Promise<string> {
+  const sandbox = ["-o", "APT::Sandbox::User=root"];
+  await mustRun("apt-get", [...sandbox, "download", name], { cwd: folder });
+  const run = (...args: readonly string[]) => mustRun("sh", ["-ec", ...args], { cwd: folder });
+  await run('dpkg-deb --raw-extract "$0"_*.deb "$0" && sed -i "s/^Version: .*/&+larder/" "$0/DEBIAN/control"', name);
+  await run('dpkg-deb --root-owner-group --build "$0" "$0"_newer_all.deb', name);
+  return join(folder, `${name}_newer_all.deb`);
 }
 
 async function buildDeb(

@@ -1,7 +1,9 @@
 import { spawn } from "node:child_process";
+import { mkdir, writeFile } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { dirname, join } from "node:path";
 import type { Handler } from "./origin.ts";
-import { cleanEnvironment } from "./programs.ts";
+import { cleanEnvironment, mustRun } from "./programs.ts";
 
 /** Serves the repositories below a folder by git's own CGI program (git-http-backend), for clones and pushes. */
 export function gitHandler(folder: string): Handler {
@@ -56,4 +58,25 @@ async function answer(
   }
   request.resume();
   response.end();
+}
+
+/** Git needs to know who commits. */
+const COMMITTER = ["-c", "user.name=larder", "-c", "user.email=larder@larder.test"];
+
+/** Makes a bare repository `<folder>/<name>.git` of one commit. @param folder is there */
+export async function createGitRepository(
+  folder: string,
+  name: string,
+  files: Readonly<Record<string, string>>,
+): Promise<void> {
+  const tree = join(folder, name);
+  const git = (...args: readonly string[]) => mustRun("git", args, { cwd: tree });
+  for (const [file, text] of Object.entries(files)) {
+    await mkdir(dirname(join(tree, file)), { recursive: true });
+    await writeFile(join(tree, file), text);
+  }
+  await git("init", "--quiet", "--initial-branch=master");
+  await git("add", ".");
+  await git(...COMMITTER, "commit", "--quiet", "--message=one");
+  await git("clone", "--quiet", "--bare", ".", `../${name}.git`);
 }
