@@ -12,7 +12,7 @@ export interface ImageRecipe {
 }
 
 /** Debian with apt, curl, wget, pip, dnf and npm. */
-export const BASE: ImageRecipe = {
+const BASE: ImageRecipe = {
   name: "localhost/larder-base",
   packages: ["ca-certificates", "curl", "wget", "python3-pip", "dnf", "rpm"],
   hasNode: true,
