@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -9,10 +10,26 @@ import { bytesHandler } from "../support/files.ts";
 import { test } from "../support/fixtures.ts";
 import { gitHandler } from "../support/git-server.ts";
 import { noise } from "../support/noise.ts";
+import { acceptNpmPublish, isolatedNpm } from "../support/npm-registry.ts";
+import { bodyBytes } from "../support/origin.ts";
 import { mustRun } from "../support/programs.ts";
 import { echoWebSocket } from "../support/web-socket.ts";
 
 const MIB = 1024 * 1024;
+
+/** How each program is told to download a URL into a file. */
+const DOWNLOADS: Readonly<Record<string, (url: string, file: string, caFile: string) => string[]>> = {
+  curl: (url, file, caFile) => ["--fail", "--silent", "--cacert", caFile, "--output", file, url],
+  wget: (url, file, caFile) => ["--quiet", `--ca-certificate=${caFile}`, `--output-document=${file}`, url],
+  aria2c: (url, file, caFile) => [
+    ...["--quiet", `--ca-certificate=${caFile}`, `--out=${file}`],
+    ...["--split=4", "--max-connection-per-server=4", "--min-split-size=1M", url],
+  ],
+  python3: (url, file, caFile) => [
+    "-c",
+    `import requests; open("${file}", "wb").write(requests.get("${url}", verify="${caFile}").content)`,
+  ],
+};
 
 describe("through larder", { timeout: 120_000 }, () => {
   test("git pushes and clones over https, as much as it likes", async ({ larder, caFile, folder, secureOrigin }) => {
@@ -40,67 +57,97 @@ describe("through larder", { timeout: 120_000 }, () => {
     expect(larder.logged("exchange").some(({ method, status }) => method === "POST" && status === 200)).toBe(true);
   });
 
-  test("curl, wget, aria2 and Python's requests get the right bytes, and the second of them no byte of the origin", async ({
+  test.for(Object.keys(DOWNLOADS))(
+    "%s gets the right bytes, in plain and by TLS, and the second time no byte of the origin",
+    async (program, { larder, caFile, folder, origin, secureOrigin }) => {
+      const body = noise("a file", 3 * MIB);
+      const env = { https_proxy: larder.url, http_proxy: larder.url };
+      for (const from of [origin, secureOrigin]) {
+        from.serve("/pool/a.deb", bytesHandler(body, { "Cache-Control": "max-age=600" }));
+        for (const time of ["first", "second"]) {
+          const file = `${from.scheme}-${time}`;
+          await mustRun(program, DOWNLOADS[program]?.(`${from.url}/pool/a.deb`, file, caFile) ?? [], {
+            cwd: folder,
+            env,
+          });
+          expect((await readFile(join(folder, file))).equals(body), file).toBe(true);
+          expect(bodyBytes(from.takeRequests(), /a\.deb$/), file).toBe(time === "first" ? body.length : 0);
+        }
+      }
+    },
+  );
+
+  test("npm publishes, and what larder had stored of the package is not the newest any more", async ({
     larder,
     caFile,
     folder,
+    origin,
     secureOrigin,
   }) => {
-    const body = noise("a file", 3 * MIB);
-    secureOrigin.serve("/pool/a.deb", bytesHandler(body, { "Cache-Control": "max-age=600" }));
-    const url = `${secureOrigin.url}/pool/a.deb`;
-    const env = { https_proxy: larder.url, http_proxy: larder.url };
-    const clients: readonly (readonly [program: string, args: readonly string[]])[] = [
-      ["curl", ["--fail", "--silent", "--cacert", caFile, "--output", "curl", url]],
-      ["wget", ["--quiet", `--ca-certificate=${caFile}`, "--output-document=wget", url]],
-      [
-        "aria2c",
-        [
-          "--quiet",
-          `--ca-certificate=${caFile}`,
-          "--split=4",
-          "--max-connection-per-server=4",
-          "--min-split-size=1M",
-          "--out=aria2c",
-          url,
-        ],
-      ],
-      [
-        "python3",
-        ["-c", `import requests; open("python3", "wb").write(requests.get("${url}", verify="${caFile}").content)`],
-      ],
-    ];
-    for (const [program, args] of clients) {
-      await mustRun(program, args, { cwd: folder, env });
-      expect((await readFile(join(folder, program))).equals(body), program).toBe(true);
-      expect(secureOrigin.takeRequests().length > 0, program).toBe(program === "curl");
+    for (const registry of [origin, secureOrigin]) {
+      const published = acceptNpmPublish(registry);
+      const home = join(folder, registry.scheme);
+      await mkdir(home);
+      const npm = async (args: string[], cwd = home): Promise<string> => {
+        const proxy = ["--registry", registry.url, "--proxy", larder.url, "--https-proxy", larder.url];
+        return String(await mustRun("npm", [...args, ...proxy, "--cafile", caFile], { cwd, env: isolatedNpm(home) }));
+      };
+      await writeFile(join(home, "npmrc"), `//${new URL(registry.url).host}/:_authToken=secret\n`);
+      const tree = join(home, "tree");
+      await mkdir(tree);
+      for (const version of ["1.0.0", "1.0.1"]) {
+        await writeFile(join(tree, "package.json"), JSON.stringify({ name: "@larder/made", version, license: "MIT" }));
+        await npm(["publish", "--access=public"], tree);
+        expect(published.at(-1)).toEqual({ name: "@larder/made", token: "Bearer secret" });
+        registry.takeRequests();
+        for (const cache of ["one", "two"]) {
+          const viewed = await npm(["view", "@larder/made", "version", "--cache", join(home, version, cache)]);
+          expect(viewed.trim()).toBe(version);
+        }
+        // The second view is larder's: it had this packument, and no longer the one before.
+        expect(registry.takeRequests()).toHaveLength(1);
+      }
+      const user = join(home, "user");
+      await mkdir(user);
+      await writeFile(join(user, "package.json"), "{}");
+      await npm(["install", "@larder/made@1.0.1"], user);
+      expect(await readFile(join(user, "node_modules/@larder/made/package.json"), "utf8")).toContain('"1.0.1"');
     }
   });
 
   test("Node's fetch through undici's ProxyAgent, which tunnels plain http too, and its WebSocket", async ({
     larder,
+    caFile,
     folder,
+    authority,
     origin,
+    secureOrigin,
   }) => {
-    origin.serve("/hello", bytesHandler(Buffer.from("hello"), { "Cache-Control": "max-age=600" }));
-    const echo = createServer().on("upgrade", echoWebSocket).listen(0, "127.0.0.1");
-    await once(echo, "listening");
-    const { port } = echo.address() as AddressInfo;
-    const script = `
-      const { fetch, ProxyAgent, WebSocket } = require(${JSON.stringify(createRequire(import.meta.url).resolve("undici"))});
-      const dispatcher = new ProxyAgent(${JSON.stringify(larder.url)});
-      (async () => {
-        for (const _ of [1, 2]) {
-          const answer = await fetch(${JSON.stringify(`${origin.url}/hello`)}, { dispatcher });
-          console.log(await answer.text(), /hit|uri-miss/.exec(answer.headers.get("cache-status"))[0]);
-        }
-        const socket = new WebSocket("ws://127.0.0.1:${port}/chat", { dispatcher });
-        socket.onopen = () => socket.send("to and fro");
-        socket.onmessage = ({ data }) => { console.log(data); socket.close(); };
-        socket.onclose = () => process.exit();
-      })();`;
-    const said = await mustRun(process.execPath, ["-e", script], { cwd: folder });
-    expect(String(said)).toBe("hello uri-miss\nhello hit\nto and fro\n");
-    echo.close().closeAllConnections();
+    for (const from of [origin, secureOrigin]) {
+      from.serve("/hello", bytesHandler(Buffer.from("hello"), { "Cache-Control": "max-age=600" }));
+      const server = from === origin ? createServer() : createSecureServer(authority.certificate("good"));
+      const echo = server.on("upgrade", echoWebSocket).listen(0, "127.0.0.1");
+      await once(echo, "listening");
+      const { port } = echo.address() as AddressInfo;
+      const talk = from === origin ? `ws://127.0.0.1:${port}/chat` : `wss://localhost:${port}/chat`;
+      const script = `
+        const { fetch, ProxyAgent, WebSocket } = require(${JSON.stringify(createRequire(import.meta.url).resolve("undici"))});
+        const ca = require("node:fs").readFileSync(${JSON.stringify(caFile)});
+        const dispatcher = new ProxyAgent({ uri: ${JSON.stringify(larder.url)}, requestTls: { ca } });
+        (async () => {
+          for (const _ of [1, 2]) {
+            const answer = await fetch(${JSON.stringify(`${from.url}/hello`)}, { dispatcher });
+            console.log(await answer.text(), /hit|uri-miss/.exec(answer.headers.get("cache-status"))[0]);
+          }
+          const socket = new WebSocket(${JSON.stringify(talk)}, { dispatcher });
+          socket.onopen = () => socket.send("to and fro");
+          socket.onmessage = ({ data }) => { console.log(data); socket.close(); };
+          socket.onclose = () => process.exit();
+        })();`;
+      const said = await mustRun(process.execPath, ["-e", script], { cwd: folder });
+      expect(String(said)).toBe("hello uri-miss\nhello hit\nto and fro\n");
+      expect(from.takeRequests()).toHaveLength(1);
+      echo.close().closeAllConnections();
+    }
   });
 });

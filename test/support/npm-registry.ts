@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { bytesHandler } from "./files.ts";
 import { noise } from "./noise.ts";
 import type { Origin } from "./origin.ts";
@@ -76,6 +78,47 @@ export function publishNpmPackages(packages: readonly NpmPackage[], publishing: 
       return bytesHandler(Buffer.from(JSON.stringify(isShort ? short : full)), fields)(request, response);
     });
   }
+}
+
+/** What `npm publish` sends: a packument of one version, and its tarball in base64. */
+interface NpmUpload {
+  readonly name: string;
+  readonly versions: Readonly<Record<string, { readonly dist: { readonly tarball: string } }>>;
+  readonly _attachments: Readonly<Record<string, { readonly data: string }>>;
+}
+
+/** An upload that a registry has taken, and the credentials it came with. */
+interface Publication {
+  readonly name: string;
+  readonly token: string | undefined;
+}
+
+/** Takes what `npm publish` puts, and serves all versions that have come of it. @returns what was published, as it comes. */
+export function acceptNpmPublish(registry: Origin): readonly Publication[] {
+  const published: Publication[] = [];
+  const packuments = new Map<string, NpmUpload>();
+  const take = async (request: IncomingMessage): Promise<void> => {
+    const upload = JSON.parse(await text(request)) as NpmUpload;
+    const versions = { ...packuments.get(upload.name)?.versions, ...upload.versions };
+    packuments.set(upload.name, { ...upload, versions, _attachments: {} });
+    for (const [file, { data }] of Object.entries(upload._attachments))
+      registry.serve(`/${upload.name}/-/${file}`, bytesHandler(Buffer.from(data, "base64"), PAYLOAD_FIELDS));
+    published.push({ name: upload.name, token: request.headers.authorization });
+  };
+  registry.serve("/", async (request, response) => {
+    if (request.method === "PUT") {
+      await take(request);
+      response.writeHead(201, { "Content-Type": "application/json" }).end('{"ok":true}');
+      return;
+    }
+    const packument = packuments.get(decodeURIComponent(request.url?.slice(1) ?? ""));
+    if (packument === undefined) response.writeHead(404, { "Content-Type": "application/json" }).end("{}");
+    else {
+      const fields = { ...PACKUMENT_FIELDS, "Content-Type": "application/json" };
+      await bytesHandler(Buffer.from(JSON.stringify(packument)), fields)(request, response);
+    }
+  });
+  return published;
 }
 
 /** Where a registry has a tarball. */
