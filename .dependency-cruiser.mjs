@@ -36,7 +36,7 @@ const walls = Object.entries(ROOMS).map(([room, may]) => {
 const OWNERS = {
   "better-sqlite3": "storage",
   "node-forge": "certs",
-  "lru-cache": "(certs|storage)",
+  "lru-cache": "(certs|storage|proxy/inbound)",
   saxes: "ecosystems",
   htmlparser2: "ecosystems",
   "@streamparser/json": "ecosystems",

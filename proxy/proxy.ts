@@ -15,6 +15,7 @@ import { Filling } from "./fill/filling.ts";
 import { Fills } from "./fill/fills.ts";
 import { Tunnels } from "./inbound/connect.ts";
 import { connectionLimit } from "./inbound/connection-limit.ts";
+import { DerivedPages } from "./inbound/derived-pages.ts";
 import { Gate } from "./inbound/gate.ts";
 import { BoundListener } from "./inbound/listener.ts";
 import { createLocalSite } from "./inbound/local.ts";
@@ -85,7 +86,7 @@ interface Common {
  * a connection, or a fill under way, of the other.
  */
 function createSide(profile: Profile, { dependencies, settings, gate, totals, isOwnListener }: Common) {
-  const { store, ledger, contexts, log, clock, pages } = dependencies;
+  const { store, ledger, contexts, log, clock } = dependencies;
   const isForPackages = profile === "packages";
   const isLoopbackOnly = settings.isLoopbackOnly && !isForPackages;
   const addresses = new AddressRules({ ...settings, isLoopbackOnly, ownAddresses: ownAddresses() });
@@ -107,11 +108,12 @@ function createSide(profile: Profile, { dependencies, settings, gate, totals, is
       };
   const { forwarder, upgrader, openTunnel } = ways;
   const records = { log, ledger, clock, totals, pseudonym: settings.pseudonym };
-  const substituter = new Substituter(settings.nixUpstreams);
-  const local = createLocalSite(pages, settings, substituter);
+  const pages = new DerivedPages();
+  const substituter = new Substituter(settings.nixUpstreams, pages);
+  const local = createLocalSite(dependencies.pages, settings, substituter);
   const sources = createSources(dependencies, settings, { origin, fills, totals });
   const guard = isForPackages ? createTargetGuard(dialer) : undefined;
-  const answering = { ...sources, fills, forwarder, upgrader, local, substituter, guard };
+  const answering = { ...sources, fills, forwarder, upgrader, local, substituter, pages, guard };
   const exchanges = new Exchanges({ ...answering, addresses, gate, clock, records, settings });
   const tunnels = new Tunnels({ contexts, addresses, gate, log, clock, settings, isOwnListener, openTunnel });
   const close = async (): Promise<void> => {

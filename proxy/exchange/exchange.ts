@@ -17,6 +17,7 @@ import type { RootFallbacks } from "../declared/root-fallbacks.ts";
 import type { SignedRoots } from "../declared/signed-roots.ts";
 import type { Filling } from "../fill/filling.ts";
 import type { Fills } from "../fill/fills.ts";
+import type { DerivedPages } from "../inbound/derived-pages.ts";
 import type { Gate } from "../inbound/gate.ts";
 import type { LocalSite } from "../inbound/local.ts";
 import { type Mirror, openMirror } from "../inbound/mirror.ts";
@@ -45,6 +46,7 @@ export interface ExchangeDependencies {
   readonly upgrader: Upgrader;
   readonly local: LocalSite;
   readonly substituter: Substituter;
+  readonly pages: DerivedPages;
   readonly addresses: AddressRules;
   /** Refuses what nothing may be served of, not from the store either. */
   readonly guard?: ((target: TargetUri) => Promise<void>) | undefined;
@@ -117,10 +119,10 @@ export class Exchanges {
     if (refusal !== undefined && refusal.status !== 407) throw refusal;
     const target = readTarget(request, record.way, pseudonym);
     if (target !== "local") return target;
-    const { substituter, settings } = this.#deps;
+    const { substituter, pages, settings } = this.#deps;
     const substitution = substituter.open(request, settings.serverNames);
     if (substitution !== undefined) return substitution;
-    const mirror = openMirror(request, settings.serverNames);
+    const mirror = openMirror(request, settings.serverNames, pages);
     if (mirror === undefined) return "local";
     reply.mirror = mirror;
     return mirror.target;

@@ -1,12 +1,12 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import { Readable } from "node:stream";
 import { LarderError } from "../../core/errors.ts";
-import { eachField, type RawFields, withoutFields } from "../../core/fields.ts";
+import { eachField, type RawFields } from "../../core/fields.ts";
 import { endToEndFields, trailersToPass } from "../../policy/forwarding.ts";
 import type { ResponseHead } from "../../policy/plan.ts";
 import { readAtMost } from "../fill/read-at-most.ts";
 import { CHALLENGE } from "../inbound/gate.ts";
-import type { Mirror } from "../inbound/mirror.ts";
+import type { Mirror, PageAnswer } from "../inbound/mirror.ts";
 import { pipelineOf } from "../inbound/pipeline.ts";
 import { faultOfUpstream } from "../inbound/substituter.ts";
 import type { ExchangeRecord } from "./record.ts";
@@ -44,24 +44,38 @@ export function sendHead(reply: Reply, status: number, fields: RawFields): void 
   if (fault !== undefined) throw fault;
   const derives = mirror.derives(status, fields);
   if (derives && request.method === "GET") reply.held = fields;
-  else writeHead(reply, status, mirror.dress(derives ? withoutFields(fields, LENGTH) : fields));
+  else writeHead(reply, status, mirror.dress(derives ? mirror.undress(fields) : fields));
 }
-
-/** The length of a page that is not made for a HEAD is not known. */
-const LENGTH: ReadonlySet<string> = new Set(["content-length"]);
 
 function writeHead({ response, record }: Reply, status: number, fields: RawFields): void {
   response.writeHead(status, [...fields, "Cache-Status", record.formatStatus()]);
 }
 
+/**
+ * Sends the page that was made of these stored bytes before.
+ * @returns false when there is none; nothing has been sent then.
+ */
+export function sendDerivedAgain(reply: Reply, status: number, fields: RawFields): boolean {
+  const { mirror, record } = reply;
+  if (mirror === undefined || record.digest === undefined || !mirror.derives(status, fields)) return false;
+  const page = mirror.derived(fields, record.digest);
+  if (page === undefined) return false;
+  sendPage(reply, mirror, page);
+  return true;
+}
+
 /** Sends the page that is made of the origin's. */
 function sendDerived(reply: Reply, original: RawFields, page: Buffer): void {
-  const { mirror, record, response } = reply;
-  if (mirror === undefined) return;
-  const { status, fields, body } = mirror.derive(original, page);
+  const { mirror, record } = reply;
+  if (mirror !== undefined) sendPage(reply, mirror, mirror.derive(original, page, record.digest));
+}
+
+function sendPage(reply: Reply, mirror: Mirror, { status, fields, body }: PageAnswer): void {
+  const { request, record, response } = reply;
   writeHead(reply, status, mirror.dress(fields));
-  record.sentBytes += body.length;
-  response.end(body);
+  const sent = request.method === "HEAD" ? undefined : body;
+  record.sentBytes += sent?.length ?? 0;
+  response.end(sent);
 }
 
 /**

@@ -13,7 +13,7 @@ import type { FillHead } from "../fill/fill-order.ts";
 import { bodyFault } from "../origin/faults.ts";
 import type { OriginResponse } from "../origin/origin.ts";
 import { cut, isMultipart, writeParts } from "./multipart.ts";
-import { type Reply, sendBody, sendHead, sendWhole } from "./reply.ts";
+import { type Reply, sendBody, sendDerivedAgain, sendHead, sendWhole } from "./reply.ts";
 import { type Representation, select } from "./representation.ts";
 
 export interface ServeOptions {
@@ -48,6 +48,7 @@ export async function serveEntry(
   const decodes = mustDecode(reply, stored.fields);
   const { status, fields, part } = select(reply, decodes ? decodedHead(stored) : stored);
   const head = fields.concat(age);
+  if (part === "whole" && sendDerivedAgain(reply, status, head)) return true;
   if (part === "none" || reply.request.method === "HEAD") {
     sendHead(reply, status, head);
     reply.response.end();

@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import type { Digest } from "../../core/digest.ts";
 import { LarderError } from "../../core/errors.ts";
 import { eachField, fieldValue, type RawFields, withoutFields } from "../../core/fields.ts";
 import { formatAuthority, makeTarget, parseTarget, type TargetUri } from "../../core/target.ts";
@@ -7,6 +7,7 @@ import { classify } from "../../ecosystems/classify.ts";
 import { pageRewriterOf } from "../../ecosystems/links.ts";
 import type { PageRewriter, Relink } from "../../ecosystems/page.ts";
 import { checkOriginForm } from "../../policy/access.ts";
+import type { DerivedPage, DerivedPages } from "./derived-pages.ts";
 
 /** `/https/HOST/…` and `/http/HOST/…`: for clients that cannot use a proxy, or not trust a CA. */
 const MIRROR_PATH = /^\/(https?)\/([^/?]+)([/?].*)?$/;
@@ -44,8 +45,8 @@ const OF_THE_ORIGINAL: ReadonlySet<string> = new Set([
 /** Mirrored pages run no scripts and read nothing of larder's (a script of one mirrored site could read all the others). */
 const HARMLESS = ["Content-Security-Policy", "sandbox", "X-Content-Type-Options", "nosniff"];
 
-/** A page made of an origin's: ready to be sent. */
-export interface DerivedPage {
+/** What goes out in place of an origin's page. */
+export interface PageAnswer {
   readonly status: 200 | 304;
   readonly fields: RawFields;
   readonly body: Buffer;
@@ -53,6 +54,7 @@ export interface DerivedPage {
 
 /** How a mirror stands among others that may answer the same request. */
 export interface MirrorOptions {
+  readonly pages: DerivedPages;
   /** Another may have what this one does not: such an answer is an error here, and nothing of it goes out. */
   readonly isOneOfSeveral?: boolean;
   /** Put before relative references: where this mirror alone is found. */
@@ -63,6 +65,7 @@ export interface MirrorOptions {
 export class Mirror {
   readonly target: TargetUri;
   readonly isOneOfSeveral: boolean;
+  readonly #pages: DerivedPages;
   readonly #folder: string;
   readonly #base: string;
   readonly #rewriter: PageRewriter | undefined;
@@ -71,11 +74,12 @@ export class Mirror {
   constructor(
     request: IncomingMessage,
     target: TargetUri,
-    { isOneOfSeveral = false, folder = "" }: MirrorOptions = {},
+    { pages, isOneOfSeveral = false, folder = "" }: MirrorOptions,
   ) {
     const { headers, socket } = request;
     this.target = target;
     this.isOneOfSeveral = isOneOfSeveral;
+    this.#pages = pages;
     this.#folder = folder;
     const own = formatAuthority({ host: socket.localAddress ?? "localhost", port: socket.localPort ?? 80 });
     this.#base = `http://${headers.host ?? own}`;
@@ -101,16 +105,35 @@ export class Mirror {
     return this.#rewriter !== undefined && status === 200 && fieldValue(fields, "content-encoding") === undefined;
   }
 
-  /** Makes the page that is sent in place of the origin's. */
-  derive(fields: RawFields, page: Buffer): DerivedPage {
-    const contentType = (fieldValue(fields, "content-type") ?? "").split(";", 1)[0] as string;
-    const rewritten = this.#rewriter?.(page.toString("utf8"), contentType.trim().toLowerCase(), this.#relink);
-    const body = Buffer.from(rewritten ?? page);
-    const etag = `"mirror-${createHash("sha256").update(body).digest("hex").slice(0, 32)}"`;
-    const rest = [...withoutFields(fields, OF_THE_ORIGINAL), "ETag", etag];
+  /** What goes out in place of these stored bytes, where they were rewritten before. @returns `undefined` where they were not */
+  derived(fields: RawFields, source: Digest): PageAnswer | undefined {
+    const page = this.#pages.find(this.#recipe(fields, source));
+    return page === undefined ? undefined : this.#answer(fields, page);
+  }
+
+  /** Makes what goes out in place of the origin's page. @param source what names its stored bytes, where they are stored */
+  derive(fields: RawFields, original: Buffer, source: Digest | undefined): PageAnswer {
+    const rewritten = this.#rewriter?.(original.toString("utf8"), mediaType(fields), this.#relink);
+    const body = rewritten === undefined ? original : Buffer.from(rewritten);
+    return this.#answer(fields, this.#pages.make(source && this.#recipe(fields, source), body));
+  }
+
+  /** The fields for a page that is not made. */
+  undress(fields: RawFields): RawFields {
+    return withoutFields(fields, OF_THE_ORIGINAL);
+  }
+
+  #answer(fields: RawFields, { etag, body }: DerivedPage): PageAnswer {
+    const rest = [...this.undress(fields), "ETag", etag];
     const isKnown = this.#ifNoneMatch?.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag) === true;
     if (isKnown) return { status: 304, fields: rest, body: Buffer.alloc(0) };
     return { status: 200, fields: [...rest, "Content-Length", String(body.length)], body };
+  }
+
+  /** Everything that decides what a page becomes. */
+  #recipe(fields: RawFields, source: Digest): string {
+    const { scheme, authority } = this.target;
+    return [source, this.#rewriter?.name, mediaType(fields), this.#base, scheme, authority, this.#folder].join(" ");
   }
 
   readonly #relink: Relink = (reference) => {
@@ -127,13 +150,22 @@ export class Mirror {
  * @returns `undefined` for other origin-form requests.
  * @throws LarderError `HOST_NOT_SERVED`, `CROSS_SITE`, `METHOD_NOT_ALLOWED`, or those of a target
  */
-export function openMirror(request: IncomingMessage, serverNames: readonly string[]): Mirror | undefined {
+export function openMirror(
+  request: IncomingMessage,
+  serverNames: readonly string[],
+  pages: DerivedPages,
+): Mirror | undefined {
   const match = MIRROR_PATH.exec(request.url ?? "");
   if (match === null) return undefined;
   checkReading(request, serverNames);
   const [, scheme, authority, path = "/"] = match;
   const { scheme: known, host: name, port } = parseTarget(`${scheme}://${unescaped(authority as string)}`);
-  return new Mirror(request, makeTarget(known, { host: name, port }, path));
+  return new Mirror(request, makeTarget(known, { host: name, port }, path), { pages });
+}
+
+function mediaType(fields: RawFields): string {
+  const [type = ""] = (fieldValue(fields, "content-type") ?? "").split(";", 1);
+  return type.trim().toLowerCase();
 }
 
 /** Who reads under larder's own name must mean it. @throws LarderError `HOST_NOT_SERVED`, `CROSS_SITE`, `METHOD_NOT_ALLOWED` */

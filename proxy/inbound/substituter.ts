@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { LarderError, toLarderError } from "../../core/errors.ts";
 import { makeTarget, parseTarget, type TargetUri } from "../../core/target.ts";
+import type { DerivedPages } from "./derived-pages.ts";
 import { checkReading, Mirror } from "./mirror.ts";
 
 /** `/nix/…`: binary caches of Nix in one, for machines that are given no CA and no proxy. */
@@ -24,9 +25,11 @@ export type Substitution = readonly [Mirror, ...Mirror[]];
  */
 export class Substituter {
   readonly #upstreams: readonly Upstream[];
+  readonly #pages: DerivedPages;
 
   /** @param bases URLs of caches, the first to be asked first */
-  constructor(bases: readonly string[]) {
+  constructor(bases: readonly string[], pages: DerivedPages) {
+    this.#pages = pages;
     this.#upstreams = bases.map((written) => {
       const base = parseTarget(written.endsWith("/") ? written : `${written}/`);
       return { name: nameOf(base), base };
@@ -54,9 +57,10 @@ export class Substituter {
     if (only === undefined) return undefined;
     checkReading(request, serverNames);
     const isOneOfSeveral = others.length > 0;
+    const pages = this.#pages;
     const mirrorOf = ({ name, base }: Upstream): Mirror => {
       const target = makeTarget(base.scheme, base, base.path + path);
-      return new Mirror(request, target, { isOneOfSeveral, folder: isOneOfSeveral ? `${name}/` : "" });
+      return new Mirror(request, target, { pages, isOneOfSeveral, folder: isOneOfSeveral ? `${name}/` : "" });
     };
     return [mirrorOf(only), ...others.map(mirrorOf)];
   }

@@ -1,7 +1,10 @@
 import { createHash } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { describe, expect } from "vitest";
 import { sendRaw } from "../support/client.ts";
+import { findFiles } from "../support/files.ts";
 import { noise } from "../support/noise.ts";
 import type { Origin } from "../support/origin.ts";
 import { type Bench, test } from "./workbench.ts";
@@ -201,6 +204,40 @@ describe("a page whose links lead away", () => {
       const { body, head } = await ask(larder, `/http/${authorityOf(origin)}${path}`);
       expect(body, head).toBe(expected);
     }
+  });
+
+  test("is made once of what is stored: for HEAD and for other clients it is there, and for another host it is another", async ({
+    folder,
+    origin,
+    startLarder,
+  }) => {
+    const rootDir = join(folder, "store");
+    const larder = await startLarder({ rootDir });
+    const files = Array.from({ length: 2000 }, (_, i) => `<a href="/packages/a-${i}.whl">${i}</a>`);
+    const page = `<!DOCTYPE html>${files.join("\n")}`;
+    origin.serve("/simple/a/", (_, response) => {
+      response.writeHead(200, { ...FRESH, "Content-Type": "text/html", ETag: '"origin"' }).end(page);
+    });
+    const path = `/http/${authorityOf(origin)}/simple/a/`;
+    const [first, second] = [await ask(larder, path), await ask(larder, path)];
+    expect(second.body).toBe(first.body);
+    const field = ({ head }: { readonly head: string }, name: string) =>
+      new RegExp(`^${name}: (.*)\\r$`, "im").exec(head)?.[1];
+    // Nothing reads the stored page again.
+    for (const file of await findFiles(join(rootDir, "blobs"), /^[0-9a-f]{64}$/)) await rm(file);
+    const third = await ask(larder, path);
+    expect([third.status, third.body === first.body, field(third, "etag")]).toEqual([200, true, field(first, "etag")]);
+    const known = await ask(larder, path, `If-None-Match: ${field(first, "etag")}`);
+    expect([known.status, known.body]).toEqual([304, ""]);
+    const asked = await sendRaw(
+      larder.port,
+      `HEAD ${path} HTTP/1.1\r\nHost: 127.0.0.1:${larder.port}\r\nConnection: close\r\n\r\n`,
+    );
+    expect(field({ head: asked }, "etag")).toBe(field(first, "etag"));
+    expect(field({ head: asked }, "content-length")).toBe(String(first.body.length));
+    const elsewhere = await ask(larder, path, `Host: localhost:${larder.port}`);
+    expect(elsewhere.body).toContain(`"http://localhost:${larder.port}/http/`);
+    expect(field(elsewhere, "etag")).not.toBe(field(first, "etag"));
   });
 
   test("still declares what it declared: a file that is not what the original says completes at nobody", async ({
