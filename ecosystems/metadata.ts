@@ -18,7 +18,7 @@ export type DocumentKind =
   | "nix-narinfo"
   | "npm-packument";
 
-/** How a document is packed, as its name tells it; the bytes themselves have the last word (learn/decode.ts). */
+/** How a document is packed, as its name tells it; the bytes themselves have the last word (learn/unpack/decode.ts). */
 export type Compression = "plain" | "gzip" | "xz" | "zstd" | "bzip2" | "zchunk";
 
 /** A document for which there is a reader. */

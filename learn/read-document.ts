@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import type { DeclaredContent, Emit, MetadataDocument, ReadOutcome } from "../ecosystems/metadata.ts";
 import { type DocumentPlace, openReader } from "../ecosystems/readers.ts";
-import { decode } from "./decode.ts";
+import { decode } from "./unpack/decode.ts";
 
 /** A document on disk, packed as it was stored. */
 export interface DocumentSource extends DocumentPlace {

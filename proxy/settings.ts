@@ -2,7 +2,7 @@ import type { SecureContext } from "node:tls";
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import type { Learner } from "../learn/learner.ts";
-import type { SignatureChecker } from "../learn/signatures.ts";
+import type { SignatureChecker } from "../learn/signatures/signatures.ts";
 import type { OriginAccess } from "../policy/origin-access.ts";
 import type { ReleaseAgeRules } from "../policy/release-age.ts";
 import type { DeclarationIndex } from "../storage/declarations.ts";

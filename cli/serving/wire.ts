@@ -8,7 +8,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import { formatAuthority } from "../../core/target.ts";
 import { createLearner } from "../../learn/learner.ts";
-import { openSignatures } from "../../learn/signatures.ts";
+import { openSignatures } from "../../learn/signatures/signatures.ts";
 import { mayDelegate } from "../../policy/delegation.ts";
 import { createProxy } from "../../proxy/proxy.ts";
 import type { ListenOptions, LocalPages, SignatureDemand } from "../../proxy/settings.ts";

@@ -2,7 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import { type Entry, entryKeyOf, PUBLIC_REALM } from "../../core/entry.ts";
 import { toLarderError } from "../../core/errors.ts";
 import { parseTarget, type TargetUri } from "../../core/target.ts";
-import type { SignatureVerdict } from "../../learn/gpgv-status.ts";
+import type { SignatureVerdict } from "../../learn/signatures/gpgv-status.ts";
 import type { ExchangeTimes, ResponseHead } from "../../policy/plan.ts";
 import { judge } from "../../policy/storing.ts";
 import type { Store } from "../../storage/store.ts";

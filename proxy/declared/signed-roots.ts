@@ -5,7 +5,7 @@ import type { Entry } from "../../core/entry.ts";
 import { LarderError, toLarderError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import { type NixKeys, signerOf } from "../../ecosystems/nix/signature.ts";
-import type { SignatureVerdict } from "../../learn/gpgv-status.ts";
+import type { SignatureVerdict } from "../../learn/signatures/gpgv-status.ts";
 import type { Staging, Store } from "../../storage/store.ts";
 import type { Errand } from "../exchange/errand.ts";
 import type { FillOrder } from "../fill/fill-order.ts";

@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { Declared, MetadataDocument, ReadOutcome } from "../../ecosystems/metadata.ts";
 import { openReader } from "../../ecosystems/readers.ts";
-import { decode } from "../../learn/decode.ts";
+import { decode } from "../../learn/unpack/decode.ts";
 import { createAptRepository, SUITE } from "../support/apt-repository.ts";
 import { mustRun } from "../support/programs.ts";
 import { RpmRepository } from "../support/rpm-repository.ts";

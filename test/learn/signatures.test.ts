@@ -1,7 +1,7 @@
 import { chmod, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import { openSignatures, type SignatureChecker, type SignatureOptions } from "../../learn/signatures.ts";
+import { openSignatures, type SignatureChecker, type SignatureOptions } from "../../learn/signatures/signatures.ts";
 import { test as base } from "../support/fixtures.ts";
 import { Signer } from "../support/signer.ts";
 

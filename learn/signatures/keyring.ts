@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { LarderError } from "../core/errors.ts";
+import { LarderError } from "../../core/errors.ts";
 
 const KEY_FILE = /\.(?:gpg|asc)$/;
 const ARMOR = /-----BEGIN PGP PUBLIC KEY BLOCK-----([\s\S]*?)-----END PGP PUBLIC KEY BLOCK-----/g;

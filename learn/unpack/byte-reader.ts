@@ -1,4 +1,4 @@
-import { brokenMetadata } from "../ecosystems/metadata.ts";
+import { brokenMetadata } from "../../ecosystems/metadata.ts";
 
 const NOTHING = Buffer.alloc(0);
 

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { brokenMetadata } from "../ecosystems/metadata.ts";
+import { brokenMetadata } from "../../ecosystems/metadata.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { readZchunkHeader, type ZchunkEntry } from "./zchunk-header.ts";
 import { decodeZstd } from "./zstd.ts";

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { LarderError } from "../core/errors.ts";
-import { brokenMetadata, type Compression, type DeclaredContent } from "../ecosystems/metadata.ts";
+import { LarderError } from "../../core/errors.ts";
+import { brokenMetadata, type Compression, type DeclaredContent } from "../../ecosystems/metadata.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { decodeBzip2 } from "./bzip2.ts";
 import { decodeXz } from "./xz.ts";

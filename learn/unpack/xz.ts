@@ -1,5 +1,5 @@
 import xz from "xz-decompress";
-import { brokenMetadata } from "../ecosystems/metadata.ts";
+import { brokenMetadata } from "../../ecosystems/metadata.ts";
 
 /** What the numbers in the messages of xz-decompress mean: `enum xz_ret` of XZ Embedded. */
 const REASONS: Readonly<Record<string, string>> = {

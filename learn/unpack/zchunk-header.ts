@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { brokenMetadata } from "../ecosystems/metadata.ts";
+import { brokenMetadata } from "../../ecosystems/metadata.ts";
 import type { ByteReader } from "./byte-reader.ts";
 
 /**

@@ -1,5 +1,5 @@
-import { LarderError } from "../../core/errors.ts";
-import { type DecodeOptions, decode } from "../../learn/decode.ts";
+import { LarderError } from "../../../core/errors.ts";
+import { type DecodeOptions, decode } from "../../../learn/unpack/decode.ts";
 
 /** Hands bytes over piece by piece, as a file does. */
 export async function* pieces(bytes: Uint8Array, size = 65_536): AsyncGenerator<Uint8Array> {

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
-import { Xxh64 } from "../../learn/xxh64.ts";
-import { noise } from "../support/noise.ts";
-import { mustRun } from "../support/programs.ts";
+import { Xxh64 } from "../../../learn/unpack/xxh64.ts";
+import { noise } from "../../support/noise.ts";
+import { mustRun } from "../../support/programs.ts";
 
 function low32(...parts: readonly Uint8Array[]): number {
   const hash = new Xxh64();

@@ -1,4 +1,4 @@
-import { brokenMetadata } from "../ecosystems/metadata.ts";
+import { brokenMetadata } from "../../ecosystems/metadata.ts";
 import type { ByteReader } from "./byte-reader.ts";
 
 const MAGIC = 0xfd2fb528;

@@ -5,10 +5,10 @@ import { join } from "node:path";
 import * as zlib from "node:zlib";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Compression } from "../../ecosystems/metadata.ts";
-import { decode } from "../../learn/decode.ts";
-import { noise } from "../support/noise.ts";
-import { mustRun } from "../support/programs.ts";
+import type { Compression } from "../../../ecosystems/metadata.ts";
+import { decode } from "../../../learn/unpack/decode.ts";
+import { noise } from "../../support/noise.ts";
+import { mustRun } from "../../support/programs.ts";
 import { decodeAll, pieces, reasonOf } from "./decoding.ts";
 
 /** Some text that shrinks and some noise that does not: every kind of block occurs. */

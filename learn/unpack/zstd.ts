@@ -1,7 +1,7 @@
 import { pipeline, Readable, type Transform } from "node:stream";
 import * as zlib from "node:zlib";
 import { Decompress } from "fzstd";
-import { brokenMetadata } from "../ecosystems/metadata.ts";
+import { brokenMetadata } from "../../ecosystems/metadata.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { Xxh64 } from "./xxh64.ts";
 import { type FrameHeader, readBlocks, readFrameHeader } from "./zstd-frame.ts";

@@ -1,9 +1,9 @@
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { LarderError, systemCode } from "../core/errors.ts";
-import { ClearsignedText } from "../ecosystems/deb/clearsign.ts";
-import { LineSplitter } from "../ecosystems/lines.ts";
+import { LarderError, systemCode } from "../../core/errors.ts";
+import { ClearsignedText } from "../../ecosystems/deb/clearsign.ts";
+import { LineSplitter } from "../../ecosystems/lines.ts";
 import { readGpgvStatus, type SignatureVerdict } from "./gpgv-status.ts";
 import { readKeyrings } from "./keyring.ts";
 
