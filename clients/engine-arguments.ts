@@ -20,6 +20,8 @@ export interface BuildAdditions {
 export interface CacheMount {
   readonly folder: string;
   readonly path: string;
+  /** Programs that make that folder themselves; an image with none of them, and without the folder, is left without it. */
+  readonly owners: readonly string[];
 }
 
 /** The arguments that a `podman build` or `buildah build` goes through larder by; none of them is written into the image. */

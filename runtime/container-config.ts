@@ -48,7 +48,7 @@ export function networkOf({ linux }: ContainerConfig, plan: RunPlan): NetworkPla
 }
 
 /**
- * The configuration with variables and mounts added. A variable that the container has already (an ENV of its image, an
+ * The configuration with variables added, and with these mounts. A variable that the container has already (an ENV of its image, an
  * ARG) stays as it is, unless it is just what the engine hands on of the build's own proxy variables.
  */
 export function extendConfig(
@@ -66,7 +66,7 @@ export function extendConfig(
   return {
     ...config,
     process: { ...config.process, env: [...kept, ...added.map(([name, value]) => `${name}=${value}`)] },
-    mounts: [...(config.mounts ?? []), ...mounts],
+    mounts,
   };
 }
 

@@ -1,7 +1,7 @@
 import { appendFileSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { extendConfig, hasOwnDev, networkOf, parseConfig, printConfig } from "./container-config.ts";
-import { makeMounts } from "./handout.ts";
+import { keptMounts, makeMounts } from "./handout.ts";
 import type { RunPlan } from "./plan.ts";
 
 /**
@@ -26,7 +26,7 @@ function editBundle(bundleDir: string): void {
   if (!hasOwnDev(config))
     throw new Error("/dev of the container is no tmpfs of its own: a mount there would leave a trace");
   const network = networkOf(config, plan);
-  const mounts = makeMounts(bundleDir, config, network, plan);
+  const mounts = [...keptMounts(bundleDir, config, plan), ...makeMounts(bundleDir, config, network, plan)];
   const edited = `${file}.larder`;
   try {
     writeFileSync(edited, printConfig(extendConfig(config, network, { handedOn: plan.handedOn, mounts })), {

@@ -13,7 +13,7 @@ import {
 import { join, resolve } from "node:path";
 import { HANDOUT_FILES, HANDOUT_PATH, handoutPath, renderWgetrc } from "../core/handout.ts";
 import type { ContainerConfig, Mount } from "./container-config.ts";
-import { readImageFile } from "./image-files.ts";
+import { isInImage, readImageFile } from "./image-files.ts";
 import type { NetworkPlan, RunPlan } from "./plan.ts";
 
 /** Debian's wget honours no variable for its roots, only this file; SYSTEM_WGETRC names ours in its place. */
@@ -38,6 +38,18 @@ export function makeMounts(bundleDir: string, config: ContainerConfig, network: 
     mounts.push({ destination: conf.path, type: "bind", source, options: READ_ONLY_BIND });
   }
   return mounts;
+}
+
+/**
+ * The mounts of the engine, less those of cache folders that nothing in the image uses: a mount point that the runtime makes
+ * in an image stays there, empty.
+ */
+export function keptMounts(bundleDir: string, { root, mounts = [] }: ContainerConfig, plan: RunPlan): readonly Mount[] {
+  const rootDir = resolve(bundleDir, root.path);
+  const isUnused = ({ path, owners }: RunPlan["cacheFolders"][number]) =>
+    ![path, ...owners].some((known) => isInImage(rootDir, known));
+  const unused = new Set(plan.cacheFolders.filter(isUnused).map(({ path }) => path));
+  return mounts.filter(({ destination }) => !unused.has(destination));
 }
 
 function trustFiles(rootDir: string, { aptConf }: NetworkPlan, plan: RunPlan): Record<string, string | Buffer> {

@@ -23,6 +23,16 @@ export function readImageFile(
   }
 }
 
+/** Whether an image has anything at that path; a link that leads nowhere does not count. */
+export function isInImage(rootDir: string, path: string): boolean {
+  try {
+    resolveInside(rootDir, path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Follows every link of the path, taking absolute ones and `..` as chroot(2) would. @throws when a part is missing */
 function resolveInside(rootDir: string, path: string): string {
   const pending = path.split("/");

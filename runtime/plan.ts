@@ -24,6 +24,8 @@ export interface RunPlan {
   readonly truststoreFile: string;
   /** Files of dnf's configuration to bind a trusting copy over; none when the user wants them left alone. */
   readonly dnfConfs: readonly string[];
+  /** Folders that the engine mounts into every container, and the programs that would make them: others are spared an empty folder. */
+  readonly cacheFolders: readonly { readonly path: string; readonly owners: readonly string[] }[];
   /** What is made for containers goes below it, named by content. */
   readonly handoutDir: string;
   /** One line for each container that had to be left as it was. */

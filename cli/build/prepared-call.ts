@@ -58,6 +58,7 @@ function wrapped(call: EngineCall, way: Way & { readonly kind: "wrapped" }, opti
   const { place, folder, rootDir, bindsDnfConf } = options;
   const { facts, network } = way;
   const env = engineEnvironment(options);
+  const cacheMounts = preparedCaches(rootDir, call);
   const shimFile = folder.writeShim(facts.runtimeFile, {
     trust: place.trust,
     hostUrl: place.proxyUrl,
@@ -65,12 +66,13 @@ function wrapped(call: EngineCall, way: Way & { readonly kind: "wrapped" }, opti
     noProxy: ownNoProxy(options.env),
     handedOn: handedOn(options),
     bindsDnfConf,
+    cacheMounts,
   });
   const ownIidFile = optionOf(call, "--iidfile");
   const inserted = buildArguments({
     shimFile,
     iidFile: ownIidFile === undefined ? folder.iidFile : undefined,
-    cacheMounts: preparedCaches(rootDir),
+    cacheMounts,
     buildArguments: options.buildArguments,
     network,
     port: new URL(place.proxyUrl).port,

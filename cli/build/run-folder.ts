@@ -15,6 +15,7 @@ import { SYSTEM_BUNDLES } from "../../certs/bundle.ts";
 import { renderTruststore } from "../../certs/truststore.ts";
 import { renderAptConf } from "../../clients/apt.ts";
 import { containerVariables } from "../../clients/container-variables.ts";
+import type { CacheMount } from "../../clients/engine-arguments.ts";
 import type { TrustFiles, Variables } from "../../clients/environment.ts";
 import { LarderError } from "../../core/errors.ts";
 import { HANDOUT_FILES, handoutPath, renderWgetrc } from "../../core/handout.ts";
@@ -108,7 +109,7 @@ export class RunFolder {
     return folder;
   }
 
-  #plan({ trust, hostUrl, guestUrl, noProxy, handedOn, bindsDnfConf }: PlanOptions): RunPlan {
+  #plan({ trust, hostUrl, guestUrl, noProxy, handedOn, bindsDnfConf, cacheMounts }: PlanOptions): RunPlan {
     const copies = { caFile: join(this.path, "ca.pem"), fallbackBundleFile: join(this.path, "roots.pem") };
     copyFileSync(trust.caFile, copies.caFile);
     copyFileSync(trust.bundleFile, copies.fallbackBundleFile);
@@ -122,6 +123,7 @@ export class RunFolder {
       handedOn,
       bundleCandidates: SYSTEM_BUNDLES,
       dnfConfs: bindsDnfConf ? DNF_CONFS : [],
+      cacheFolders: cacheMounts.map(({ path, owners }) => ({ path, owners })),
       handoutDir: join(this.path, "handouts"),
       faultsFile: join(this.path, "faults"),
     };
@@ -137,6 +139,7 @@ export interface PlanOptions {
   /** The proxy variables of the engine's own process. */
   readonly handedOn: Variables;
   readonly bindsDnfConf: boolean;
+  readonly cacheMounts: readonly CacheMount[];
 }
 
 /** Always compiled: the shim starts it with nothing but node. */

@@ -1,4 +1,4 @@
-import { cp, readdir } from "node:fs/promises";
+import { cp, mkdir, readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { describe, expect } from "vitest";
 import { Dnf } from "../support/dnf.ts";
@@ -47,5 +47,14 @@ RUN dnf --assumeyes --releasever=1 install --downloadonly larder-rpm \\
     await workshop.buildPlainly("folder", piece, { flags: [`--volume=${tree}:/var/cache/dnf:O`] });
     expect(payloads()).toBe(false);
     expect(await readdir(tree)).toEqual(names);
+  });
+
+  test("an image that knows no dnf keeps no empty folder of its cache", async ({ workshop, folder }) => {
+    const removed = "RUN rm -rf /var/cache/dnf /usr/bin/dnf* /usr/bin/yum\n";
+    await workshop.buildPlainly("without-dnf", { containerfile: removed });
+    const piece = { from: "localhost/plain-without-dnf", containerfile: "RUN touch /app\n" };
+    await mkdir(join(folder, "cache/larder/dnf"), { recursive: true });
+    const image = await workshop.mustBuild("spared", piece);
+    expect(image).toEqual(await workshop.buildPlainly("plain", piece));
   });
 });

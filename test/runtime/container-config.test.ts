@@ -43,12 +43,6 @@ describe("the configuration of a container", () => {
     expect(extended("http_proxy=http://mine:1")).toEqual(["http_proxy=http://mine:1"]);
   });
 
-  test("has mounts at the end, behind the /dev that they are below", () => {
-    const mount = { destination: "/dev/larder", type: "bind", source: "/handout" };
-    const extended = extendConfig(config([]), { variables: {}, aptConf: "" }, { handedOn: {}, mounts: [mount] });
-    expect(extended.mounts).toEqual([DEV, mount]);
-  });
-
   test("has a /dev of its own only when that is a tmpfs", () => {
     expect(hasOwnDev(config([]))).toBe(true);
     expect(hasOwnDev({ ...config([]), mounts: [{ destination: "/dev", type: "bind" }] })).toBe(false);

@@ -32,6 +32,7 @@ const test = base.extend("container", async ({ folder }) => {
     fallbackBundleFile: file("host.pem"),
     truststoreFile: file("t.p12"),
     dnfConfs: ["/etc/dnf/dnf.conf"],
+    cacheFolders: [{ path: "/var/cache/dnf", owners: ["/usr/bin/dnf"] }],
     handoutDir: file("handouts"),
     faultsFile: file("faults"),
   };
@@ -106,6 +107,25 @@ describe("the shim", () => {
     expect(await readFile(sourceOf(text, "/etc/dnf/dnf.conf"), "utf8")).toBe(
       "[main]\nsslcacert=/dev/larder/bundle.pem\ngpgcheck=1\n",
     );
+  });
+
+  test("has its own mounts behind those of the engine, whose /dev they are below", async ({ container }) => {
+    const { text } = await container.start(container.config);
+    const paths = (JSON.parse(text).mounts as { destination: string }[]).map(({ destination }) => destination);
+    expect(paths).toEqual(["/dev", "/dev/larder"]);
+  });
+
+  test("spares an image that knows no dnf the folder of its cache, which would stay", async ({ container }) => {
+    const cache = { destination: "/var/cache/dnf", type: "overlay" };
+    const config = { ...container.config, mounts: [...container.config.mounts, cache] };
+    const hasCache = async () =>
+      JSON.stringify(JSON.parse((await container.start(config)).text)).includes(cache.destination);
+    expect(await hasCache()).toBe(false);
+    await mkdir(join(container.rootDir, "usr/bin"), { recursive: true });
+    await symlink("dnf-3", join(container.rootDir, "usr/bin/dnf"));
+    expect(await hasCache()).toBe(false);
+    await writeFile(join(container.rootDir, "usr/bin/dnf-3"), "");
+    expect(await hasCache()).toBe(true);
   });
 
   test.for([
