@@ -19,12 +19,14 @@ export interface LearnJob {
   readonly realm: Realm;
   /** Where it stands, when its request told more than its URI does: a packument, the page of an index. */
   readonly place?: MetadataPlace | undefined;
+  /** When it was seen; just now unless that is given. */
+  readonly seenMs?: number;
 }
 
 /** Reads metadata behind the downloads, in a thread of its own, one document at a time and in the order they came. */
 export interface Learner {
   /**
-   * Learns what a stored document declares, and that it was seen just now: to be called whenever a root, member or mirror
+   * Learns what a stored document declares, and when it was seen: to be called whenever a root, member or mirror
    * list was stored or found to be current (304). What is known already costs little. Never rejects.
    */
   learn(job: LearnJob): Promise<LearnOutcome>;
@@ -38,6 +40,8 @@ export interface Learner {
    * @param uri canonical
    */
   pending(uri: string, realm: Realm): Promise<void> | undefined;
+  /** Has whoever asks {@link pending} wait for this as well, some seconds from now at most: it may declare something about any URI. */
+  hold(work: Promise<unknown>): void;
   /** Ends the thread; what it is reading is not learnt. */
   close(): Promise<void>;
 }
@@ -83,6 +87,7 @@ class ThreadedLearner implements Learner {
   readonly #thread: LearningThread;
   readonly #lessons = new Map<string, Lesson>();
   readonly #broken = new Map<string, LearnOutcome>();
+  #held: Promise<void> | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #idle: NodeJS.Timeout | undefined;
   #hasFailed = false;
@@ -97,11 +102,10 @@ class ThreadedLearner implements Learner {
   }
 
   learn(job: LearnJob): Promise<LearnOutcome> {
-    const { target, realm, digest } = job;
+    const { target, realm, digest, seenMs: atMs = this.#clock() } = job;
     const name = `${realm} ${target.uri} ${digest}`;
     const begun = this.#lessons.get(name);
     if (begun !== undefined) return begun.outcome;
-    const atMs = this.#clock();
     const outcome = this.#inTurn(() => this.#teach(job, atMs)).finally(() => this.#lessons.delete(name));
     this.#lessons.set(name, { realm, bases: this.#basesOf(job, atMs), outcome });
     return outcome;
@@ -118,10 +122,18 @@ class ThreadedLearner implements Learner {
   }
 
   pending(uri: string, realm: Realm): Promise<void> | undefined {
-    const outcomes = [...this.#lessons.values()]
+    const outcomes: Promise<unknown>[] = [...this.#lessons.values()]
       .filter((lesson) => lesson.realm === realm && lesson.bases.some((base) => uri.startsWith(base)))
       .map(({ outcome }) => outcome);
+    if (this.#held !== undefined) outcomes.push(this.#held);
     return outcomes.length === 0 ? undefined : within(PATIENCE_MS, Promise.all(outcomes));
+  }
+
+  hold(work: Promise<unknown>): void {
+    const held = within(PATIENCE_MS, work).finally(() => {
+      if (this.#held === held) this.#held = undefined;
+    });
+    this.#held = held;
   }
 
   async close(): Promise<void> {

@@ -103,6 +103,8 @@ export interface DeclarationIndex {
   noteAlias(algorithm: DigestAlgorithm, digest: string, blob: Digest): void;
   /** Notes that a stored root and the payloads that it declares live and die together: a narinfo and its nar. */
   noteCompanions(root: Digest, payloads: readonly Declaration[]): void;
+  /** The strong digests other than sha256 by which anything is declared. */
+  strongAliases(): readonly DigestAlgorithm[];
   /** Notes that the realm may have the blob: its origin said so. */
   grant(blob: Digest, realm: Realm): void;
   readonly quarantine: Quarantine;

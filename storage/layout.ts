@@ -12,6 +12,7 @@ import type { Digest } from "../core/digest.ts";
  *   index.damaged-<ms>.sqlite  likewise, one that was set aside: storage/lost-index.ts
  *   index.copy.sqlite        the copy of the day: storage/index-copy/
  *   adopting                 there while blobs are taken into an index that was lost
+ *   relearning               there while declarations that were lost are learnt again: learn/relearn.ts
  *   declarations.sqlite      likewise: storage/declarations/schema.ts
  *   scrub.json               how far blobs have been read again: storage/maintenance/scrub-state.ts
  *   blobs/sha256/ab/abcdef…  0444, or 0400 when not everybody may have it: whole bodies named by their digest
@@ -28,6 +29,7 @@ export interface Layout {
   readonly declarationsFile: string;
   readonly adoptionFile: string;
   readonly scrubFile: string;
+  readonly relearningFile: string;
   /** The write-ahead log that SQLite keeps beside the index. */
   readonly walFile: string;
   readonly blobsDir: string;
@@ -52,6 +54,7 @@ export function layoutOf(rootDir: string): Layout {
     declarationsFile: join(rootDir, "declarations.sqlite"),
     adoptionFile: join(rootDir, "adopting"),
     scrubFile: join(rootDir, "scrub.json"),
+    relearningFile: join(rootDir, "relearning"),
     walFile: `${indexFile}-wal`,
     blobsDir,
     stagingDir,

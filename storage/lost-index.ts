@@ -89,6 +89,19 @@ export function beginAdoption({ adoptionFile }: Layout): void {
   writeFileSync(adoptionFile, "");
 }
 
+/** Notes likewise that what stored metadata declares, and by what digests, is to be learnt again. */
+export function beginRelearning({ relearningFile }: Layout): void {
+  writeFileSync(relearningFile, "");
+}
+
+export function isToRelearn({ relearningFile }: Layout): boolean {
+  return existsSync(relearningFile);
+}
+
+export function endRelearning({ relearningFile }: Layout): void {
+  rmSync(relearningFile, { force: true });
+}
+
 export function isAdopting({ adoptionFile }: Layout): boolean {
   return existsSync(adoptionFile);
 }

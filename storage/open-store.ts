@@ -11,7 +11,7 @@ import { type Layout, layoutOf } from "./layout.ts";
 import { listEntries } from "./listing.ts";
 import { LocalStore } from "./local-store.ts";
 import { takeWriterLock, type WriterLock } from "./lock.ts";
-import { beginAdoption, isAdopting, isIndexLost, setAside } from "./lost-index.ts";
+import { beginAdoption, beginRelearning, isAdopting, isIndexLost, setAside } from "./lost-index.ts";
 import { makeFolders, makePrivateDir } from "./root-dir.ts";
 import { indexFile } from "./schema.ts";
 import { findUnfinished } from "./staging/unfinished.ts";
@@ -90,6 +90,7 @@ async function openIndex(lock: WriterLock, layout: Layout, options: StoreOptions
 /** What is left of an index goes aside, its copy takes its place, and the blobs are to be taken in that it does not know. */
 function loseIndex(layout: Layout, { clock, log }: StoreOptions, reason: string): void {
   beginAdoption(layout);
+  beginRelearning(layout);
   const setAsideAs = setAside(indexFile(layout), clock());
   const copiedMs = restoreIndex(layout, { clock, log }) ? indexCopiedMs(layout) : undefined;
   const next = copiedMs === undefined ? "a new one" : `its copy of ${new Date(copiedMs).toISOString()}`;

@@ -6,15 +6,21 @@ import { isSound } from "../../storage/lost-index.ts";
 import { indexFile } from "../../storage/schema.ts";
 import { describeUsage } from "../control/status-report.ts";
 import { careCommand } from "../store/care-command.ts";
+import { countOf } from "../store/count.ts";
+import { noteLog } from "../store/door.ts";
+import { relearnStore } from "../store/relearn-store.ts";
 
 /** `larder store rebuild`: the first signal ends it after the blob under way; the next start of larder goes on with the rest. */
 export const rebuild = careCommand(async ({ door, watch, config, invocation }) => {
   if (invocation.flags["force"] !== true && door.running === undefined) refuseSound(config.settings.root);
   const store = await door.rebuild();
   if (!watch.signal.aborted) await Promise.race([store.settled(), once(watch.signal, "abort")]);
-  const isInterrupted = watch.signal.aborted;
+  const { settings } = config;
+  const { documents, isInterrupted } = await relearnStore(store, { settings, watch, clock: systemClock, log: noteLog });
   const usage = store.usage();
-  return { json: { usage, isInterrupted }, lines: [`taken in: ${describeUsage(usage, systemClock())}`], isInterrupted };
+  const learnt = `learnt again: ${countOf(documents, "document")} of metadata`;
+  const lines = [`taken in: ${describeUsage(usage, systemClock())}`, learnt];
+  return { json: { usage, documents, isInterrupted }, lines, isInterrupted };
 });
 
 /** A copy knows less than the index, and a new one knows no URL: nobody should lose that for nothing. */

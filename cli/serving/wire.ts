@@ -8,11 +8,10 @@ import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import { formatAuthority } from "../../core/target.ts";
 import { createLearner } from "../../learn/learner.ts";
+import { relearnIfLost } from "../../learn/relearn.ts";
 import { openSignatures } from "../../learn/signatures/signatures.ts";
-import { mayDelegate } from "../../policy/delegation.ts";
 import { createProxy } from "../../proxy/proxy.ts";
 import type { ListenOptions, LocalPages, SignatureDemand } from "../../proxy/settings.ts";
-import { openDeclarations } from "../../storage/declarations/open-declarations.ts";
 import { openLedger } from "../../storage/ledger.ts";
 import type { LocalStore } from "../../storage/local-store.ts";
 import { StoreKeeper } from "../../storage/maintenance/keeper.ts";
@@ -24,7 +23,7 @@ import type { Config, Settings } from "../settings/config.ts";
 import type { Environment } from "../settings/directories.ts";
 import { loadOriginAccess } from "../settings/origin-access.ts";
 import { proxySettings } from "../settings/proxy-settings.ts";
-import { openOwnStore } from "../store/open-store.ts";
+import { openOwnDeclarations, openOwnStore } from "../store/open-store.ts";
 import { readVersion } from "../version.ts";
 import { UserAccounts } from "./accounts.ts";
 import { explain } from "./explain.ts";
@@ -89,16 +88,11 @@ async function assemble({ config, env, log, clock }: WireOptions, store: LocalSt
   // Random, so that a loop through another larder is not mistaken for one through this, nor the other way round.
   const pseudonym = `larder-${randomBytes(4).toString("hex")}`;
   const rootDir = settings.root;
-  const delegates = settings.delegate;
-  const declarations = openDeclarations({
-    rootDir,
-    mayDelegate: (fromUri, toBase) => mayDelegate(fromUri, toBase, delegates),
-    clock,
-    log,
-  });
+  const declarations = openOwnDeclarations(settings, { clock, log });
   const learner = createLearner({ rootDir, index: declarations, clock, log });
   const { repositories } = config;
   if (repositories.length > 0 || declarations.hasConfigured()) await learner.configure(repositories);
+  const relearning = relearnIfLost({ store, index: declarations, learner, layout: store.parts.layout, log });
   const proxy = createProxy(
     { accounts, store, declarations, learner, signatures, ledger, contexts, log, clock, pages },
     proxySettings(settings, env, { originRoots, originAccess, pseudonym }),
@@ -130,7 +124,7 @@ async function assemble({ config, env, log, clock }: WireOptions, store: LocalSt
     async close({ drainMs }) {
       await scrubber.close();
       await proxy.close({ drainMs });
-      await learner.close();
+      await Promise.all([relearning.stop(), learner.close()]);
       declarations.close();
       accounts.close();
       ledger.close();

@@ -20,10 +20,10 @@ export interface StoreDoor {
   /** Takes the lock when no larder runs, and holds it until `close`. @throws LarderError `STORE_…` */
   care(): Promise<StoreCare>;
   /**
-   * Takes the lock, and has the blobs taken into a new index; `close` releases it.
+   * Takes the lock, and has the index replaced by its copy, or a new one, and the blobs taken in; `close` releases it.
    * @throws LarderError `STORE_LOCKED` while a larder serves the store
    */
-  rebuild(): Promise<Pick<LocalStore, "settled" | "usage">>;
+  rebuild(): Promise<LocalStore>;
   close(): Promise<void>;
 }
 
@@ -90,4 +90,4 @@ async function openOwn({ root, state }: Pick<Settings, "root" | "state">, isRebu
 const noteFacts: Log["warn"] = (facts, message) => note(`${message} ${JSON.stringify(facts)}`);
 
 /** What the store has to say goes to whoever gave the command. */
-const noteLog: Log = { debug: () => undefined, info: () => undefined, warn: noteFacts, error: noteFacts };
+export const noteLog: Log = { debug: () => undefined, info: () => undefined, warn: noteFacts, error: noteFacts };

@@ -2,7 +2,12 @@ import type { Clock } from "../../core/clock.ts";
 import { LarderError } from "../../core/errors.ts";
 import { type Log, silentLog } from "../../core/log.ts";
 import { mayDelegate } from "../../policy/delegation.ts";
-import { type DeclarationReader, openDeclarationsForReading } from "../../storage/declarations/open-declarations.ts";
+import {
+  type DeclarationReader,
+  openDeclarations,
+  openDeclarationsForReading,
+} from "../../storage/declarations/open-declarations.ts";
+import type { DeclarationIndex } from "../../storage/declarations.ts";
 import { layoutOf } from "../../storage/layout.ts";
 import type { LocalStore } from "../../storage/local-store.ts";
 import { bytesOfBlobs } from "../../storage/maintenance/walk.ts";
@@ -20,6 +25,14 @@ export async function openOwnStore(
   const { root: rootDir, minFreeSpace } = settings;
   const minFreeBytes = minFreeSpace === "auto" ? await automaticMinFreeBytes(rootDir) : minFreeSpace;
   return openStore({ rootDir, maxBytes: await maxBytesOf(settings), minFreeBytes, clock, log });
+}
+
+/** Opens what repositories declare, beside a store that this process has opened as its writer. @throws LarderError `STORE_…` */
+export function openOwnDeclarations(
+  { root: rootDir, delegate }: Pick<Settings, "root" | "delegate">,
+  { clock, log }: { readonly clock: Clock; readonly log: Log },
+): DeclarationIndex {
+  return openDeclarations({ rootDir, mayDelegate: (from, to) => mayDelegate(from, to, delegate), clock, log });
 }
 
 /** Looks into the store, beside the larder that serves it or without any. @throws LarderError `STORE_UNREADABLE` when there is none */

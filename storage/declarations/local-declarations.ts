@@ -2,7 +2,7 @@ import type { Declaration, DigestAlgorithm } from "../../core/declaration.ts";
 import type { Digest } from "../../core/digest.ts";
 import type { Realm } from "../../core/entry.ts";
 import type { Log } from "../../core/log.ts";
-import { BlobFinder } from "../blobs/blob-finder.ts";
+import { BlobFinder, STRONG } from "../blobs/blob-finder.ts";
 import type { Database } from "../database.ts";
 import type {
   DeclarationCounts,
@@ -115,12 +115,22 @@ export class LocalDeclarations implements DeclarationIndex {
     this.#or(undefined, () => this.#blobs.noteCompanions(root, payloads));
   }
 
+  strongAliases(): readonly DigestAlgorithm[] {
+    const declared = this.#or([], () => this.#statements.algorithms.all());
+    return declared.map(({ alg }) => alg).filter((alg) => alg !== "sha256" && STRONG.has(alg));
+  }
+
   grant(blob: Digest, realm: Realm): void {
     this.#or(undefined, () => this.#blobs.grant(blob, realm));
   }
 
   hasConfigured(): boolean {
     return this.#or(true, () => this.#statements.configured.get() !== undefined);
+  }
+
+  /** Whether no document was ever read, or all that were are lost. */
+  isEmpty(): boolean {
+    return this.#or(false, () => this.#statements.document.get() === undefined);
   }
 
   counts(): DeclarationCounts {
@@ -179,6 +189,8 @@ function contentOf({ declaration: { algorithm, digest, bytes } }: DeclaredAs): s
 
 function prepare(db: Database) {
   return {
+    algorithms: db.prepare<[], { readonly alg: DigestAlgorithm }>("SELECT DISTINCT alg FROM decl"),
+    document: db.prepare<[], { readonly id: number }>("SELECT id FROM document LIMIT 1"),
     configured: db.prepare<[], { readonly id: number }>("SELECT id FROM repo WHERE via = 'config' LIMIT 1"),
     counts: db.prepare<[], Omit<DeclarationCounts, "bases">>(
       `SELECT count(*) AS documents, coalesce(sum(declarations), 0) AS declarations,

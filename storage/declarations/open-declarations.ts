@@ -3,7 +3,7 @@ import type { Log } from "../../core/log.ts";
 import { openDatabase, openDatabaseForReading } from "../database.ts";
 import type { DeclarationIndex } from "../declarations.ts";
 import { layoutOf } from "../layout.ts";
-import { openReplaceable } from "../lost-index.ts";
+import { beginRelearning, openReplaceable } from "../lost-index.ts";
 import { indexFile } from "../schema.ts";
 import { LocalDeclarations } from "./local-declarations.ts";
 import type { MayDelegate } from "./other-places.ts";
@@ -17,8 +17,8 @@ export interface DeclarationsOptions {
 }
 
 /**
- * Opens the declarations beside a store, making them if there are none. Damaged ones are set aside, and learnt again as their roots
- * are served.
+ * Opens the declarations beside a store, making them if there are none. Damaged ones are set aside. What is not
+ * there is to be learnt again from what is stored: learn/relearn.ts.
  * The caller has opened the store: its lock makes this process the one writer.
  * @throws LarderError `STORE_NEWER`, `STORE_UNREADABLE` or `STORE_UNWRITABLE`
  */
@@ -26,11 +26,11 @@ export function openDeclarations({ rootDir, mayDelegate, clock, log }: Declarati
   const layout = layoutOf(rootDir);
   const index = openDatabase(indexFile(layout));
   try {
-    return openReplaceable(
-      declarationsFile(layout),
-      { clock, log },
-      (db) => new LocalDeclarations({ db, index, mayDelegate, log }),
-    );
+    return openReplaceable(declarationsFile(layout), { clock, log }, (db) => {
+      const declarations = new LocalDeclarations({ db, index, mayDelegate, log });
+      if (declarations.isEmpty()) beginRelearning(layout);
+      return declarations;
+    });
   } catch (error) {
     index.close();
     throw error;

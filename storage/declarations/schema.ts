@@ -121,7 +121,7 @@ export function declarationsFile({ declarationsFile: path }: Layout): DatabaseFi
   return {
     path,
     what: "the declarations of the store",
-    cure: "remove it, and larder learns it anew as metadata passes",
+    cure: "remove it, and larder learns it anew from the metadata that is stored, and from what passes",
     migrations: DECLARATION_MIGRATIONS,
   };
 }

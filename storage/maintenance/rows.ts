@@ -1,5 +1,5 @@
 import type { Digest } from "../../core/digest.ts";
-import type { EntryKey } from "../../core/entry.ts";
+import type { EntryKey, ResourceClass } from "../../core/entry.ts";
 import type { Database } from "../database.ts";
 import { fromRaw, keyHash, toRaw } from "../keys.ts";
 
@@ -14,6 +14,9 @@ export interface EntryRow extends EntryKey {
   readonly uri: string;
   readonly digest: Digest;
   readonly keyHash: Buffer;
+  readonly status: number;
+  readonly class: ResourceClass | null;
+  readonly responseMs: number;
   readonly fields: string;
   readonly selecting: string;
 }
@@ -31,6 +34,9 @@ interface RawEntry {
   readonly method: string;
   readonly uri: string;
   readonly sha256: Buffer;
+  readonly status: number;
+  readonly class: ResourceClass | null;
+  readonly response_ms: number;
   readonly fields: string;
   readonly selecting: string;
 }
@@ -46,7 +52,7 @@ interface RawBlob {
  * in meanwhile are left out.
  */
 export class Rows {
-  readonly #statements: ReturnType<typeof prepare>;
+  readonly #statements: Statements;
 
   constructor(db: Database) {
     this.#statements = prepare(db);
@@ -62,10 +68,19 @@ export class Rows {
     }
   }
 
-  *blobs(): Generator<readonly BlobRow[]> {
+  blobs(): Generator<readonly BlobRow[]> {
+    return this.#blobs(this.#statements.blobs);
+  }
+
+  /** Those that no entry names. */
+  unnamedBlobs(): Generator<readonly BlobRow[]> {
+    return this.#blobs(this.#statements.unnamedBlobs);
+  }
+
+  *#blobs(statement: Statements["blobs"]): Generator<readonly BlobRow[]> {
     const last = this.#statements.lastBlob.get()?.last ?? 0;
     for (let after = 0; ; ) {
-      const batch = this.#statements.blobs.all(after, last, ROWS_AT_ONCE);
+      const batch = statement.all(after, last, ROWS_AT_ONCE);
       if (batch.length === 0) return;
       after = batch.at(-1)?.rowid ?? last;
       yield batch.map(toBlob);
@@ -107,11 +122,13 @@ function isNamesAndValues(text: string): boolean {
   }
 }
 
+type Statements = ReturnType<typeof prepare>;
+
 function prepare(db: Database) {
   return {
     lastEntry: db.prepare<[], { readonly last: number | null }>("SELECT max(rowid) AS last FROM entry"),
     entries: db.prepare<[number, number, number], RawEntry>(
-      `SELECT rowid, key_hash, variant, realm, method, uri, sha256, fields, selecting FROM entry
+      `SELECT rowid, key_hash, variant, realm, method, uri, sha256, status, class, response_ms, fields, selecting FROM entry
        WHERE rowid > ? AND rowid <= ? ORDER BY rowid LIMIT ?`,
     ),
     lastBlob: db.prepare<[], { readonly last: number | null }>("SELECT max(rowid) AS last FROM blob"),
@@ -121,13 +138,18 @@ function prepare(db: Database) {
     blobsAfter: db.prepare<[Buffer, number], RawBlob>(
       "SELECT rowid, sha256, bytes FROM blob WHERE sha256 > ? ORDER BY sha256 LIMIT ?",
     ),
+    unnamedBlobs: db.prepare<[number, number, number], RawBlob>(
+      `SELECT rowid, sha256, bytes FROM blob WHERE rowid > ? AND rowid <= ?
+         AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.sha256 = blob.sha256) ORDER BY rowid LIMIT ?`,
+    ),
     hasBlob: db.prepare<[Buffer], { readonly 1: number }>("SELECT 1 FROM blob WHERE sha256 = ?"),
     count: db.prepare<[], { readonly blobs: number }>("SELECT count(*) AS blobs FROM blob"),
   };
 }
 
-function toEntry({ rowid, key_hash, sha256, method, uri, ...row }: RawEntry): EntryRow {
-  return { ...row, uri, key: `${method} ${uri}`, rowId: rowid, keyHash: key_hash, digest: fromRaw(sha256) };
+function toEntry({ rowid, key_hash, sha256, method, uri, response_ms, ...row }: RawEntry): EntryRow {
+  const names = { key: `${method} ${uri}`, rowId: rowid, keyHash: key_hash, digest: fromRaw(sha256) };
+  return { ...row, ...names, uri, responseMs: response_ms };
 }
 
 function toBlob({ sha256, bytes }: RawBlob): BlobRow {

@@ -81,8 +81,9 @@ export const STORE_COMMANDS: readonly CommandSpec[] = [
         description:
           "For an index that is damaged, as verify says. It is set aside as index.damaged-<ms>.sqlite, and its copy of the last day takes\n" +
           "its place, or a new index where there is none. Blobs that came after the copy are taken in when everybody may have them: declared\n" +
-          "packages are served from the store again, after their bytes were hashed. What URLs answered since the copy is forgotten. A proxy\n" +
-          "does this by itself when it starts without its index, or with one that it cannot open.",
+          "packages are served from the store again, after their bytes were hashed. What URLs answered since the copy is forgotten; what\n" +
+          "stored metadata declares is learnt again. A proxy does this by itself when it starts without its index, or with one that it\n" +
+          "cannot open.",
         settings: PLACE_KEYS,
         options: [["--force", "although nothing is wrong with the index"], JSON_OPTION],
         examples: [["larder store rebuild --root ./cache", "after verify found the index damaged"]],
