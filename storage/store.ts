@@ -53,8 +53,8 @@ export interface Staging {
   close(): Promise<void>;
 }
 
-/** What is known of a body at its beginning, so that it can be gone on with after it broke off, by this larder or the next. */
-export interface Beginning {
+/** What is written down of a body when it begins, so that it can be gone on with after it broke off, by this larder or the next. */
+export interface ResumeNote {
   /** By what it is asked for again: what it is declared to be or where it stands, and whose it is. */
   readonly name: string;
   /** Scheme and authority of the origin that began it: its validators hold there only. */
@@ -69,13 +69,13 @@ export interface StageOptions {
   /** The length the origin announced, in bytes, to be reserved under the limit. */
   readonly expectedBytes?: number;
   /** Without it, a body that breaks off is thrown away. */
-  readonly beginning?: Beginning;
+  readonly note?: ResumeNote;
 }
 
 /** The beginning of a body that broke off, hashed and ready to go on. */
 export interface TakenUp {
   readonly staging: Staging;
-  readonly beginning: Beginning;
+  readonly note: ResumeNote;
 }
 
 export interface StoreUsage {

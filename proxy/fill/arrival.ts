@@ -3,7 +3,7 @@ import { partOf } from "../../policy/parts.ts";
 import type { Beginning } from "../../policy/plan.ts";
 import type { EntryDraft, StageOptions, Staging, Store } from "../../storage/store.ts";
 import { contentLength, type OriginResponse } from "../origin/origin.ts";
-import { type BegunBody, beginningOf } from "./begun-body.ts";
+import { type BegunBody, resumeNoteOf } from "./begun-body.ts";
 import { download } from "./download.ts";
 import { codingInDoubt, decodeAsDeclared, type StagedBody } from "./encoded-body.ts";
 import type { FillHead, FillOrder, FillSource } from "./fill-order.ts";
@@ -105,10 +105,10 @@ export class Arrival {
     const { source, response, draft, isWhole } = this.#answer;
     const { bytes } = this.head;
     const mayBeginOnly = !isWhole && this.#coding === undefined;
-    const beginning = mayBeginOnly ? beginningOf(this.#deps.order, { source, head: response.head, draft }) : undefined;
+    const note = mayBeginOnly ? resumeNoteOf(this.#deps.order, { source, head: response.head, draft }) : undefined;
     return {
       ...(bytes === undefined ? {} : { expectedBytes: bytes }),
-      ...(beginning === undefined ? {} : { beginning }),
+      ...(note === undefined ? {} : { note }),
     };
   }
 

@@ -4,7 +4,7 @@ import { originOf } from "../../core/target.ts";
 import { endToEndFields } from "../../policy/forwarding.ts";
 import type { ResponseHead } from "../../policy/plan.ts";
 import { updatedFields } from "../../policy/stored-fields.ts";
-import type { Beginning, EntryDraft, Staging, Store, TakenUp } from "../../storage/store.ts";
+import type { EntryDraft, ResumeNote, Staging, Store, TakenUp } from "../../storage/store.ts";
 import type { OriginResponse } from "../origin/origin.ts";
 import type { FillOrder, FillSource } from "./fill-order.ts";
 import { type CutBody, continuationFields, isContinuation, strongValidator } from "./resume.ts";
@@ -16,7 +16,7 @@ export class BegunBody {
   readonly #origin: string;
   readonly #cut: CutBody;
 
-  constructor({ staging, beginning: { origin, fields } }: TakenUp, declared: Declaration | undefined) {
+  constructor({ staging, note: { origin, fields } }: TakenUp, declared: Declaration | undefined) {
     this.staging = staging;
     this.bytes = staging.appendedBytes;
     this.#origin = origin;
@@ -86,10 +86,10 @@ type Send = (continuation: RawFields) => Promise<OriginResponse>;
  * What is to be written down of a body that begins now, so that it can be gone on with; `undefined` where nothing could tell
  * its rest. What Vary selected is told by a validator of its own at best: those are fetched anew.
  */
-export function beginningOf(
+export function resumeNoteOf(
   order: FillOrder,
   { source, head, draft }: { readonly source: FillSource; readonly head: ResponseHead; readonly draft: EntryDraft },
-): Beginning | undefined {
+): ResumeNote | undefined {
   const isDeclared = order.declared !== undefined;
   const canBeTold = isDeclared || (draft.variant === "" && strongValidator(head) !== undefined);
   if (draft.status !== 200 || !canBeTold) return undefined;

@@ -203,7 +203,8 @@ export class BoundListener {
  * answer is reset, as an orderly end could be taken for that of the body. One that waits for an answer waits on.
  */
 function endSilent(socket: net.Socket): void {
-  if (socket.writableLength > 0) socket.resetAndDestroy();
+  // TLS itself cannot be reset.
+  if (socket.writableLength > 0) wayOf(socket).connection.resetAndDestroy();
   else if (pipelineOf(socket).isUnused) socket.destroy();
 }
 

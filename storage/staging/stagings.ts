@@ -6,9 +6,9 @@ import type { Layout } from "../layout.ts";
 import type { EntryDraft, StageOptions, Staging, TakenUp } from "../store.ts";
 import { DiskStaging, type SealedBody, type StagingDependencies } from "./staging.ts";
 import {
-  describeBeginning,
   removeUnfinished,
   type Sidecar,
+  sidecarFor,
   sidecarOf,
   Unfinished,
   type UnfinishedBody,
@@ -43,12 +43,12 @@ export class Stagings {
     this.unfinished = new Unfinished(found, quota, clock);
   }
 
-  stage({ expectedBytes = 0, beginning }: StageOptions): Staging {
+  stage({ expectedBytes = 0, note }: StageOptions): Staging {
     const { layout, clock } = this.#dependencies;
     this.#staged += 1;
     const path = layout.stagingFile(`${this.#startedMs}-${this.#staged}`);
     const atMs = clock();
-    const describe = beginning === undefined ? undefined : () => describeBeginning(beginning, atMs);
+    const describe = note === undefined ? undefined : () => sidecarFor(note, atMs);
     const staging: Staging = new DiskStaging(this.#of(path, expectedBytes, describe, () => this.#open.delete(staging)));
     this.#open.add(staging);
     return staging;
@@ -76,7 +76,7 @@ export class Stagings {
       const onClose = (): void => void this.#open.delete(staging);
       const staging: Staging = await DiskStaging.takeUp(this.#of(path, bytes, () => sidecar, onClose));
       this.#open.add(staging);
-      return { staging, beginning: { name, origin, fields, isDeclared } };
+      return { staging, note: { name, origin, fields, isDeclared } };
     } catch (error) {
       this.#dependencies.faults.report("staging", error);
       await removeUnfinished(path);

@@ -5,7 +5,7 @@ import type { RawFields } from "../../core/fields.ts";
 import type { Quota } from "../eviction/quota.ts";
 import { hexHash } from "../keys.ts";
 import type { Layout } from "../layout.ts";
-import type { Beginning } from "../store.ts";
+import type { ResumeNote } from "../store.ts";
 
 /** How long the beginning of a body is worth its room: a build that failed is tried again within a day, or never. */
 const MAX_AGE_MS = 24 * 60 * 60 * 1000;
@@ -14,7 +14,7 @@ const BOOT_ID = readBootId();
 
 /** What stands beside a staging file, as JSON: how the body is recognised, and whether its bytes can be trusted. */
 export interface Sidecar {
-  /** The sha256 of {@link Beginning.name}, which may hold what is nobody else's business. */
+  /** The sha256 of {@link ResumeNote.name}, which may hold what is nobody else's business. */
   readonly nameHash: string;
   readonly origin: string;
   readonly fields: RawFields;
@@ -36,8 +36,8 @@ export function sidecarOf(path: string): string {
 }
 
 /** The sidecar of a body that begins now. */
-export function describeBeginning({ name, ...beginning }: Beginning, atMs: number): Sidecar {
-  return { ...beginning, nameHash: hexHash(name), bootId: BOOT_ID, atMs };
+export function sidecarFor({ name, ...note }: ResumeNote, atMs: number): Sidecar {
+  return { ...note, nameHash: hexHash(name), bootId: BOOT_ID, atMs };
 }
 
 /**

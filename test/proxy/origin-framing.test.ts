@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import net, { type AddressInfo } from "node:net";
+import tls from "node:tls";
 import { describe, expect } from "vitest";
-import { sendRaw } from "../support/client.ts";
+import type { KeyPair } from "../support/authority.ts";
+import { openTunnel, readToEnd, sendRaw } from "../support/client.ts";
 import { test } from "./workbench.ts";
 
 const FRESH = "HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\n";
@@ -44,20 +46,22 @@ const BAD_ANSWERS: readonly (readonly [title: string, sent: string])[] = [
   ["a head of 100 KB", answer(`X-A: ${"a".repeat(100_000)}`, "Content-Length: 3")],
 ];
 
-/** An origin that answers every request with these bytes, then ends. */
-async function startLiar(bytes: string): Promise<{ readonly url: string; close(): void }> {
-  const server = net.createServer((socket) => {
+/** An origin that answers every request with these bytes, then ends; by TLS when it is given a certificate. */
+async function startLiar(bytes: string, certificate?: KeyPair): Promise<{ readonly url: string; close(): void }> {
+  const lie = (socket: net.Socket): void => {
     socket.on("error", () => undefined);
     socket.once("data", () => socket.end(bytes, "latin1"));
-  });
+  };
+  const server = certificate === undefined ? net.createServer(lie) : tls.createServer(certificate, lie);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}`, close: () => server.close() };
+  const url = certificate === undefined ? `http://127.0.0.1:${port}` : `https://localhost:${port}`;
+  return { url, close: () => server.close() };
 }
 
-const request = (method: string, url: string, path: string) =>
-  `${method} ${url}${path} HTTP/1.1\r\nHost: ${url.slice("http://".length)}\r\nConnection: close\r\n` +
+const request = (method: string, url: string, path: string, host = new URL(url).host) =>
+  `${method} ${url}${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n` +
   `${method === "POST" ? "Content-Length: 0\r\n" : ""}\r\n`;
 
 /** Either an answer that names the fault, or one that is cut before its end. */
@@ -77,6 +81,36 @@ describe("an answer whose framing is in doubt", () => {
     expect.soft(larder.store.find(`GET ${liar.url}/a`)).toEqual([]);
     const posted = await sendRaw(larder.port, request("POST", liar.url, "/a"));
     expect(isRefused(posted), posted.slice(0, 500)).toBe(true);
+    liar.close();
+  });
+
+  test("is refused by TLS as well", async ({ authority, startLarder }) => {
+    const larder = await startLarder({ settings: { originRoots: authority.caPem } });
+    const got: unknown[] = [];
+    for (const [title, sent] of BAD_ANSWERS) {
+      const liar = await startLiar(sent, authority.certificate("good"));
+      const { host } = new URL(liar.url);
+      const secure = tls.connect({
+        socket: await openTunnel(larder.port, host),
+        servername: "localhost",
+        ca: larder.ca,
+      });
+      await once(secure, "secureConnect");
+      secure.write(request("GET", "", "/a", host));
+      got.push([title, isRefused(await readToEnd(secure)), larder.store.find(`GET ${liar.url}/a`)]);
+      liar.close();
+    }
+    expect(got).toEqual(BAD_ANSWERS.map(([title]) => [title, true, []]));
+  });
+
+  test("is not one that only looks odd: chunk extensions are read over, and go no further", async ({ startLarder }) => {
+    const larder = await startLarder();
+    const liar = await startLiar(`${CHUNKED}3;a="b;\t1";c\r\nabc\r\n0;d\r\n\r\n`);
+    for (const method of ["GET", "GET", "POST"]) {
+      const got = await sendRaw(larder.port, request(method, liar.url, "/a"));
+      expect(got).toMatch(/^HTTP\/1\.1 200 .*abc/s);
+      expect(got).not.toMatch(/a=|;c|;d/);
+    }
     liar.close();
   });
 

@@ -105,6 +105,18 @@ describe("a client that reads nothing", () => {
   });
 });
 
+describe("a client that reads nothing inside TLS", () => {
+  test("is cut as well", async ({ authority, secureOrigin, startLarder }) => {
+    const larder = await startLarder({ settings: { originRoots: authority.caPem, ...patience({ stalledMs: 500 }) } });
+    secureOrigin.serve("/large", (_, response) => void response.end(noise("large", 24 * MIB)));
+    const { host } = new URL(secureOrigin.url);
+    const socket = await enterTls(larder, host);
+    socket.pause().write(head("GET /large HTTP/1.1", `Host: ${host}`));
+    expect((await larder.logged("exchange")).facts).toMatchObject({ whole: false });
+    socket.destroy();
+  });
+});
+
 describe("a client that ends its side behind its request", () => {
   test.for([...WAYS, ["inside a plain tunnel", enterTunnel] as const])(
     "gets its answer all the same: %s",

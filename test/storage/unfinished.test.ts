@@ -2,7 +2,7 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { digestOf } from "../../core/digest.ts";
-import type { Beginning, Store } from "../../storage/store.ts";
+import type { ResumeNote, Store } from "../../storage/store.ts";
 import { noise } from "../support/noise.ts";
 import { draftFor, readBlob, readStaged, storeBody } from "./bodies.ts";
 import { test } from "./workbench.ts";
@@ -11,7 +11,7 @@ const MIB = 1024 * 1024;
 const DAY_MS = 24 * 3_600_000;
 const BODY = noise("unfinished", 5 * MIB);
 const BREAK = 3 * MIB + 17;
-const BEGINNING: Beginning = {
+const NOTE: ResumeNote = {
   name: "public sha256-of-it",
   origin: "http://o",
   fields: ["ETag", '"1"', "Content-Length", String(BODY.length)],
@@ -19,13 +19,13 @@ const BEGINNING: Beginning = {
 };
 
 /** Begins the body, up to {@link BREAK}. */
-async function begin(store: Store, about: Partial<Beginning> = {}, bytes = BREAK) {
-  const staging = await store.stage({ expectedBytes: BODY.length, beginning: { ...BEGINNING, ...about } });
+async function begin(store: Store, about: Partial<ResumeNote> = {}, bytes = BREAK) {
+  const staging = await store.stage({ expectedBytes: BODY.length, note: { ...NOTE, ...about } });
   for (let at = 0; at < bytes; at += 100_000) await staging.append(BODY.subarray(at, Math.min(at + 100_000, bytes)));
   return staging;
 }
 
-async function breakOff(store: Store, about: Partial<Beginning> = {}, bytes = BREAK): Promise<void> {
+async function breakOff(store: Store, about: Partial<ResumeNote> = {}, bytes = BREAK): Promise<void> {
   const staging = await begin(store, about, bytes);
   await staging.suspend();
   await staging.close();
@@ -44,9 +44,9 @@ test("a body that broke off is gone on with where it broke off, by the same lard
   expect(await leftIn(rootDir)).toHaveLength(2);
   const again = await open();
   expect(again.takeUp("something else")).toBeUndefined();
-  const taken = await again.takeUp(BEGINNING.name);
-  expect(taken?.beginning).toEqual(BEGINNING);
-  expect(again.takeUp(BEGINNING.name)).toBeUndefined();
+  const taken = await again.takeUp(NOTE.name);
+  expect(taken?.note).toEqual(NOTE);
+  expect(again.takeUp(NOTE.name)).toBeUndefined();
   const staging = taken?.staging ?? (await again.stage({}));
   expect(staging.appendedBytes).toBe(BREAK);
   expect((await readStaged(staging)).equals(BODY.subarray(0, BREAK))).toBe(true);
@@ -62,13 +62,13 @@ test("a body that broke off is gone on with where it broke off, by the same lard
 test("it can break off again and again", async ({ store }) => {
   await breakOff(store, {}, 2 * MIB);
   for (let at = 2 * MIB; at < BODY.length; at += MIB) {
-    const staging = (await store.takeUp(BEGINNING.name))?.staging ?? (await store.stage({}));
+    const staging = (await store.takeUp(NOTE.name))?.staging ?? (await store.stage({}));
     expect(staging.appendedBytes).toBe(at);
     await staging.append(BODY.subarray(at, at + MIB));
     await staging.suspend();
     await staging.close();
   }
-  const last = (await store.takeUp(BEGINNING.name))?.staging ?? (await store.stage({}));
+  const last = (await store.takeUp(NOTE.name))?.staging ?? (await store.stage({}));
   expect(await last.seal()).toEqual({ digest: digestOf(BODY), bytes: BODY.length });
   await last.close();
 });
@@ -94,7 +94,7 @@ test("what nobody could go on with leaves nothing: too little of it, of unknown 
   await writeFile(join(rootDir, "staging", "2-1.json"), "{}");
   const again = await open();
   expect(await leftIn(rootDir)).toHaveLength(2);
-  expect(again.takeUp(BEGINNING.name)).toBeDefined();
+  expect(again.takeUp(NOTE.name)).toBeDefined();
 });
 
 test("a beginning lives for a day, whichever way the clock goes", async ({ store, open, rootDir, clock }) => {
