@@ -1,5 +1,6 @@
 import net from "node:net";
 import os from "node:os";
+import type { Clock } from "../core/clock.ts";
 import type { HostPort } from "../core/target.ts";
 import { readNixKeys } from "../ecosystems/nix/signature.ts";
 import { AddressRules } from "../policy/access.ts";
@@ -22,12 +23,12 @@ import { createLocalSite } from "./inbound/local.ts";
 import { createTargetGuard, packagesOnly } from "./inbound/packages-only.ts";
 import { Substituter } from "./inbound/substituter.ts";
 import { OriginBreaker } from "./origin/breaker.ts";
-import { connectToOrigins, connectToParents, createTlsClient } from "./origin/connect.ts";
+import { connectToOrigins, connectToParents, createTlsClient, openTunnels } from "./origin/connect.ts";
 import { createDialer, type Dialer } from "./origin/dial.ts";
-import { createForwarder } from "./origin/forward.ts";
+import { HttpForwarder } from "./origin/forward.ts";
 import { OriginHold } from "./origin/hold.ts";
 import { createOrigin, type Origin } from "./origin/origin.ts";
-import { ParentTable, tunnelThrough } from "./origin/parents.ts";
+import { ParentTable } from "./origin/parents.ts";
 import { createUpgrader } from "./origin/upgrade.ts";
 import type { ListenOptions, Profile, Proxy, ProxyDependencies, ProxySettings } from "./settings.ts";
 
@@ -91,7 +92,7 @@ function createSide(profile: Profile, { dependencies, settings, gate, totals, is
   const isLoopbackOnly = settings.isLoopbackOnly && !isForPackages;
   const addresses = new AddressRules({ ...settings, isLoopbackOnly, ownAddresses: ownAddresses() });
   const dialer = createDialer({ addresses, isOwnListener });
-  const routes = createRoutes(dialer, isOwnListener, settings);
+  const routes = createRoutes(dialer, isOwnListener, { settings, clock });
   const origin = new OriginBreaker(createOrigin(routes, settings), clock);
   const forFills = new OriginHold(origin, { clock, log, random: Math.random });
   const fills = new Fills({ store, origin: forFills, clock, log }, settings.fillsPerOrigin);
@@ -102,7 +103,7 @@ function createSide(profile: Profile, { dependencies, settings, gate, totals, is
   const ways = isForPackages
     ? packagesOnly
     : {
-        forwarder: createForwarder({ ...routes, invalidate }, settings),
+        forwarder: new HttpForwarder({ ...routes, invalidate }, settings),
         upgrader: createUpgrader(routes, settings),
         openTunnel: routes.openTunnel,
       };
@@ -118,7 +119,6 @@ function createSide(profile: Profile, { dependencies, settings, gate, totals, is
   const tunnels = new Tunnels({ contexts, addresses, gate, log, clock, settings, isOwnListener, openTunnel });
   const close = async (): Promise<void> => {
     forwarder.close();
-    upgrader.close();
     await origin.close();
   };
   return { addresses, exchanges, tunnels, fills, close };
@@ -156,26 +156,28 @@ function ownListenerCheck(listeners: ReadonlySet<BoundListener>): (host: string,
   };
 }
 
-/** The ways out: direct or through a parent proxy, for requests and for tunnels. */
+/** The ways out: direct or through parent proxies, for requests and for tunnels. */
 function createRoutes(
   dialer: Dialer,
   isOwnListener: (address: string, port: number) => boolean,
-  settings: ProxySettings,
+  options: RouteOptions,
 ) {
-  const parents = new ParentTable(settings.parentProxies);
-  const secure = createTlsClient(settings);
+  const { settings, clock } = options;
   const isSelf = ({ host, port }: HostPort): boolean => isOwnListener(host, port);
-  const findTunnelParent = (to: HostPort) => parents.find("https", to, isSelf);
+  const parents = new ParentTable(settings.parentProxies, { clock, isSelf });
+  const secure = createTlsClient(settings);
+  const ways = { dialer, secure, settings, parents };
   return {
-    connect: connectToOrigins({ dialer, secure, settings, findParent: findTunnelParent }),
+    parents,
+    connect: connectToOrigins(ways),
     connectToParents: connectToParents(secure, settings),
-    findParent: (target: HostPort) => parents.find("http", target, isSelf),
-    openTunnel: async (to: HostPort): Promise<net.Socket> => {
-      const parent = findTunnelParent(to);
-      if (parent !== undefined) return await tunnelThrough(parent, to, settings);
-      return await dialer.dial(to, { timeoutMs: settings.connectTimeoutMs, allowHalfOpen: true });
-    },
+    openTunnel: openTunnels(ways),
   };
+}
+
+interface RouteOptions {
+  readonly settings: ProxySettings;
+  readonly clock: Clock;
 }
 
 function ownAddresses(): string[] {

@@ -1,6 +1,7 @@
 import type { SecureContext } from "node:tls";
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
+import type { Scheme } from "../core/target.ts";
 import type { Learner } from "../learn/learner.ts";
 import type { SignatureChecker } from "../learn/signatures/signatures.ts";
 import type { OriginAccess } from "../policy/origin-access.ts";
@@ -8,8 +9,22 @@ import type { ReleaseAgeRules } from "../policy/release-age.ts";
 import type { DeclarationIndex } from "../storage/declarations.ts";
 import type { Ledger, Store } from "../storage/store.ts";
 
-/** The corporate proxy before the origins, as the environment names it (`http_proxy`, `https_proxy`, `no_proxy`). */
+/** The proxies before some origins, in the order in which to try them. */
+export interface ParentRule {
+  /** Host patterns; the rule whose pattern is the most exact holds, the first on a tie. */
+  readonly hosts: readonly string[];
+  /** For origins of that scheme only; `undefined`: of both. */
+  readonly scheme: Scheme | undefined;
+  /** Proxy URLs, with their credentials if they need any, and `direct`. */
+  readonly routes: readonly string[];
+  /** `user:password` for those whose URL has none. */
+  readonly credentials: string | undefined;
+}
+
+/** The proxies before the origins: by rules of larder's own, and as the environment names them (`http_proxy`, `https_proxy`, `no_proxy`). */
 export interface ParentProxies {
+  /** What they name goes by them, whatever the environment says. */
+  readonly rules: readonly ParentRule[];
   /** Proxy URL for http origins, with its credentials if it needs any. */
   readonly http: string | undefined;
   readonly https: string | undefined;

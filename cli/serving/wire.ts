@@ -22,6 +22,7 @@ import { Sessions } from "../session/sessions.ts";
 import type { Config, Settings } from "../settings/config.ts";
 import type { Environment } from "../settings/directories.ts";
 import { loadOriginAccess } from "../settings/origin-access.ts";
+import { loadParentRules } from "../settings/parents.ts";
 import { proxySettings } from "../settings/proxy-settings.ts";
 import { openOwnDeclarations, openOwnStore } from "../store/open-store.ts";
 import { readVersion } from "../version.ts";
@@ -73,6 +74,7 @@ async function assemble({ config, env, log, clock }: WireOptions, store: LocalSt
   const { settings } = config;
   const { authority, files, originRoots } = trust;
   const originAccess = loadOriginAccess(config.originFiles);
+  const parentRules = loadParentRules(config.parents);
   const signatures = await signatureDemand(settings);
   const ledger = await openLedger({ stateDir: settings.state, clock, log });
   const accounts = new UserAccounts(settings.users, { ledger, clock, log });
@@ -95,7 +97,7 @@ async function assemble({ config, env, log, clock }: WireOptions, store: LocalSt
   const relearning = relearnIfLost({ store, index: declarations, learner, layout: store.parts.layout, log });
   const proxy = createProxy(
     { accounts, store, declarations, learner, signatures, ledger, contexts, log, clock, pages },
-    proxySettings(settings, env, { originRoots, originAccess, pseudonym }),
+    proxySettings(settings, env, { originRoots, originAccess, parentRules, pseudonym }),
   );
   const sessions = new Sessions(proxy, ledger);
   const report = (): StatusReport => ({

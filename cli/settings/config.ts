@@ -7,6 +7,7 @@ import type { ConfiguredRepository } from "../../learn/tasks.ts";
 import { nearestOf } from "../line/nearest.ts";
 import { type Directories, type Environment, readDirectories } from "./directories.ts";
 import { ORIGIN_KEY, type OriginFiles, readOriginTables } from "./origin-access.ts";
+import { PARENT_KEY, type ParentFiles, readParentTables } from "./parents.ts";
 import { KINDS, type KindTypes, type PathContext } from "./readers.ts";
 import { REPOSITORY_KEY, readRepositories } from "./repositories.ts";
 import type { SettingRow } from "./row.ts";
@@ -37,6 +38,8 @@ export interface Config {
   readonly repositories: readonly ConfiguredRepository[];
   /** Origins that are spoken to in a way of their own; only the file can say so. */
   readonly originFiles: readonly OriginFiles[];
+  /** Proxies before some origins; only the file can say so. */
+  readonly parents: readonly ParentFiles[];
 }
 
 /** What the user said and where it is to be looked up. */
@@ -77,13 +80,14 @@ export function loadConfig(input: ConfigInput): Config {
   refuseUnknownVariables(input.env);
   const repositories = readRepositories(file[REPOSITORY_KEY], fileName);
   const originFiles = readOriginTables(file[ORIGIN_KEY], { fileName, directories });
-  const config = { ...readAll({ ...withoutFile, file, fileName }), repositories, originFiles };
+  const parents = readParentTables(file[PARENT_KEY], { fileName, directories });
+  const config = { ...readAll({ ...withoutFile, file, fileName }), repositories, originFiles, parents };
   refuseHalfAuthority(config.origins);
   refuseDemandWithoutKeys(config.settings);
   return config;
 }
 
-function readAll(sources: Sources): Omit<Config, "repositories" | "originFiles"> {
+function readAll(sources: Sources): Omit<Config, "repositories" | "originFiles" | "parents"> {
   const settings: Record<string, unknown> = {};
   const origins: Record<string, Origin> = {};
   const written: Record<string, readonly string[]> = {};
@@ -153,7 +157,8 @@ function readFile(fileName: string, isNamed: boolean): Readonly<Record<string, u
 
 function refuseUnknownKeys(file: Readonly<Record<string, unknown>>, fileName: string): void {
   // A file cannot say where it is itself.
-  const known: readonly string[] = [...SETTING_KEYS.filter((key) => key !== "config"), REPOSITORY_KEY, ORIGIN_KEY];
+  const tables = [REPOSITORY_KEY, ORIGIN_KEY, PARENT_KEY];
+  const known: readonly string[] = [...SETTING_KEYS.filter((key) => key !== "config"), ...tables];
   const unknown = Object.keys(file).find((name) => !known.includes(name));
   if (unknown === undefined) return;
   const nearest = nearestOf(unknown, known);

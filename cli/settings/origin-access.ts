@@ -4,9 +4,9 @@ import { dirname } from "node:path";
 import * as v from "valibot";
 import { LarderError } from "../../core/errors.ts";
 import type { ClientCertificate, OriginAccess } from "../../policy/origin-access.ts";
-import { nearestOf } from "../line/nearest.ts";
 import { type Directories, resolvePath } from "./directories.ts";
 import { KINDS } from "./readers.ts";
+import { isTable, refuseUnknownKeys, type TomlTable } from "./toml-table.ts";
 
 /** The tables of `larder.toml` that say how some origins are spoken to: `[origin."HOST"]`. */
 export const ORIGIN_KEY = "origin";
@@ -41,8 +41,8 @@ export function readOriginTables(tables: unknown, place: Place): readonly Origin
   });
 }
 
-function readTable(host: string, table: Readonly<Record<string, unknown>>, place: Place): OriginFiles {
-  refuseUnknownKeys(host, table, place);
+function readTable(host: string, table: TomlTable, place: Place): OriginFiles {
+  refuseUnknownKeys(table, KEYS, { name: nameOf(host), fileName: place.fileName });
   const [certFile, keyFile, caFile] = KEYS.map((key) => readPath(host, key, table[key], place));
   if ((certFile === undefined) !== (keyFile === undefined))
     throw badValue(nameOf(host), Object.keys(table), "clientCert and clientKey together", place);
@@ -54,16 +54,6 @@ function readPath(host: string, key: string, written: unknown, { fileName, direc
   if (written === undefined) return undefined;
   if (typeof written === "string" && written !== "") return resolvePath(written, dirname(fileName), directories);
   throw badValue(`${key} of ${nameOf(host)}`, written, "the path of a PEM file", { fileName, directories });
-}
-
-function refuseUnknownKeys(host: string, table: Readonly<Record<string, unknown>>, { fileName }: Place): void {
-  const unknown = Object.keys(table).find((name) => !KEYS.some((key) => key === name));
-  if (unknown === undefined) return;
-  const nearest = nearestOf(unknown, KEYS);
-  const cure = nearest === undefined ? `an origin has ${KEYS.join(", ")}` : `did you mean ${nearest}?`;
-  throw new LarderError("CONFIG_UNKNOWN_KEY", `unknown key ${unknown} in ${nameOf(host)} of ${fileName}; ${cure}`, {
-    details: { key: unknown, fileName },
-  });
 }
 
 /**
@@ -115,8 +105,4 @@ function nameOf(host: string): string {
 function badValue(name: string, value: unknown, allowed: string, { fileName }: Place): LarderError {
   const message = `${name} (in ${fileName}) is ${JSON.stringify(value)}; allowed: ${allowed}`;
   return new LarderError("CONFIG_BAD_VALUE", message, { details: { value, fileName } });
-}
-
-function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }

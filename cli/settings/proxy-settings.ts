@@ -1,19 +1,21 @@
 import type { OriginAccess } from "../../policy/origin-access.ts";
 import { DEFAULT_TUNNELS, type TunnelPatterns } from "../../policy/tunnels.ts";
-import type { ParentProxies, ProxySettings } from "../../proxy/settings.ts";
+import type { ParentProxies, ParentRule, ProxySettings } from "../../proxy/settings.ts";
 import type { Settings } from "./config.ts";
 import type { Environment } from "./directories.ts";
 
 interface Instance {
   readonly originRoots: string;
   readonly originAccess: readonly OriginAccess[];
+  readonly parentRules: readonly ParentRule[];
   readonly pseudonym: string;
 }
 
 /** What the proxy is to know of the configuration, and of the environment's own proxies. */
 export function proxySettings(settings: Settings, env: Environment, instance: Instance): ProxySettings {
+  const { parentRules, ...own } = instance;
   return {
-    ...instance,
+    ...own,
     allowClients: settings.allow,
     trustedProxies: settings.trustedProxy,
     allowDestinations: settings.allowDestination,
@@ -39,7 +41,7 @@ export function proxySettings(settings: Settings, env: Environment, instance: In
     fillsPerOrigin: settings.fillsPerOrigin,
     verifyRanges: settings.verifyRanges,
     rangeWaitBytes: settings.rangeWait,
-    parentProxies: readParentProxies(env),
+    parentProxies: { ...readParentProxies(env), rules: parentRules },
   };
 }
 
@@ -62,7 +64,7 @@ export function tunnelPatterns(
 }
 
 /** The lower-case names first: upper-case HTTP_PROXY is ignored by most clients, because CGI gives it another meaning. */
-function readParentProxies(env: Environment): ParentProxies {
+function readParentProxies(env: Environment): Omit<ParentProxies, "rules"> {
   const read = (name: string) => env[name] || env[name.toUpperCase()] || undefined;
   return { http: read("http_proxy"), https: read("https_proxy"), noProxy: read("no_proxy") ?? "" };
 }

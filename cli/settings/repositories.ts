@@ -2,7 +2,7 @@ import { LarderError } from "../../core/errors.ts";
 import { ECOSYSTEM_NAMES } from "../../ecosystems/ecosystem.ts";
 import { canonicalBase } from "../../ecosystems/repository-path.ts";
 import type { ConfiguredRepository } from "../../learn/tasks.ts";
-import { nearestOf } from "../line/nearest.ts";
+import { isTable, refuseUnknownKeys, type TomlTable } from "./toml-table.ts";
 
 /** The table of `larder.toml` that names bases which are one repository: `[[repository]]`, as often as wanted. */
 export const REPOSITORY_KEY = "repository";
@@ -26,8 +26,8 @@ interface Place {
   readonly fileName: string;
 }
 
-function readRepository(table: Readonly<Record<string, unknown>>, place: Place): ConfiguredRepository {
-  refuseUnknownKeys(table, place);
+function readRepository(table: TomlTable, place: Place): ConfiguredRepository {
+  refuseUnknownKeys(table, KEYS, { name: `${REPOSITORY_KEY} ${place.ordinal}`, fileName: place.fileName });
   const { ecosystem, bases } = table;
   const known = ECOSYSTEM_NAMES.find((name) => name === ecosystem);
   if (known === undefined) throw badValue(nameOf("ecosystem", place), ecosystem, ECOSYSTEM_NAMES.join(", "));
@@ -47,20 +47,6 @@ function readBase(written: unknown, place: Place): string {
   );
 }
 
-function refuseUnknownKeys(table: Readonly<Record<string, unknown>>, { ordinal, fileName }: Place): void {
-  const unknown = Object.keys(table).find((name) => !KEYS.some((key) => key === name));
-  if (unknown === undefined) return;
-  const nearest = nearestOf(unknown, KEYS);
-  const cure = nearest === undefined ? `a repository has ${KEYS.join(" and ")}` : `did you mean ${nearest}?`;
-  throw new LarderError(
-    "CONFIG_UNKNOWN_KEY",
-    `unknown key ${unknown} in repository ${ordinal} of ${fileName}; ${cure}`,
-    {
-      details: { key: unknown, fileName },
-    },
-  );
-}
-
 function badValue(name: string, value: unknown, allowed: string): LarderError {
   return new LarderError("CONFIG_BAD_VALUE", `${name} is ${JSON.stringify(value) ?? "missing"}; allowed: ${allowed}`, {
     details: { value },
@@ -69,8 +55,4 @@ function badValue(name: string, value: unknown, allowed: string): LarderError {
 
 function nameOf(key: (typeof KEYS)[number], { ordinal, fileName }: Place): string {
   return `${key} of repository ${ordinal} (in ${fileName})`;
-}
-
-function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }

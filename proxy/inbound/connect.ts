@@ -8,12 +8,13 @@ import type { Log } from "../../core/log.ts";
 import { formatAuthority, type HostPort, parseConnectTarget } from "../../core/target.ts";
 import type { AddressRules } from "../../policy/access.ts";
 import { type ClientHello, mayIntercept, readClientHello } from "../../policy/tunnels.ts";
+import type { OpenTunnel, TunnelTarget } from "../origin/connect.ts";
 import type { ProxyDependencies, ProxySettings } from "../settings.ts";
 import { Distrust } from "./distrust.ts";
 import { firstToSpeak, peekFirstBytes } from "./first-bytes.ts";
 import type { Gate } from "./gate.ts";
 import { refuseRaw } from "./raw-answer.ts";
-import { checkRequestHead } from "./request-head.ts";
+import { checkLoop, checkRequestHead } from "./request-head.ts";
 import { hasHadRequest, setWay, type Way, wayOf } from "./way.ts";
 
 export interface ConnectDependencies {
@@ -26,7 +27,7 @@ export interface ConnectDependencies {
   /** Whether that address, or `localhost`, and port is one of larder's own listeners. */
   readonly isOwnListener: (host: string, port: number) => boolean;
   /** Opens a plain connection for a blind tunnel, through a parent proxy where one stands before the host. */
-  readonly openTunnel: (to: HostPort) => Promise<net.Socket>;
+  readonly openTunnel: OpenTunnel;
 }
 
 /** How long a client may say nothing inside a tunnel before it is taken for one that waits for the server to speak first. */
@@ -63,6 +64,7 @@ export class Tunnels {
     };
     try {
       checkRequestHead(request);
+      checkLoop(request, this.#deps.settings.pseudonym);
       way = await this.#deps.gate.admit(request, way);
       setWay(socket, way);
       const to = this.#destinationOf(request);
@@ -80,17 +82,17 @@ export class Tunnels {
     }
   }
 
-  #destinationOf(request: IncomingMessage): HostPort {
+  #destinationOf(request: IncomingMessage): TunnelTarget {
     const to = parseConnectTarget(request.url ?? "");
     if (this.#deps.isOwnListener(to.host, to.port))
       throw new LarderError("TARGET_IS_PROXY", `${formatAuthority(to)} is this proxy itself`);
     this.#deps.addresses.checkPort(to.port);
     if (net.isIP(to.host) !== 0) this.#deps.addresses.checkDestination(to.host, to.host);
-    return to;
+    return { ...to, via: request.headers.via };
   }
 
   /** What is spoken inside decides: TLS is intercepted, http is served like any other, and the rest passes blindly. */
-  async #look(socket: net.Socket, way: Way, to: HostPort, server: Server): Promise<void> {
+  async #look(socket: net.Socket, way: Way, to: TunnelTarget, server: Server): Promise<void> {
     const patienceMs = CLIENT_FIRST_PORTS.has(to.port) ? CLIENT_FIRST_MS : SERVER_FIRST_MS;
     const begun = await peekFirstBytes(socket, (sofar) => sofar.length > 0, patienceMs);
     if (begun?.length === 0) return await this.#undecided(socket, way, to, server);
@@ -118,7 +120,7 @@ export class Tunnels {
    * A client that says nothing waits for the server to speak, or is busy. Who speaks first tells: only when it is the server is the
    * tunnel left alone, however slow the client.
    */
-  async #undecided(socket: net.Socket, way: Way, to: HostPort, server: Server): Promise<void> {
+  async #undecided(socket: net.Socket, way: Way, to: TunnelTarget, server: Server): Promise<void> {
     const { openTunnel, settings } = this.#deps;
     const upstream = await openTunnel(to);
     switch (await firstToSpeak(socket, upstream, settings.tunnelIdleMs)) {
@@ -191,7 +193,11 @@ export class Tunnels {
   }
 
   /** @throws LarderError when the host cannot be reached; the client's connection is then still there. */
-  async #tunnel(socket: net.Socket, to: HostPort, { detail, onOpen, upstream: opened }: BlindTunnel): Promise<void> {
+  async #tunnel(
+    socket: net.Socket,
+    to: TunnelTarget,
+    { detail, onOpen, upstream: opened }: BlindTunnel,
+  ): Promise<void> {
     const { openTunnel, log, settings } = this.#deps;
     const upstream = opened ?? (await openTunnel(to));
     onOpen?.();

@@ -19,7 +19,6 @@ export const packagesOnly = {
   } satisfies Forwarder,
   upgrader: {
     upgrade: () => Promise.reject(refusal("switches to no other protocol")),
-    close: () => undefined,
   } satisfies Upgrader,
   openTunnel: (to: HostPort) => Promise.reject(refusal(`opens no blind tunnel, so not to ${formatAuthority(to)}`)),
 };

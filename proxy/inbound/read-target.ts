@@ -1,8 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { LarderError } from "../../core/errors.ts";
-import { listMembers } from "../../core/fields.ts";
 import { formatAuthority, makeTarget, parseHostPort, parseTarget, type TargetUri } from "../../core/target.ts";
-import { checkRequestHead, dropConnectionFields } from "./request-head.ts";
+import { checkLoop, checkRequestHead, dropConnectionFields } from "./request-head.ts";
 import type { Way } from "./way.ts";
 
 /**
@@ -26,17 +25,6 @@ export function readTarget(request: IncomingMessage, way: Way, pseudonym: string
     );
   }
   return target;
-}
-
-function checkLoop(request: IncomingMessage, pseudonym: string): void {
-  const { via } = request.headers;
-  if (via === undefined || !via.includes(pseudonym)) return;
-  if (listMembers(via).some((member) => member.split(/\s+/)[1] === pseudonym)) {
-    throw new LarderError(
-      "LOOP_DETECTED",
-      "the request has come through this proxy before: a proxy setting points back at it",
-    );
-  }
 }
 
 /** Whether the Host field names what the tunnel was opened for; anything else could poison another host's entries. */

@@ -51,6 +51,21 @@ function checkHostField({ method, httpVersion, rawHeaders, url = "" }: IncomingM
 }
 
 /**
+ * Refuses what this larder has sent itself (RFC 9110 §7.6.3).
+ * @throws LarderError `LOOP_DETECTED`
+ */
+export function checkLoop({ headers }: IncomingMessage, pseudonym: string): void {
+  const { via } = headers;
+  if (via === undefined || !via.includes(pseudonym)) return;
+  if (listMembers(via).some((member) => member.split(/\s+/)[1] === pseudonym)) {
+    throw new LarderError(
+      "LOOP_DETECTED",
+      "the request has come through this proxy before: a proxy setting points back at it",
+    );
+  }
+}
+
+/**
  * Removes the fields that Connection names (RFC 9110 §7.6.1) where the request comes in: they do not go on, so nothing may be
  * decided, keyed or stored by them either. An attacker would else have an answer to other fields kept under these.
  */

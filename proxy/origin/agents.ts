@@ -9,6 +9,13 @@ export function createAgents(connect: Connect): Readonly<Record<Scheme, http.Age
   return { http: new ConnectingAgent("http:", connect), https: new ConnectingAgent("https:", connect) };
 }
 
+/** An agent for one request, over a connection that is there; it is not kept for another. */
+export function agentOver(connection: Duplex): http.Agent {
+  const agent = new http.Agent({ keepAlive: false });
+  agent.createConnection = () => connection;
+  return agent;
+}
+
 /** An http.Agent whose connections pass larder's access rules, parent proxies and TLS verification. */
 class ConnectingAgent extends http.Agent {
   readonly protocol: string;

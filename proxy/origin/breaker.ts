@@ -1,6 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
-import { type ErrorCode, LarderError } from "../../core/errors.ts";
+import { LarderError } from "../../core/errors.ts";
 import { originOf, type TargetUri } from "../../core/target.ts";
+import { isConnectFailure } from "./faults.ts";
 import type { Origin, OriginResponse, Question } from "./origin.ts";
 import { RecentOrigins } from "./recent-origins.ts";
 
@@ -8,18 +9,6 @@ import { RecentOrigins } from "./recent-origins.ts";
 const FAILURES = 2;
 /** How long an origin that cannot be connected to is not asked. */
 const OPEN_FOR_MS = 30_000;
-
-/**
- * No connection came to be. A bad certificate is none of these: it comes at once, costs nobody a wait, and who mends it
- * wants to see that it is mended.
- */
-const CONNECT_FAILURES: ReadonlySet<ErrorCode> = new Set([
-  "ORIGIN_DNS",
-  "ORIGIN_REFUSED",
-  "ORIGIN_UNREACHABLE",
-  "ORIGIN_CONNECT_TIMEOUT",
-  "ORIGIN_TLS",
-]);
 
 /** An origin that could not be connected to, and has not been since. */
 interface Outage {
@@ -90,7 +79,7 @@ export class OriginBreaker implements Origin {
   #noteFault(place: string, error: unknown, failuresBefore: number): void {
     if (!(error instanceof LarderError) || error.code === "CLIENT_GONE") return;
     // Whatever else went wrong, went wrong on a connection; what larder itself refused tells nothing.
-    if (!CONNECT_FAILURES.has(error.code)) {
+    if (!isConnectFailure(error)) {
       if (error.source === "origin" && error.code !== "PARENT_PROXY") this.#outages.delete(place);
       return;
     }

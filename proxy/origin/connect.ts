@@ -8,7 +8,8 @@ import { accessOf } from "../../policy/origin-access.ts";
 import type { ProxySettings } from "../settings.ts";
 import type { Dialer } from "./dial.ts";
 import { originFault } from "./faults.ts";
-import { type ParentProxy, tunnelThrough } from "./parents.ts";
+import { tunnelThrough } from "./parent-tunnel.ts";
+import type { ParentTable } from "./parents.ts";
 
 /** Opens a connection to a host, with verified TLS on it or without. @throws LarderError of source `origin`, or an access code. */
 export type Connect = (to: HostPort, isTls: boolean) => Promise<net.Socket>;
@@ -16,30 +17,58 @@ export type Connect = (to: HostPort, isTls: boolean) => Promise<net.Socket>;
 /** Speaks verified TLS over a connection that is there. */
 export type Secure = (transport: Duplex, to: HostPort) => Promise<tls.TLSSocket>;
 
+/** Where a blind tunnel is to lead. */
+export interface TunnelTarget extends HostPort {
+  /** The Via of the CONNECT that it is for: parents are told the whole way, so that a loop is seen. */
+  readonly via: string | undefined;
+}
+
+/** Opens a connection for a blind tunnel, which ends by halves; through a parent proxy where one stands before the host. */
+export type OpenTunnel = (to: TunnelTarget) => Promise<net.Socket>;
+
 export interface ConnectOptions {
   readonly dialer: Dialer;
   readonly secure: Secure;
   readonly settings: ProxySettings;
-  /** The parent proxy that stands before an https origin, if any. */
-  readonly findParent: (to: HostPort) => ParentProxy | undefined;
+  readonly parents: ParentTable;
 }
 
 type TlsSettings = Pick<ProxySettings, "originRoots" | "originAccess" | "connectTimeoutMs">;
 
-/** Connections to origins: through the dialer's access rules, or a parent's tunnel. */
-export function connectToOrigins({ dialer, secure, settings, findParent }: ConnectOptions): Connect {
+/** Connections to origins: through the dialer's access rules, or, for https, a parent's tunnel. */
+export function connectToOrigins(options: ConnectOptions): Connect {
+  const { dialer, secure, settings } = options;
+  const timeoutMs = settings.connectTimeoutMs;
   return async (to, isTls) => {
-    const parent = isTls ? findParent(to) : undefined;
-    if (parent !== undefined) return await secure(await tunnelThrough(parent, to, settings), to);
-    const socket = await dialer.dial(to, { timeoutMs: settings.connectTimeoutMs });
-    return isTls ? await secure(socket, to) : socket;
+    if (!isTls) return await dialer.dial(to, { timeoutMs });
+    return await secure(await openTransport(to, { ...options, allowHalfOpen: false }), to);
   };
+}
+
+/** Connections for blind tunnels, by the ways out of https. */
+export function openTunnels(options: ConnectOptions): OpenTunnel {
+  return ({ via, ...to }) => openTransport(to, { ...options, via, allowHalfOpen: true });
+}
+
+interface TransportOptions extends ConnectOptions {
+  readonly allowHalfOpen: boolean;
+  readonly via?: string | undefined;
+}
+
+function openTransport(to: HostPort, options: TransportOptions): Promise<net.Socket> {
+  const { dialer, settings, parents, allowHalfOpen, via } = options;
+  return parents.reach("https", to, (route) =>
+    route === "direct"
+      ? dialer.dial(to, { timeoutMs: settings.connectTimeoutMs, allowHalfOpen })
+      : tunnelThrough(route, to, { settings, via }),
+  );
 }
 
 /** Connections to the parent proxies themselves: the user named them, so no access rule applies. */
 export function connectToParents(secure: Secure, settings: ProxySettings): Connect {
   return async (to, isTls) => {
-    const socket = net.connect({ ...to, autoSelectFamily: true, noDelay: true });
+    const { host, port } = to;
+    const socket = net.connect({ host, port, autoSelectFamily: true, noDelay: true });
     await settled(socket, "connect", to, settings.connectTimeoutMs);
     return isTls ? await secure(socket, to) : socket;
   };

@@ -43,7 +43,8 @@ export function createDialer(rules: DialerRules): Dialer {
   };
   return {
     async dial(to, options) {
-      rules.addresses.checkPort(to.port);
+      const { host, port } = to;
+      rules.addresses.checkPort(port);
       if (net.isIP(to.host) !== 0) check(to.host, to);
       const lookup = (name: string, lookupOptions: dns.LookupOptions, done: LookupCallback): void => {
         dns.lookup(name, { ...lookupOptions, all: true }, (error, found) => {
@@ -53,7 +54,8 @@ export function createDialer(rules: DialerRules): Dialer {
       };
       // Node's types know only the single-address form of `lookup`; with autoSelectFamily it is called for all of them.
       const socket = net.connect({
-        ...to,
+        host,
+        port,
         lookup: lookup as unknown as net.LookupFunction,
         autoSelectFamily: true,
         noDelay: true,

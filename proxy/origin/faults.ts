@@ -45,6 +45,23 @@ export function originFault(error: unknown, authority: string): LarderError {
   });
 }
 
+/**
+ * No connection came to be. A bad certificate is none of these: it comes at once, costs nobody a wait, and who mends it
+ * wants to see that it is mended.
+ */
+const CONNECT_FAILURES: ReadonlySet<ErrorCode> = new Set([
+  "ORIGIN_DNS",
+  "ORIGIN_REFUSED",
+  "ORIGIN_UNREACHABLE",
+  "ORIGIN_CONNECT_TIMEOUT",
+  "ORIGIN_TLS",
+]);
+
+/** Whether the fault came before there was a connection. */
+export function isConnectFailure({ code }: LarderError): boolean {
+  return CONNECT_FAILURES.has(code);
+}
+
 /** The same for an answer that broke off in its body. */
 export function bodyFault(error: unknown, authority: string): LarderError {
   const fault = originFault(error, authority);

@@ -1,10 +1,10 @@
-import type { ClientRequest, IncomingMessage } from "node:http";
+import type { Agent, ClientRequest, IncomingMessage } from "node:http";
 import { type Duplex, PassThrough } from "node:stream";
 import type httpProxy from "http-proxy";
 import { entryKeyOf } from "../../core/entry.ts";
 import { LarderError } from "../../core/errors.ts";
 import { eachField, fieldValue, withoutFields } from "../../core/fields.ts";
-import { makeTarget, type TargetUri } from "../../core/target.ts";
+import { makeTarget, type Scheme, type TargetUri } from "../../core/target.ts";
 import { fieldsToOrigin, trailersToPass } from "../../policy/forwarding.ts";
 import type { RequestView, ResponseHead } from "../../policy/plan.ts";
 import { type Reply, sendInterim } from "../exchange/reply.ts";
@@ -12,8 +12,8 @@ import { servePass } from "../exchange/respond.ts";
 import type { ProxySettings } from "../settings.ts";
 import { createAgents } from "./agents.ts";
 import type { Connect } from "./connect.ts";
-import { originFault } from "./faults.ts";
-import type { ParentProxy } from "./parents.ts";
+import { isConnectFailure, originFault } from "./faults.ts";
+import { type ParentProxy, type ParentTable, type Route, unauthorizedAt } from "./parents.ts";
 import { checkResponseHead } from "./response-head.ts";
 
 /** Hands requests with content, and those of other methods than GET and HEAD, to their origin; bodies stream both ways, nothing is stored. */
@@ -26,7 +26,7 @@ export interface Forwarder {
 export interface ForwarderDependencies {
   readonly connect: Connect;
   readonly connectToParents: Connect;
-  readonly findParent: (target: TargetUri) => ParentProxy | undefined;
+  readonly parents: ParentTable;
   /** Called for `GET <target URI>` of whatever an unsafe request has changed (RFC 9111 §4.4). */
   readonly invalidate: (key: string) => void;
 }
@@ -37,73 +37,108 @@ export interface ForwarderDependencies {
  * the response is handled here). The request body waits at a gate until path and fields are right; what the origin does not
  * take of it is read away, so that the client gets to its answer.
  */
-export function createForwarder(dependencies: ForwarderDependencies, settings: ProxySettings): Forwarder {
-  const agents = createAgents(dependencies.connect);
-  const parentAgents = createAgents(dependencies.connectToParents);
-  const waiting = new WeakMap<IncomingMessage, ForwardHooks>();
-  let started: Promise<httpProxy> | undefined;
+export class HttpForwarder implements Forwarder {
+  readonly #deps: ForwarderDependencies;
+  readonly #settings: ProxySettings;
+  readonly #agents: Readonly<Record<Scheme, Agent>>;
+  readonly #parentAgents: Readonly<Record<Scheme, Agent>>;
+  readonly #waiting = new WeakMap<IncomingMessage, ForwardHooks>();
+  #started: Promise<httpProxy> | undefined;
 
-  const send = async (reply: Reply, view: RequestView): Promise<IncomingMessage> => {
-    started ??= startProxy(waiting);
-    const proxy = await started;
+  constructor(dependencies: ForwarderDependencies, settings: ProxySettings) {
+    this.#deps = dependencies;
+    this.#settings = settings;
+    this.#agents = createAgents(dependencies.connect);
+    this.#parentAgents = createAgents(dependencies.connectToParents);
+  }
+
+  async forward(reply: Reply, view: RequestView, reason: "method" | "bypass"): Promise<void> {
+    reply.record.cacheStatus = { fwd: reason };
+    const incoming = await this.#send(reply, view);
+    const head = { status: incoming.statusCode ?? 502, fields: incoming.rawHeaders };
+    checkAnswer(incoming, head, view);
+    reply.record.cacheStatus = { fwd: reason, fwdStatus: head.status };
+    invalidate(this.#deps.invalidate, view, head);
+    await servePass(reply, { head, body: incoming, trailers: () => incoming.rawTrailers });
+  }
+
+  close(): void {
+    for (const agents of [this.#agents, this.#parentAgents]) for (const agent of Object.values(agents)) agent.destroy();
+  }
+
+  /** Another way is tried only while nothing has been sent: what changes something is asked for once (RFC 9110 §9.2.2). */
+  async #send(reply: Reply, view: RequestView): Promise<IncomingMessage> {
+    const { target } = view;
+    if (target.scheme === "https") return await this.#sendBy("direct", reply, view);
+    const attempt = async (route: Route) => ({ route, incoming: await this.#sendBy(route, reply, view) });
+    const { route, incoming } = await this.#deps.parents.reach("http", target, attempt);
+    if (route !== "direct") checkParentStatus(route, incoming);
+    return incoming;
+  }
+
+  async #sendBy(route: Route, reply: Reply, view: RequestView): Promise<IncomingMessage> {
+    this.#started ??= startProxy(this.#waiting);
+    const proxy = await this.#started;
     const { request, response } = reply;
     const { target } = view;
-    const parent = target.scheme === "http" ? dependencies.findParent(target) : undefined;
-    const to = parent ?? target;
+    const isDirect = route === "direct";
+    const to = isDirect ? target : route;
     const gate = new PassThrough();
+    let isSent = false;
     // The client has been told to continue (node:http did); http-proxy would send the head before we can set it right.
     delete request.headers.expect;
     return await new Promise((resolve, reject) => {
-      const hooks: ForwardHooks = {
+      this.#waiting.set(request, {
         onResponse: resolve,
         onRequest: (outgoing) => {
-          outgoing.maxHeadersCount = 0;
-          outgoing.path = parent === undefined ? target.path : target.uri;
-          setFields(outgoing, view, reply, parent);
-          outgoing.on("information", ({ statusCode, rawHeaders }) =>
-            sendInterim(reply, { status: statusCode, fields: rawHeaders }),
-          );
-          response.once("close", () => outgoing.destroy());
-          outgoing.setTimeout(settings.bodyTimeoutMs, () => {
-            const waitsForOrigin = request.complete || gate.writableNeedDrain;
-            outgoing.destroy(
-              waitsForOrigin ? silence(target, settings.bodyTimeoutMs) : clientSilence(settings.bodyTimeoutMs),
-            );
-          });
-          outgoing.once("close", () => request.unpipe(gate).resume());
+          isSent = true;
+          this.#prepare(outgoing, { reply, view, route, gate });
           // Nobody asked for another protocol; without a listener node:http would drop the connection and say nothing.
           outgoing.once("upgrade", (_answer, socket: Duplex) => {
             socket.destroy();
             reject(new LarderError("ORIGIN_PROTOCOL", `${target.authority}: it switches protocols unasked`));
           });
-          request.once("end", () => outgoing.addTrailers(trailersToPass(request.rawTrailers)));
-          request.pipe(gate);
         },
-      };
-      waiting.set(request, hooks);
+      });
       const options = {
         target: { protocol: `${to.scheme}:`, host: to.host, hostname: to.host, port: String(to.port) },
-        agent: (parent === undefined ? agents : parentAgents)[to.scheme],
+        agent: (isDirect ? this.#agents : this.#parentAgents)[to.scheme],
         buffer: gate,
       };
-      proxy.web(request, response, options, (error) => reject(originFault(error, target.authority)));
+      proxy.web(request, response, options, (error) => {
+        const fault = originFault(error, isDirect ? target.authority : `proxy ${route.origin}`);
+        reject(isSent && isConnectFailure(fault) ? lostConnection(fault) : fault);
+      });
     });
-  };
+  }
 
-  return {
-    async forward(reply, view, reason) {
-      reply.record.cacheStatus = { fwd: reason };
-      const incoming = await send(reply, view);
-      const head = { status: incoming.statusCode ?? 502, fields: incoming.rawHeaders };
-      checkAnswer(incoming, head, view);
-      reply.record.cacheStatus = { fwd: reason, fwdStatus: head.status };
-      invalidate(dependencies.invalidate, view, head);
-      await servePass(reply, { head, body: incoming, trailers: () => incoming.rawTrailers });
-    },
-    close: () => {
-      for (const agent of [agents, parentAgents].flatMap(({ http, https }) => [http, https])) agent.destroy();
-    },
-  };
+  #prepare(outgoing: ClientRequest, { reply, view, route, gate }: Outgoing): void {
+    const { request, response, pseudonym } = reply;
+    const { target } = view;
+    const { bodyTimeoutMs } = this.#settings;
+    outgoing.maxHeadersCount = 0;
+    outgoing.path = route === "direct" ? target.path : target.uri;
+    setFields(outgoing, view, { pseudonym, route });
+    outgoing.on("information", ({ statusCode, rawHeaders }) =>
+      sendInterim(reply, { status: statusCode, fields: rawHeaders }),
+    );
+    response.once("close", () => outgoing.destroy());
+    outgoing.setTimeout(bodyTimeoutMs, () => {
+      const waitsForOrigin = request.complete || gate.writableNeedDrain;
+      outgoing.destroy(waitsForOrigin ? silence(target, bodyTimeoutMs) : clientSilence(bodyTimeoutMs));
+    });
+    outgoing.once("close", () => request.unpipe(gate).resume());
+    request.once("end", () => outgoing.addTrailers(trailersToPass(request.rawTrailers)));
+    request.pipe(gate);
+  }
+}
+
+interface Outgoing {
+  readonly reply: Reply;
+  readonly view: RequestView;
+  readonly route: Route;
+  /** Behind it is what the origin takes of the request's body. */
+  readonly gate: PassThrough;
 }
 
 /** Loaded with the first request that needs it: most runs only ever see GET and HEAD. */
@@ -126,6 +161,17 @@ function checkAnswer(incoming: IncomingMessage, head: ResponseHead, { target }: 
   }
 }
 
+function checkParentStatus(parent: ParentProxy, incoming: IncomingMessage): void {
+  if (incoming.statusCode !== 407) return;
+  incoming.destroy();
+  throw unauthorizedAt(parent);
+}
+
+/** The system says of a connection that dies what it says of one that never came to be. */
+function lostConnection({ message, cause }: LarderError): LarderError {
+  return new LarderError("ORIGIN_RESET", message, { cause });
+}
+
 function silence({ authority }: TargetUri, afterMs: number): LarderError {
   return new LarderError("ORIGIN_HEADERS_TIMEOUT", `${authority} was silent for ${afterMs} ms`);
 }
@@ -145,13 +191,13 @@ const EXPECT: ReadonlySet<string> = new Set(["expect"]);
 export function setFields(
   outgoing: ClientRequest,
   view: RequestView,
-  reply: Reply,
-  parent: ParentProxy | undefined,
+  { pseudonym, route }: { readonly pseudonym: string; readonly route: Route },
 ): void {
   for (const name of outgoing.getHeaderNames()) outgoing.removeHeader(name);
-  const fields = fieldsToOrigin(view, { pseudonym: reply.pseudonym, coding: "asked", whole: false });
+  const fields = fieldsToOrigin(view, { pseudonym, coding: "asked", whole: false });
   eachField(withoutFields(fields, EXPECT), (_name, value, line) => outgoing.appendHeader(line, value));
-  if (parent?.authorization !== undefined) outgoing.setHeader("Proxy-Authorization", parent.authorization);
+  if (route !== "direct" && route.authorization !== undefined)
+    outgoing.setHeader("Proxy-Authorization", route.authorization);
   // Read from the lines as they came: http-proxy changes the parsed ones of a DELETE.
   if (fieldValue(view.fields, "transfer-encoding") !== undefined) outgoing.setHeader("Transfer-Encoding", "chunked");
   else if (fieldValue(view.fields, "content-length") === undefined) outgoing.useChunkedEncodingByDefault = false;

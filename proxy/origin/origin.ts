@@ -8,7 +8,7 @@ import type { ResponseHead } from "../../policy/plan.ts";
 import type { ProxySettings } from "../settings.ts";
 import { asUndiciConnector, type Connect } from "./connect.ts";
 import { originFault } from "./faults.ts";
-import type { ParentProxy } from "./parents.ts";
+import { type ParentProxy, type ParentTable, type Route, unauthorizedAt } from "./parents.ts";
 import { checkResponseHead } from "./response-head.ts";
 
 /** An origin's answer: the head as it came, the body still to be read, destroyed or discarded by the caller. */
@@ -46,8 +46,7 @@ export interface Origin {
 export interface OriginDependencies {
   readonly connect: Connect;
   readonly connectToParents: Connect;
-  /** The parent proxy that stands before a plain http origin, if any. */
-  readonly findParent: (target: TargetUri) => ParentProxy | undefined;
+  readonly parents: ParentTable;
 }
 
 /** Connections to one origin that may be open at once; fills have a lower bound of their own (`fillsPerOrigin`). */
@@ -59,7 +58,7 @@ const DISCARD_BYTES = 64 * 1024;
 const BODY_READ_AHEAD = 256 * 1024;
 
 export function createOrigin(
-  { connect, connectToParents, findParent }: OriginDependencies,
+  { connect, connectToParents, parents }: OriginDependencies,
   settings: ProxySettings,
 ): Origin {
   const options = {
@@ -72,11 +71,13 @@ export function createOrigin(
   const direct = new Agent({ ...options, connect: asUndiciConnector(connect) });
   const throughParent = new Agent({ ...options, connect: asUndiciConnector(connectToParents) });
 
-  const send = async ({ method = "GET", target, fields, signal, onInterim }: Question): Promise<OriginResponse> => {
-    const parent = target.scheme === "http" ? findParent(target) : undefined;
-    const route = parent === undefined ? directRoute(target, fields) : parentRoute(parent, target, fields);
-    const response = await (parent === undefined ? direct : throughParent).request({
-      ...route,
+  const sendBy = async (
+    route: Route,
+    { method = "GET", target, fields, signal, onInterim }: Question,
+  ): Promise<OriginResponse> => {
+    const isDirect = route === "direct";
+    const response = await (isDirect ? direct : throughParent).request({
+      ...(isDirect ? directLine(target, fields) : parentLine(route, target, fields)),
       method,
       signal,
       responseHeaders: "raw",
@@ -86,10 +87,6 @@ export function createOrigin(
     // Whoever reads the body is told of its end; one that is destroyed unread says so to nobody, which would end the process.
     response.body.on("error", () => undefined);
     const head = headOf(response);
-    if (parent !== undefined && head.status === 407) {
-      response.body.destroy();
-      throw new LarderError("PARENT_PROXY", `proxy ${parent.origin} wants other credentials: put them into http_proxy`);
-    }
     try {
       checkResponseHead(head, target.authority);
     } catch (error) {
@@ -100,6 +97,16 @@ export function createOrigin(
     const trailers = (): RawFields =>
       Object.entries(response.trailers).flatMap(([name, values]) => [values].flat().flatMap((value) => [name, value]));
     return { head, body: response.body, discard, trailers };
+  };
+
+  /** Https goes through its parents by tunnels, plain http as a request to them. */
+  const send = (question: Question): Promise<OriginResponse> => {
+    if (question.target.scheme === "https") return sendBy("direct", question);
+    return parents.reach("http", question.target, async (route, isLast) => {
+      const response = await sendBy(route, question);
+      if (route !== "direct") checkParent(route, response, isLast);
+      return response;
+    });
   };
 
   return {
@@ -134,12 +141,26 @@ function isIdleConnectionLost(error: unknown): boolean {
   return code === "UND_ERR_SOCKET" || code === "ECONNRESET" || code === "EPIPE";
 }
 
-function directRoute(target: TargetUri, fields: RawFields): { origin: string; path: string; headers: string[] } {
+function directLine(target: TargetUri, fields: RawFields): { origin: string; path: string; headers: string[] } {
   return { origin: originOf(target), path: target.path, headers: [...fields] };
 }
 
+/**
+ * What a parent answers in place of the origin: that larder is to say who it is, and, where another way is left to be tried, that it
+ * cannot get through itself (RFC 9110 §15.6.3, §15.6.5).
+ */
+function checkParent(parent: ParentProxy, response: OriginResponse, isLast: boolean): void {
+  const { status } = response.head;
+  if (status !== 407 && (isLast || (status !== 502 && status !== 504))) return;
+  response.discard();
+  if (status === 407) throw unauthorizedAt(parent);
+  throw new LarderError("PARENT_PROXY", `proxy ${parent.origin} answered ${status}`, {
+    details: { parent: parent.origin, status },
+  });
+}
+
 /** Plain http goes to a parent in absolute form, without a tunnel. */
-function parentRoute(
+function parentLine(
   parent: ParentProxy,
   target: TargetUri,
   fields: RawFields,

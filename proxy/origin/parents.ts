@@ -1,80 +1,127 @@
-import http from "node:http";
-import https from "node:https";
-import net from "node:net";
-import type { Duplex } from "node:stream";
+import type { Clock } from "../../core/clock.ts";
 import { LarderError } from "../../core/errors.ts";
 import { formatAuthority, type HostPort, parseHostPort, type Scheme } from "../../core/target.ts";
-import type { ParentProxies, ProxySettings } from "../settings.ts";
-import { originFault } from "./faults.ts";
+import { exactnessOf, UNNAMED } from "../../policy/host-patterns.ts";
+import type { ParentProxies, ParentRule } from "../settings.ts";
+import { isConnectFailure, originFault } from "./faults.ts";
+import { NoProxy } from "./no-proxy.ts";
 
-/** A corporate proxy that stands before an origin. */
+/** A proxy of the user's that stands before origins. */
 export interface ParentProxy extends HostPort {
   readonly scheme: Scheme;
   /** `scheme://authority`, as undici names an origin. */
   readonly origin: string;
-  /** Value of Proxy-Authorization, when the proxy's URL holds credentials. */
+  /** Value of Proxy-Authorization, when the proxy wants credentials. */
   readonly authorization: string | undefined;
 }
 
-/** Which parent proxy, if any, a target is reached through: the rules of `http_proxy`, `https_proxy` and `no_proxy`. */
+/** A way out: through a parent proxy, or straight to the origin. */
+export type Route = ParentProxy | "direct";
+
+export interface ParentDependencies {
+  readonly clock: Clock;
+  /** Whether an address is this larder: never a parent of its own. */
+  readonly isSelf: (parent: HostPort) => boolean;
+}
+
+/** How long a parent that did not lead out is asked after the others. */
+const LAST_FOR_MS = 30_000;
+
+/**
+ * The ways out to each origin: by the rule whose host pattern is the most exact, else as `http_proxy`, `https_proxy` and `no_proxy`
+ * say, else direct.
+ */
 export class ParentTable {
+  readonly #rules: readonly { readonly rule: ParentRule; readonly routes: readonly Route[] }[];
   readonly #parents: Readonly<Record<Scheme, ParentProxy | undefined>>;
   readonly #direct: NoProxy;
+  readonly #deps: ParentDependencies;
+  readonly #failedMs = new Map<ParentProxy, number>();
 
   /** @throws LarderError `CONFIG_BAD_VALUE` when a proxy URL cannot be read. */
-  constructor(settings: ParentProxies) {
-    this.#parents = { http: readParent(settings.http), https: readParent(settings.https) };
-    this.#direct = new NoProxy(settings.noProxy);
+  constructor({ http, https, noProxy, rules }: ParentProxies, dependencies: ParentDependencies) {
+    this.#rules = rules.map((rule) => ({
+      rule,
+      routes: rule.routes.map((written) => readRoute(written, rule.credentials)),
+    }));
+    this.#parents = { http: readParent(http), https: readParent(https) };
+    this.#direct = new NoProxy(noProxy);
+    this.#deps = dependencies;
   }
 
-  /** @param isSelf whether an address is this proxy: never a parent of its own. */
-  find(scheme: Scheme, target: HostPort, isSelf: (parent: HostPort) => boolean): ParentProxy | undefined {
-    const parent = this.#parents[scheme];
-    if (parent === undefined || this.#direct.matches(target) || isSelf(parent)) return undefined;
-    return parent;
+  /** In the order in which to try them; never empty. Those that failed a moment ago come last. */
+  routesTo(scheme: Scheme, target: HostPort): readonly Route[] {
+    const routes = this.#routesOf(scheme, target).filter((route) => route === "direct" || !this.#deps.isSelf(route));
+    const hasFailed = routes.map((route) => this.#hasFailed(route));
+    const inOrder = [...routes.filter((_, i) => !hasFailed[i]), ...routes.filter((_, i) => hasFailed[i])];
+    return inOrder.length === 0 ? ["direct"] : inOrder;
+  }
+
+  /**
+   * Goes each way in turn until one leads out.
+   * @param attempt is made again by another way after a failure to connect and after `PARENT_PROXY`; it must not have sent by then
+   *   what may be sent only once
+   * @throws what the attempt threw; where all failed, the first fault, which tells of the others.
+   */
+  async reach<T>(scheme: Scheme, target: HostPort, attempt: (route: Route, isLast: boolean) => Promise<T>): Promise<T> {
+    const routes = this.routesTo(scheme, target);
+    if (routes.length === 1) return await attempt(routes[0] as Route, true);
+    const faults: LarderError[] = [];
+    for (const [i, route] of routes.entries()) {
+      try {
+        const reached = await attempt(route, i === routes.length - 1);
+        if (route !== "direct") this.#failedMs.delete(route);
+        return reached;
+      } catch (error) {
+        const fault = originFault(error, route === "direct" ? formatAuthority(target) : `proxy ${route.origin}`);
+        if (!isConnectFailure(fault) && fault.code !== "PARENT_PROXY") throw error;
+        this.#noteFault(route, fault);
+        faults.push(fault);
+      }
+    }
+    const [first] = faults as [LarderError];
+    throw new LarderError(first.code, faults.map(({ message }) => message).join("; then "), { cause: first });
+  }
+
+  /** A status tells of the origin as often as of the parent; that larder's credentials are not good enough, of the parent only. */
+  #noteFault(route: Route, fault: LarderError): void {
+    const { status = 407 } = fault.details;
+    if (route === "direct" || status !== 407) return;
+    this.#failedMs.set(route, this.#deps.clock());
+  }
+
+  #hasFailed(route: Route): boolean {
+    if (route === "direct") return false;
+    const agoMs = this.#deps.clock() - (this.#failedMs.get(route) ?? Number.NEGATIVE_INFINITY);
+    // A clock that was put back must not make it longer.
+    return agoMs >= 0 && agoMs < LAST_FOR_MS;
+  }
+
+  #routesOf(scheme: Scheme, target: HostPort): readonly Route[] {
+    const rated = this.#rules
+      .filter(({ rule }) => rule.scheme === undefined || rule.scheme === scheme)
+      .map(({ rule, routes }) => ({
+        routes,
+        exactness: Math.max(...rule.hosts.map((p) => exactnessOf(p, target.host))),
+      }))
+      .filter(({ exactness }) => exactness !== UNNAMED)
+      .sort((a, b) => b.exactness - a.exactness);
+    if (rated[0] !== undefined) return rated[0].routes;
+    const parent = this.#direct.matches(target) ? undefined : this.#parents[scheme];
+    return parent === undefined ? ["direct"] : [parent];
   }
 }
 
-/** Names, `.suffixes`, `*`, addresses and CIDR blocks; a `:port` at the end of a name restricts it to that port. */
-class NoProxy {
-  readonly #names: { readonly suffix: string; readonly port: number | undefined }[] = [];
-  readonly #blocks = new net.BlockList();
-  readonly #isEverything: boolean;
-
-  constructor(list: string) {
-    const members = list.split(/[\s,]+/).filter((member) => member !== "");
-    this.#isEverything = members.includes("*");
-    for (const member of members) if (!this.#addBlock(member)) this.#addName(member);
-  }
-
-  matches({ host, port }: HostPort): boolean {
-    if (this.#isEverything) return true;
-    const family = net.isIP(host);
-    if (family !== 0) return this.#blocks.check(host, family === 6 ? "ipv6" : "ipv4");
-    return this.#names.some(
-      (name) =>
-        (name.port === undefined || name.port === port) && (host === name.suffix || host.endsWith(`.${name.suffix}`)),
-    );
-  }
-
-  #addBlock(member: string): boolean {
-    const [address = "", prefix] = member.replace(/^\[|\]$/g, "").split("/");
-    const family = net.isIP(address);
-    if (family === 0) return false;
-    const bits = prefix === undefined ? (family === 6 ? 128 : 32) : Number(prefix);
-    if (Number.isInteger(bits) && bits >= 0 && bits <= (family === 6 ? 128 : 32)) {
-      this.#blocks.addSubnet(address, bits, family === 6 ? "ipv6" : "ipv4");
-    }
-    return true;
-  }
-
-  #addName(member: string): void {
-    const [name = "", port] = member
-      .toLowerCase()
-      .replace(/^\*?\./, "")
-      .split(":");
-    if (name !== "") this.#names.push({ suffix: name, port: port === undefined ? undefined : Number(port) });
-  }
+/**
+ * Reads `direct`, or the URL of a proxy.
+ * @param credentials `user:password`, where the URL has none
+ * @throws LarderError `CONFIG_BAD_VALUE`, which writes no password down
+ */
+export function readRoute(written: string, credentials?: string): Route {
+  const parent = written === "direct" ? undefined : readParent(written);
+  if (parent === undefined || credentials === undefined || parent.authorization !== undefined)
+    return parent ?? "direct";
+  return { ...parent, authorization: basic(credentials) };
 }
 
 function readParent(text: string | undefined): ParentProxy | undefined {
@@ -82,66 +129,39 @@ function readParent(text: string | undefined): ParentProxy | undefined {
   const absolute = text.includes("://") ? text : `http://${text}`;
   const url = URL.canParse(absolute) ? new URL(absolute) : undefined;
   const scheme = url?.protocol.slice(0, -1);
-  if (url === undefined || (scheme !== "http" && scheme !== "https")) {
-    const shown = text.replace(/\/\/[^@/]*@/, "//…@");
-    throw new LarderError("CONFIG_BAD_VALUE", `proxy ${shown}: write http://[user:password@]host:port`);
-  }
+  if (url === undefined || (scheme !== "http" && scheme !== "https"))
+    throw new LarderError(
+      "CONFIG_BAD_VALUE",
+      `proxy ${withoutCredentials(text)}: write http://[user:password@]host:port`,
+    );
   const { host, port } = parseHostPort(url.host);
   const at = { host, port: port ?? (scheme === "http" ? 80 : 443) };
   const user = `${decoded(url.username)}:${decoded(url.password)}`;
-  const authorization = user === ":" ? undefined : `Basic ${Buffer.from(user).toString("base64")}`;
-  return { scheme, ...at, origin: `${scheme}://${formatAuthority(at)}`, authorization };
+  return {
+    scheme,
+    ...at,
+    origin: `${scheme}://${formatAuthority(at)}`,
+    authorization: user === ":" ? undefined : basic(user),
+  };
+}
+
+/** A parent that wants credentials, or others. */
+export function unauthorizedAt({ origin }: ParentProxy): LarderError {
+  return new LarderError("PARENT_PROXY", `proxy ${origin} answered 407: it wants other credentials`, {
+    details: { parent: origin, status: 407 },
+  });
+}
+
+/** The URL of a proxy as it may be shown. */
+export function withoutCredentials(url: string): string {
+  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)?[^/]*@/i, "$1…@");
+}
+
+function basic(credentials: string): string {
+  return `Basic ${Buffer.from(credentials).toString("base64")}`;
 }
 
 /** A `%` that escapes nothing stands for itself: passwords have them. */
 function decoded(text: string): string {
   return text.replace(/(?:%[0-9a-f]{2})+/gi, (escaped) => Buffer.from(escaped.replaceAll("%", ""), "hex").toString());
-}
-
-/** Blind tunnels end by halves; node:http hands this on to the socket, though its types do not know it. */
-const BY_HALVES = { allowHalfOpen: true };
-
-/**
- * Asks a parent proxy for a tunnel (RFC 9110 §9.3.6).
- * @throws LarderError `PARENT_PROXY` when it refuses, or the `ORIGIN_…` code of reaching it.
- */
-export function tunnelThrough(parent: ParentProxy, to: HostPort, settings: ProxySettings): Promise<net.Socket> {
-  const timeoutMs = settings.connectTimeoutMs;
-  const authority = formatAuthority(to);
-  const headers = {
-    host: authority,
-    ...(parent.authorization === undefined ? {} : { "proxy-authorization": parent.authorization }),
-  };
-  const request = (parent.scheme === "https" ? https : http).request({
-    host: parent.host,
-    port: parent.port,
-    method: "CONNECT",
-    path: authority,
-    headers,
-    agent: false,
-    ...BY_HALVES,
-    ca: settings.originRoots,
-    rejectUnauthorized: true,
-  });
-  return new Promise((resolve, reject) => {
-    request.setTimeout(timeoutMs, () => {
-      request.destroy(
-        new LarderError("ORIGIN_CONNECT_TIMEOUT", `proxy ${parent.origin} opened no tunnel within ${timeoutMs} ms`),
-      );
-    });
-    const refuse = (socket: Duplex, status: number): void => {
-      socket.destroy();
-      reject(new LarderError("PARENT_PROXY", `proxy ${parent.origin} answered ${status} to CONNECT ${authority}`));
-    };
-    request.once("error", (error) => reject(originFault(error, parent.origin)));
-    request.once("connect", (response, socket, head) => {
-      const { statusCode = 0 } = response;
-      if (statusCode < 200 || statusCode > 299) return refuse(socket, statusCode);
-      request.setTimeout(0);
-      socket.setTimeout(0);
-      if (head.length > 0) socket.unshift(head);
-      resolve(socket as net.Socket);
-    });
-    request.end();
-  });
 }

@@ -9,11 +9,11 @@ import type { RequestView } from "../../policy/plan.ts";
 import { type Reply, sendError } from "../exchange/reply.ts";
 import { servePass } from "../exchange/respond.ts";
 import type { ProxySettings } from "../settings.ts";
-import { createAgents } from "./agents.ts";
+import { agentOver } from "./agents.ts";
 import type { Connect } from "./connect.ts";
 import { originFault } from "./faults.ts";
 import { setFields } from "./forward.ts";
-import type { ParentProxy } from "./parents.ts";
+import type { ParentProxy, ParentTable, Route } from "./parents.ts";
 import { checkResponseHead } from "./response-head.ts";
 
 /** Hands requests to switch protocols (RFC 9110 §7.8), of WebSocket mostly, to their origin. */
@@ -22,16 +22,16 @@ export interface Upgrader {
    * Asks the origin; when it switches, joins both sides blindly until one ends, or both are silent for the idle time of tunnels.
    * Anything else that it answers, and a failure, is answered to the client.
    * @param head what the client sent behind its request
-   * @returns the status, once all is over. Never rejects.
+   * @returns once all is over
+   * @throws LarderError when the origin is not to be reached
    */
   upgrade(reply: Reply, view: RequestView, head: Buffer): Promise<void>;
-  close(): void;
 }
 
 export interface UpgraderDependencies {
   readonly connect: Connect;
   readonly connectToParents: Connect;
-  readonly findParent: (target: TargetUri) => ParentProxy | undefined;
+  readonly parents: ParentTable;
 }
 
 /**
@@ -40,25 +40,23 @@ export interface UpgraderDependencies {
  * of the origin around a body that has lost it (answered here instead), and leaves one side open when the other is reset.
  */
 export function createUpgrader(dependencies: UpgraderDependencies, settings: ProxySettings): Upgrader {
-  const agents = createAgents(dependencies.connect);
-  const parentAgents = createAgents(dependencies.connectToParents);
   const waiting = new WeakMap<IncomingMessage, (outgoing: ClientRequest) => void>();
   let started: Promise<httpProxy> | undefined;
 
   return {
     async upgrade(reply, view, head) {
+      reply.record.cacheStatus = { fwd: "bypass", detail: "upgrade" };
       started ??= startProxy(waiting);
       const proxy = await started;
       const { request } = reply;
       const { socket } = request;
       const { target } = view;
-      const parent = target.scheme === "http" ? dependencies.findParent(target) : undefined;
-      const to = parent ?? target;
       const isOver = closed(socket);
-      reply.record.cacheStatus = { fwd: "bypass", detail: "upgrade" };
+      const { route, upstream } = await connectTo(target, dependencies);
+      if (!reply.isOpen()) return void upstream.destroy();
       waiting.set(request, (outgoing) => {
-        outgoing.path = parent === undefined ? target.path : target.uri;
-        setFields(outgoing, view, reply, parent);
+        outgoing.path = route === "direct" ? target.path : target.uri;
+        setFields(outgoing, view, { pseudonym: reply.pseudonym, route });
         outgoing.setHeader("Connection", "Upgrade");
         outgoing.setHeader("Upgrade", fieldValue(view.fields, "upgrade") ?? "");
         outgoing.setTimeout(settings.headersTimeoutMs, () => outgoing.destroy());
@@ -69,25 +67,41 @@ export function createUpgrader(dependencies: UpgraderDependencies, settings: Pro
             answerInstead(reply, incoming, target);
           });
         });
-        outgoing.once("upgrade", (incoming, upstream) => {
+        outgoing.once("upgrade", (incoming) => {
           outgoing.setTimeout(0);
           incoming.headers["via"] = `1.1 ${reply.pseudonym}`;
           reply.record.cacheStatus = { ...reply.record.cacheStatus, fwdStatus: 101 };
-          tie(socket, upstream as net.Socket, settings.tunnelIdleMs);
+          tie(socket, upstream, settings.tunnelIdleMs);
         });
       });
       const options = {
-        target: { protocol: `${to.scheme}:`, host: to.host, hostname: to.host, port: String(to.port) },
-        agent: (parent === undefined ? agents : parentAgents)[to.scheme],
+        // What is spoken over the connection stands already, TLS included.
+        target: { protocol: "http:", host: target.host, hostname: target.host, port: String(target.port) },
+        agent: agentOver(upstream),
       };
       // http-proxy ends the client's connection right behind this: the answer must stand before.
       proxy.ws(request, socket, head, options, (error) => fail(reply, originFault(error, target.authority)));
       await isOver;
     },
-    close: () => {
-      for (const agent of [agents, parentAgents].flatMap(({ http, https }) => [http, https])) agent.destroy();
-    },
   };
+}
+
+interface Connected {
+  readonly route: Route;
+  readonly upstream: net.Socket;
+}
+
+async function connectTo(target: TargetUri, dependencies: UpgraderDependencies): Promise<Connected> {
+  const { connect, connectToParents, parents } = dependencies;
+  if (target.scheme === "https") return { route: "direct", upstream: await connect(target, true) };
+  return await parents.reach("http", target, async (route) => {
+    const isDirect = route === "direct";
+    return { route, upstream: await (isDirect ? connect(target, false) : connectToParents(route, isTls(route))) };
+  });
+}
+
+function isTls({ scheme }: ParentProxy): boolean {
+  return scheme === "https";
 }
 
 async function startProxy(waiting: WeakMap<IncomingMessage, (outgoing: ClientRequest) => void>): Promise<httpProxy> {

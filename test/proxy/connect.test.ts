@@ -259,7 +259,7 @@ describe("a client that leaves", () => {
       ask = resolve;
     });
     const parent = await listen((socket) => void socket.once("data", () => ask(socket)));
-    const parents = { http: undefined, https: `http://127.0.0.1:${parent.port}`, noProxy: "" };
+    const parents = { http: undefined, https: `http://127.0.0.1:${parent.port}`, noProxy: "", rules: [] };
     const larder = await startLarder({ settings: { tunnel: ["*"], parentProxies: parents } });
     const answer = sendRaw(larder.port, "CONNECT far.larder.test:443 HTTP/1.1\r\nHost: far.larder.test:443\r\n\r\n");
     const tunnel = await asked;
@@ -311,7 +311,7 @@ describe("a CONNECT that is refused", () => {
     });
     const url = `http://127.0.0.1:${parent.port}`;
     const larder = await startLarder({
-      settings: { tunnel: ["*"], parentProxies: { http: undefined, https: url, noProxy: "" } },
+      settings: { tunnel: ["*"], parentProxies: { http: undefined, https: url, noProxy: "", rules: [] } },
     });
     const answer = await sendRaw(larder.port, "CONNECT far.larder.test:443 HTTP/1.1\r\nHost: x\r\n\r\n");
     expect(answer).toMatch(/^HTTP\/1\.1 502 .*PARENT_PROXY/s);

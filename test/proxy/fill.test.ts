@@ -19,6 +19,7 @@ import { Fills } from "../../proxy/fill/fills.ts";
 import { connectToOrigins, connectToParents, createTlsClient } from "../../proxy/origin/connect.ts";
 import { createDialer } from "../../proxy/origin/dial.ts";
 import { createOrigin, type Origin as OriginSide } from "../../proxy/origin/origin.ts";
+import { ParentTable } from "../../proxy/origin/parents.ts";
 import type { ProxySettings } from "../../proxy/settings.ts";
 import { openStore } from "../../storage/open-store.ts";
 import type { Store } from "../../storage/store.ts";
@@ -50,7 +51,7 @@ const settings: ProxySettings = {
   fillsPerOrigin: 4,
   verifyRanges: "wait",
   rangeWaitBytes: 16 * 1024 * 1024,
-  parentProxies: { http: undefined, https: undefined, noProxy: "" },
+  parentProxies: { http: undefined, https: undefined, noProxy: "", rules: [] },
   originRoots: "",
   originAccess: [],
   pseudonym: "larder-test",
@@ -68,13 +69,13 @@ beforeEach(async () => {
   origin = await Origin.start();
   const addresses = new AddressRules({ ...settings, ownAddresses: [] });
   const dialer = createDialer({ addresses, isOwnListener: () => false });
-  const findParent = () => undefined;
+  const parents = new ParentTable(settings.parentProxies, { clock: systemClock, isSelf: () => false });
   const secure = createTlsClient(settings);
   wayOut = createOrigin(
     {
-      connect: connectToOrigins({ dialer, secure, settings, findParent }),
+      connect: connectToOrigins({ dialer, secure, settings, parents }),
       connectToParents: connectToParents(secure, settings),
-      findParent,
+      parents,
     },
     settings,
   );

@@ -8,7 +8,7 @@ import type { Connect } from "../../proxy/origin/connect.ts";
 import { createOrigin } from "../../proxy/origin/origin.ts";
 import { get } from "../support/client.ts";
 import type { Origin } from "../support/origin.ts";
-import { test as bench, SETTINGS } from "./workbench.ts";
+import { test as bench, NO_PARENTS, SETTINGS } from "./workbench.ts";
 
 const connect: Connect = async (to) => {
   const socket = net.connect(to);
@@ -25,7 +25,7 @@ class Hands {
 const test = bench
   .extend("hands", () => new Hands())
   .extend("breaker", async ({ hands }, { onCleanup }) => {
-    const routes = { connect, connectToParents: connect, findParent: () => undefined };
+    const routes = { connect, connectToParents: connect, parents: NO_PARENTS };
     const breaker = new OriginBreaker(createOrigin(routes, SETTINGS), hands.clock);
     onCleanup(() => breaker.close());
     return breaker;

@@ -303,7 +303,10 @@ describe("a parent proxy that speaks TLS", () => {
     const { port } = parent.address() as AddressInfo;
     const url = `https://me:secret@localhost:${port}`;
     const larder = await startLarder({
-      settings: { originRoots: authority.caPem, parentProxies: { http: url, https: undefined, noProxy: "" } },
+      settings: {
+        originRoots: authority.caPem,
+        parentProxies: { http: url, https: undefined, noProxy: "", rules: [] },
+      },
     });
     const answer = await send(larder.port, "POST", "http://far.larder.test/x", { body: "hello" });
     expect(String(answer.body)).toBe("hello");

@@ -11,7 +11,7 @@ import { OriginHold } from "../../proxy/origin/hold.ts";
 import { createOrigin } from "../../proxy/origin/origin.ts";
 import { get, sendRaw } from "../support/client.ts";
 import { Origin } from "../support/origin.ts";
-import { test as bench, SETTINGS } from "./workbench.ts";
+import { test as bench, NO_PARENTS, SETTINGS } from "./workbench.ts";
 
 /** A clock that stands still until it is moved. */
 class Hands {
@@ -32,7 +32,7 @@ const test = bench
       await once(socket, "connect");
       return socket;
     };
-    const wayOut = createOrigin({ connect, connectToParents: connect, findParent: () => undefined }, SETTINGS);
+    const wayOut = createOrigin({ connect, connectToParents: connect, parents: NO_PARENTS }, SETTINGS);
     onCleanup(() => wayOut.close());
     return wayOut;
   });

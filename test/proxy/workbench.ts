@@ -7,6 +7,7 @@ import { LeafContexts } from "../../certs/contexts.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import { createLearner } from "../../learn/learner.ts";
+import { ParentTable } from "../../proxy/origin/parents.ts";
 import { createProxy } from "../../proxy/proxy.ts";
 import type { Accounts, Listener, Proxy as NetworkSide, ProxySettings } from "../../proxy/settings.ts";
 import { openDeclarations } from "../../storage/declarations/open-declarations.ts";
@@ -40,11 +41,14 @@ export const SETTINGS: ProxySettings = {
   fillsPerOrigin: 16,
   verifyRanges: "wait",
   rangeWaitBytes: 16 * 1024 * 1024,
-  parentProxies: { http: undefined, https: undefined, noProxy: "" },
+  parentProxies: { http: undefined, https: undefined, noProxy: "", rules: [] },
   originRoots: "",
   originAccess: [],
   pseudonym: "larder-test",
 };
+
+/** No proxy stands before any origin. */
+export const NO_PARENTS = new ParentTable(SETTINGS.parentProxies, { clock: systemClock, isSelf: () => false });
 
 /** One line of the log. */
 export interface LogLine {
