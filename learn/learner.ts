@@ -55,10 +55,14 @@ export interface LearnerOptions {
   readonly log: Log;
   /** What the thread's heap may hold; a document that takes more is not learnt. */
   readonly maxHeapMib?: number;
+  /** How long one document may take; one that takes longer is not learnt. */
+  readonly maxTaskMs?: number;
 }
 
 /** A reader keeps every path of its document: some 200 bytes for each of a million, which is more than any has. */
 const MAX_HEAP_MIB = 512;
+/** Twenty times what the largest index takes on a busy machine: whatever takes longer does not end. */
+const MAX_TASK_MS = 3 * 60 * 1000;
 /** A base whose largest index is being read takes this long at most; nobody waits longer for what may not even be in it. */
 const PATIENCE_MS = 15_000;
 /** A thread that has read a large index keeps its memory: some 100 MiB, which others can use better. */
@@ -93,12 +97,13 @@ class ThreadedLearner implements Learner {
   #hasFailed = false;
   #isClosed = false;
 
-  constructor({ rootDir, index, clock, log, maxHeapMib = MAX_HEAP_MIB }: LearnerOptions) {
+  constructor(options: LearnerOptions) {
+    const { rootDir, index, clock, log, maxHeapMib = MAX_HEAP_MIB, maxTaskMs = MAX_TASK_MS } = options;
     this.#index = index;
     this.#clock = clock;
     this.#log = log;
     this.#layout = layoutOf(rootDir);
-    this.#thread = new LearningThread({ rootDir }, { maxOldGenerationSizeMb: maxHeapMib });
+    this.#thread = new LearningThread({ rootDir }, { maxHeapMib, maxTaskMs });
   }
 
   learn(job: LearnJob): Promise<LearnOutcome> {
@@ -196,11 +201,25 @@ class ThreadedLearner implements Learner {
   async #run(task: Task): Promise<TaskResult> {
     if (this.#isClosed) return { kind: "failed", reason: "larder is closing" };
     clearTimeout(this.#idle);
-    const result = await this.#thread.run(task).catch(asResult);
+    const result = await this.#runAgain(task).catch(asResult);
     if (result.kind === "failed") this.#noteFailure(result.reason);
     else this.#hasFailed = false;
     if (!this.#isClosed) this.#idle = setTimeout(() => void this.#thread.stop(), IDLE_MS).unref();
     return result;
+  }
+
+  /** A thread that ended for no fault of its task is replaced at once: what it was reading is learnt all the same. */
+  async #runAgain(task: Task): Promise<TaskResult> {
+    try {
+      return await this.#thread.run(task);
+    } catch (error) {
+      if (this.#isClosed || !(error instanceof ThreadEnded) || error.isByTask) throw error;
+      this.#log.warn(
+        { reason: error.message },
+        "the learning worker is started anew, and does again what it was doing",
+      );
+      return await this.#thread.run(task);
+    }
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -235,7 +254,7 @@ function nameOf({ target, digest }: LearnJob): { readonly uri: string; readonly 
 
 function asResult(error: unknown): TaskResult {
   const reason = error instanceof Error ? error.message : String(error);
-  return { kind: error instanceof ThreadEnded && error.isOutOfMemory ? "broken" : "failed", reason };
+  return { kind: error instanceof ThreadEnded && error.isByTask ? "broken" : "failed", reason };
 }
 
 /** Resolves with the work or after that time, whichever comes first. */

@@ -1,21 +1,36 @@
 import { once } from "node:events";
-import type { ResourceLimits, Worker } from "node:worker_threads";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Worker } from "node:worker_threads";
 import { systemCode } from "../core/errors.ts";
 import { startThread } from "../storage/thread.ts";
 import type { Task, TaskResult } from "./tasks.ts";
 import type { WorkerData } from "./worker.ts";
 
-/** How a thread ended that had a task: it ran out of memory, or met with an error that nobody caught. */
+/** How a thread ended that had a task: out of memory, out of time, or by an error that nobody caught. */
 export class ThreadEnded extends Error {
-  readonly isOutOfMemory: boolean;
+  /** Whether the task itself used it up, and would do so with another. */
+  readonly isByTask: boolean;
 
   constructor(cause: unknown) {
     const isOutOfMemory = systemCode(cause) === "ERR_WORKER_OUT_OF_MEMORY";
-    super(isOutOfMemory ? "the learning worker ran out of memory" : `the learning worker ended: ${String(cause)}`, {
+    super(isOutOfMemory ? "the learning worker ran out of memory" : `the learning worker ended: ${reasonOf(cause)}`, {
       cause,
     });
-    this.isOutOfMemory = isOutOfMemory;
+    this.isByTask = isOutOfMemory || cause instanceof TookTooLong;
   }
+}
+
+class TookTooLong extends Error {}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+/** What a thread may use up. */
+export interface ThreadLimits {
+  readonly maxHeapMib: number;
+  /** For one task. */
+  readonly maxTaskMs: number;
 }
 
 /**
@@ -24,10 +39,10 @@ export class ThreadEnded extends Error {
  */
 export class LearningThread {
   readonly #data: WorkerData;
-  readonly #limits: ResourceLimits;
+  readonly #limits: ThreadLimits;
   #worker: Worker | undefined;
 
-  constructor(data: WorkerData, limits: ResourceLimits) {
+  constructor(data: WorkerData, limits: ThreadLimits) {
     this.#data = data;
     this.#limits = limits;
   }
@@ -37,14 +52,19 @@ export class LearningThread {
     const worker = this.#start();
     const settled = new AbortController();
     const { signal } = settled;
+    const { maxTaskMs } = this.#limits;
     worker.ref();
     try {
       worker.postMessage(task);
       const result = once(worker, "message", { signal }).then(([message]) => message as TaskResult);
       const end = once(worker, "exit", { signal }).then(([code]) => Promise.reject(new Error(`exit code ${code}`)));
-      return await Promise.race([result, end]);
+      const patience = sleep(maxTaskMs, undefined, { signal, ref: false }).then(() => {
+        throw new TookTooLong(`one document took longer than ${maxTaskMs / 1000} s`);
+      });
+      return await Promise.race([result, end, patience]);
     } catch (cause) {
       this.#forget(worker);
+      void worker.terminate();
       throw new ThreadEnded(cause);
     } finally {
       settled.abort();
@@ -63,7 +83,8 @@ export class LearningThread {
 
   #start(): Worker {
     if (this.#worker !== undefined) return this.#worker;
-    const options = { workerData: this.#data, resourceLimits: this.#limits, name: "larder-learn" };
+    const resourceLimits = { maxOldGenerationSizeMb: this.#limits.maxHeapMib };
+    const options = { workerData: this.#data, resourceLimits, name: "larder-learn" };
     const worker = startThread("./worker", import.meta.url, options);
     // What ends it while it has nothing to do concerns nobody; the next task finds it gone.
     worker.on("error", () => this.#forget(worker));

@@ -85,6 +85,7 @@ export class DailyCopy {
       const order: CopyOrder = { rootDir: layout.rootDir, atMs };
       const thread = startThread("./worker", import.meta.url, { workerData: order, name: "larder-copy" });
       await once(thread, "exit");
+      if (indexCopiedMs(layout) !== atMs) throw new Error("the copying worker ended before its work was done");
       faults.recovered("copy");
       log.info({ bytes: statSync(layout.indexCopyFile).size, tookMs: clock() - atMs }, "the index was copied");
     } catch (error) {

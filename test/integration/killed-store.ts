@@ -6,16 +6,10 @@ import { digestOf } from "../../core/digest.ts";
 import type { Log } from "../../core/log.ts";
 import { declarationsFile } from "../../storage/declarations/schema.ts";
 import { layoutOf } from "../../storage/layout.ts";
-import type { LocalStore } from "../../storage/local-store.ts";
 import { isSound } from "../../storage/lost-index.ts";
-import { judge } from "../../storage/maintenance/judge.ts";
-import type { Watch } from "../../storage/maintenance/keeping.ts";
-import { type Finding, verifyStore } from "../../storage/maintenance/verify.ts";
-import { openStore, type StoreReader } from "../../storage/open-store.ts";
+import { openStore } from "../../storage/open-store.ts";
 import { readBlob } from "../storage/bodies.ts";
-
-/** Nobody looks, and nobody loses patience. */
-export const PATIENT: Watch = { signal: new AbortController().signal, onProgress: () => undefined };
+import { findingsIn } from "../storage/maintenance/keeping.ts";
 
 /** What a rebuild that was killed has the next start say. */
 const AFTER_REBUILD = /the index of the store was lost/;
@@ -58,22 +52,6 @@ export async function checkKilledStore(rootDir: string, { when, bodyOf }: Killed
   } finally {
     await store.close();
   }
-}
-
-/** What `store verify --repair` would have to say about an open store. */
-function findingsIn({ parts }: LocalStore): Promise<readonly Finding[]> {
-  return verifyWith(parts, { judge: (order, watch) => judge(parts, order, watch) });
-}
-
-/** Everything that a verification finds, by whoever writes the store. */
-export async function verifyWith(
-  { db, layout }: Pick<StoreReader, "db" | "layout">,
-  keeping: Parameters<typeof verifyStore>[0]["keeping"],
-): Promise<readonly Finding[]> {
-  const findings: Finding[] = [];
-  for await (const report of verifyStore({ db, layout, keeping, repair: true }, PATIENT))
-    findings.push(...report.findings);
-  return findings;
 }
 
 async function blobsOnDisk(rootDir: string): Promise<{ blobs: number; blobBytes: number }> {

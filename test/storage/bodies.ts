@@ -58,3 +58,17 @@ export async function readStaged(staging: Staging, first = 0, maxBytes = 64 * 10
     chunks.push(await staging.read(at, maxBytes));
   return Buffer.concat(chunks);
 }
+
+/** What {@link follow} hands over at once. */
+export const PIECE = 64 * 1024;
+
+/** Sends the body through staging as a fill does, one reader keeping up. @returns what the reader got */
+export async function follow(staging: Staging, body: Buffer): Promise<Buffer> {
+  const read: Buffer[] = [];
+  for (let at = 0; at < body.length; at += PIECE) {
+    await staging.append(body.subarray(at, at + PIECE));
+    read.push(await staging.read(at, PIECE));
+    staging.forget(at);
+  }
+  return Buffer.concat(read);
+}

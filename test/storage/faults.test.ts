@@ -2,15 +2,13 @@ import { readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { digestOf } from "../../core/digest.ts";
-import type { Staging } from "../../storage/store.ts";
 import { noise } from "../support/noise.ts";
-import { draftFor, readBlob, storeBody } from "./bodies.ts";
+import { draftFor, follow, PIECE, readBlob, storeBody } from "./bodies.ts";
 import { mountTmpfs } from "./tmpfs.ts";
 import { test as base } from "./workbench.ts";
 
 const MIB = 1024 * 1024;
 const DISK_BYTES = 8 * MIB;
-const PIECE = 64 * 1024;
 
 /** `test` with a small disk; stores on it are closed by the test itself, before it is unmounted. */
 const test = base
@@ -24,17 +22,6 @@ const test = base
     onCleanup(() => store.close());
     return store;
   });
-
-/** Sends the body through staging as a fill does, one reader keeping up. @returns what the reader got */
-async function follow(staging: Staging, body: Buffer): Promise<Buffer> {
-  const read: Buffer[] = [];
-  for (let at = 0; at < body.length; at += PIECE) {
-    await staging.append(body.subarray(at, at + PIECE));
-    read.push(await staging.read(at, PIECE));
-    staging.forget(at);
-  }
-  return Buffer.concat(read);
-}
 
 test("a full disk costs the store a body, and its readers nothing", async ({ onDisk, log, disk }) => {
   const body = noise("too much", 2 * DISK_BYTES);

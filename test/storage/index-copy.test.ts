@@ -114,6 +114,25 @@ test("a copy that fails is one line of the log, is tried again an hour later, an
   expect(indexCopiedMs(layout)).toBe(clock.nowMs);
 });
 
+test("a worker that crashes is no copy: the one before stays, and the next day has another", async ({
+  dailyCopy,
+  layout,
+  clock,
+  log,
+}) => {
+  clock.advance(5 * MINUTE_MS);
+  const firstMs = clock.nowMs;
+  await dailyCopy.copyIfDue();
+  process.once("worker", (worker) => void worker.terminate());
+  clock.advance(DAY_MS);
+  await dailyCopy.copyIfDue();
+  expect(indexCopiedMs(layout)).toBe(firstMs);
+  expect(log.lines).toMatchObject([{ level: "error", facts: { fault: "copy" } }]);
+  clock.advance(60 * MINUTE_MS);
+  await dailyCopy.copyIfDue();
+  expect(indexCopiedMs(layout)).toBe(clock.nowMs);
+});
+
 test("a store that is closed copies its index when the copy is a day old, and says how old it is", async ({
   dailyCopy: _,
   store,

@@ -4,8 +4,11 @@ import type { Digest } from "../../../core/digest.ts";
 import { layoutOf } from "../../../storage/layout.ts";
 import { openLedger } from "../../../storage/ledger.ts";
 import type { LocalStore } from "../../../storage/local-store.ts";
+import { judge } from "../../../storage/maintenance/judge.ts";
 import { StoreKeeper } from "../../../storage/maintenance/keeper.ts";
-import type { Watch } from "../../../storage/maintenance/keeping.ts";
+import type { StoreKeeping, Watch } from "../../../storage/maintenance/keeping.ts";
+import { type Finding, verifyStore } from "../../../storage/maintenance/verify.ts";
+import type { StoreReader } from "../../../storage/open-store.ts";
 import { test as base, type Workbench } from "../workbench.ts";
 
 /** Nobody looks, and nobody loses patience. */
@@ -56,4 +59,20 @@ export async function flipBit(file: string): Promise<void> {
   body[body.length >> 1] = (body[body.length >> 1] as number) ^ 1;
   await chmod(file, 0o644);
   await writeFile(file, body);
+}
+
+/** What `store verify --repair` would have to say about an open store. */
+export function findingsIn({ parts }: LocalStore): Promise<readonly Finding[]> {
+  return verifyWith(parts, { judge: (order, watch) => judge(parts, order, watch) });
+}
+
+/** Everything that a verification finds, with whoever writes the store. */
+export async function verifyWith(
+  { db, layout }: Pick<StoreReader, "db" | "layout">,
+  keeping: Pick<StoreKeeping, "judge">,
+): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  for await (const report of verifyStore({ db, layout, keeping, repair: true }, PATIENT))
+    findings.push(...report.findings);
+  return findings;
 }
