@@ -258,12 +258,15 @@ describe("the worker", () => {
 function crashThreads(turns: readonly number[]): { readonly crashed: () => number } {
   const left = turns.values();
   let crashed = 0;
-  const crash = async (worker: Worker): Promise<void> => {
-    const { value, done } = left.next();
-    if (done === true) return void process.off("worker", crash);
-    for (let turn = 0; turn < value; turn++) await nextTurn();
+  const crashLater = async (worker: Worker, turn: number): Promise<void> => {
+    for (let turned = 0; turned < turn; turned++) await nextTurn();
     crashed += 1;
     await worker.terminate();
+  };
+  const crash = (worker: Worker): void => {
+    const { value, done } = left.next();
+    if (done === true) process.off("worker", crash);
+    else void crashLater(worker, value);
   };
   process.on("worker", crash);
   onTestFinished(() => void process.off("worker", crash));
