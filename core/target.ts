@@ -46,7 +46,9 @@ export function parseTarget(text: string): TargetUri {
 
 /** Builds the target of an origin-form request that came in over a tunnel or listener of that scheme, host and port. */
 export function makeTarget(scheme: Scheme, { host, port }: HostPort, rawPath: string): TargetUri {
-  const path = rawPath.startsWith("/") ? rawPath : `/${rawPath}`;
+  // No client is to send a fragment (RFC 9110 §7.1); some do.
+  const [sent = ""] = rawPath.split("#", 1);
+  const path = sent.startsWith("/") ? sent : `/${sent}`;
   if (FORBIDDEN_IN_PATH.test(path))
     throw new LarderError("BAD_TARGET", "the target holds a space or a control character");
   const authority = formatAuthority({ host, port }, DEFAULT_PORTS[scheme]);
