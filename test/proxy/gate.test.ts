@@ -1,5 +1,8 @@
+import { once } from "node:events";
+import net from "node:net";
+import tls from "node:tls";
 import { describe, expect } from "vitest";
-import { sendRaw } from "../support/client.ts";
+import { readToEnd, sendRaw } from "../support/client.ts";
 import { test } from "./workbench.ts";
 
 const basic = (text: string) => `Proxy-Authorization: Basic ${Buffer.from(text).toString("base64")}`;
@@ -51,6 +54,30 @@ describe("a client with a name and password", () => {
     const tunnel = await sendRaw(larder.port, head(`CONNECT ${host} HTTP/1.1`, `Host: ${host}`, wrong as string));
     expect(tunnel).toMatch(/^HTTP\/1\.1 407 .*proxy-authenticate: Basic realm="larder"/is);
     expect(origin.takeRequests()).toHaveLength(1);
+  });
+});
+
+describe("inside a tunnel that a user has opened", () => {
+  test("nobody is asked for a password again, and what is said there is the origin's", async ({
+    authority,
+    secureOrigin,
+    startLarder,
+  }) => {
+    const larder = await startLarder({ accounts, settings: { originRoots: authority.caPem } });
+    secureOrigin.serve("/a", (_, response) => void response.end("a"));
+    const { host } = new URL(secureOrigin.url);
+    const socket = net.connect(larder.port, "127.0.0.1");
+    socket.write(head(`CONNECT ${host} HTTP/1.1`, `Host: ${host}`, basic("büro:pass:word")));
+    await once(socket, "data");
+    const secure = tls.connect({ socket, servername: "localhost", ca: larder.ca });
+    await once(secure, "secureConnect");
+    const wrong = head("GET /a HTTP/1.1", `Host: ${host}`, basic("büro:wrong"));
+    secure.write(wrong + head("GET /a HTTP/1.1", `Host: ${host}`, "Connection: close"));
+    const answers = await readToEnd(secure);
+    expect(answers.match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 200", "HTTP/1.1 200"]);
+    await larder.logged("exchange", 2);
+    expect(larder.events.map(({ session }) => session)).toEqual(["session-of-büro", "session-of-büro"]);
+    for (const { headers } of secureOrigin.takeRequests()) expect(headers).not.toHaveProperty("proxy-authorization");
   });
 });
 
