@@ -107,3 +107,8 @@ function shorten(whole: string): string {
   const text = whole.replace(/\?.*/s, "?…");
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
 }
+
+/** Whether nobody but this machine reaches the host, by the text of it: no name is looked up. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\./.test(host);
+}

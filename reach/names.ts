@@ -1,7 +1,7 @@
 import { promises as dns, type LookupAddress } from "node:dns";
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
-import type { LocalLink } from "./mdns.ts";
+import type { LocalLink } from "./local-link/questions.ts";
 
 /** Where names are looked up: the files of this machine, and the local link. */
 export interface NameSources {

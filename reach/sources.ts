@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { HostPort } from "../core/target.ts";
-import type { LocalLink } from "./mdns.ts";
+import type { LocalLink } from "./local-link/questions.ts";
 import type { Names } from "./names.ts";
 import { readOverride } from "./override.ts";
 import { parsePlaces, USUAL_PORT } from "./place.ts";

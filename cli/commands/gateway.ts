@@ -3,7 +3,7 @@ import { LarderError } from "../../core/errors.ts";
 import { formatAuthority, type HostPort } from "../../core/target.ts";
 import { dialFirst } from "../../reach/dial-first.ts";
 import { type DialProxy, forward, openGateway } from "../../reach/gateway.ts";
-import { createLocalLink } from "../../reach/mdns.ts";
+import { createLocalLink } from "../../reach/local-link/questions.ts";
 import { systemNames } from "../../reach/names.ts";
 import { readOverride } from "../../reach/override.ts";
 import { parsePlace, parsePlaces, USUAL_PORT } from "../../reach/place.ts";

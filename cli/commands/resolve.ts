@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { LarderError } from "../../core/errors.ts";
 import { silentLog } from "../../core/log.ts";
 import { formatAuthority } from "../../core/target.ts";
-import { createLocalLink } from "../../reach/mdns.ts";
+import { createLocalLink } from "../../reach/local-link/questions.ts";
 import { systemNames } from "../../reach/names.ts";
 import { networkChange } from "../../reach/network-watch.ts";
 import { probe } from "../../reach/probe.ts";

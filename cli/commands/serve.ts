@@ -3,11 +3,13 @@ import { systemClock } from "../../core/clock.ts";
 import { LarderError, systemCode } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import { formatAuthority } from "../../core/target.ts";
+import { parsePlace } from "../../reach/place.ts";
 import { startControlServer } from "../control/server.ts";
 import { loopbackFor, removeFragments, writeEnvironment } from "../env/fragments.ts";
 import type { Invocation } from "../line/invocation.ts";
 import { print } from "../line/output.ts";
 import { EXIT, SIGNAL_EXIT_BASE } from "../line/usage.ts";
+import type { Announcing } from "../serving/announcing.ts";
 import { createLog } from "../serving/log.ts";
 import { inheritedSockets, notifyServiceManager } from "../serving/service-manager.ts";
 import { type Larder, wire } from "../serving/wire.ts";
@@ -43,6 +45,7 @@ async function serveUntil(
 ): Promise<void> {
   const { root, baseImage } = config.settings;
   const urls = await listenAll(config, larder, log);
+  const announcing = config.settings.announce ? await announceAll(urls, log) : undefined;
   const control = await startControlServer({ rootDir: root, env: invocation.env, service: larder, log });
   const forget = () => removeFragments(root);
   process.once("exit", forget);
@@ -56,8 +59,15 @@ async function serveUntil(
     notifyServiceManager("STOPPING=1", invocation.env, log);
   } finally {
     forget();
+    await announcing?.close();
     await control.close();
   }
+}
+
+/** Loaded only where it is asked for. @throws LarderError `CONFIG_BAD_VALUE` where nobody else could come in */
+async function announceAll(urls: readonly string[], log: Log): Promise<Announcing> {
+  const { announce } = await import("../serving/announcing.ts");
+  return announce(urls.map(parsePlace), log);
 }
 
 /** Sockets that a service manager has bound take the place of the addresses to listen on. */

@@ -76,7 +76,8 @@ function addSetting(command: Command, key: SettingKey): void {
   const row: SettingRow = SETTINGS[key];
   const fallback = [row.fallback ?? []].flat().join(", ");
   const help = `${row.help}${row.isList ? "; may be repeated" : ""}${fallback === "" ? "" : ` (default: ${fallback})`}`;
-  const flags = `${flagOf(key)} <${PLACEHOLDERS[row.kind]}>`;
+  const placeholder = PLACEHOLDERS[row.kind];
+  const flags = placeholder === undefined ? flagOf(key) : `${flagOf(key)} <${placeholder}>`;
   if (row.isList) command.option(flags, help, (value: string, before: readonly string[] = []) => [...before, value]);
   else command.option(flags, help);
 }

@@ -1,3 +1,4 @@
+import { isLoopback } from "../../core/target.ts";
 import type { OriginAccess } from "../../policy/origin-access.ts";
 import { DEFAULT_TUNNELS, type TunnelPatterns } from "../../policy/tunnels.ts";
 import type { ParentProxies, ParentRule, ProxySettings } from "../../proxy/settings.ts";
@@ -43,10 +44,6 @@ export function proxySettings(settings: Settings, env: Environment, instance: In
     rangeWaitBytes: settings.rangeWait,
     parentProxies: { ...readParentProxies(env), rules: parentRules },
   };
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\./.test(host);
 }
 
 /**

@@ -27,6 +27,7 @@ export interface KindTypes {
   readonly timeout: number;
   readonly duration: number;
   readonly count: number;
+  readonly switch: boolean;
   readonly demand: (typeof DEMANDS)[number];
   readonly nixKey: string;
   readonly url: string;
@@ -103,6 +104,17 @@ export const KINDS: { readonly [K in Kind]: KindReader<KindTypes[K]> } = {
     allowed: "a time such as 500ms, 5s, 2m or 1h, or 0",
   },
   count: { schema: () => v.pipe(v.union([v.number(), digits]), wholeNumber), allowed: "a whole number above zero" },
+  switch: {
+    schema: () =>
+      v.union([
+        v.boolean(),
+        v.pipe(
+          v.picklist(["yes", "no"]),
+          v.transform((word) => word === "yes"),
+        ),
+      ]),
+    allowed: "yes or no; in the file true or false, as an option nothing",
+  },
   age: {
     schema: () => v.union([v.pipe(v.literal(0)), readBy(parseDurationMs)]),
     allowed: "an age such as 12h or 7d, or 0",

@@ -10,6 +10,7 @@ export type Kind =
   | "timeout"
   | "duration"
   | "count"
+  | "switch"
   | "demand"
   | "nixKey"
   | "url"
@@ -20,8 +21,8 @@ export type Kind =
   | "fieldName"
   | "logLevel";
 
-/** What `--help` shows in place of a value. */
-export const PLACEHOLDERS: Readonly<Record<Kind, string>> = {
+/** What `--help` shows in place of a value; a switch has none. */
+export const PLACEHOLDERS: Readonly<Record<Kind, string | undefined>> = {
   path: "path",
   listen: "host:port",
   cidr: "cidr",
@@ -32,6 +33,7 @@ export const PLACEHOLDERS: Readonly<Record<Kind, string>> = {
   timeout: "time",
   duration: "time",
   count: "count",
+  switch: undefined,
   demand: "demand",
   nixKey: "key",
   url: "url",

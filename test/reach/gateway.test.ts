@@ -9,7 +9,7 @@ import { silentLog } from "../../core/log.ts";
 import type { HostPort } from "../../core/target.ts";
 import { dialFirst } from "../../reach/dial-first.ts";
 import { type Gateway, openGateway } from "../../reach/gateway.ts";
-import { createLocalLink } from "../../reach/mdns.ts";
+import { createLocalLink } from "../../reach/local-link/questions.ts";
 import { type Names, systemNames } from "../../reach/names.ts";
 import { readOverride } from "../../reach/override.ts";
 

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import multicastDns from "multicast-dns";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { HostPort } from "../../core/target.ts";
-import { createLocalLink } from "../../reach/mdns.ts";
+import { createLocalLink } from "../../reach/local-link/questions.ts";
 import { Names } from "../../reach/names.ts";
 import { probe } from "../../reach/probe.ts";
 import { type Method, type Resolution, resolveCache, type Source } from "../../reach/resolve.ts";
@@ -144,7 +144,7 @@ describe("the sources", () => {
   afterAll(() => rm(folder, { recursive: true }));
 
   function find(method: Method, options: Partial<Parameters<typeof sourcesOf>[0]> = {}) {
-    const localLink = createLocalLink({ ...GROUP, bind: false, multicast: true });
+    const localLink = createLocalLink(() => [multicastDns({ ...GROUP, bind: false, multicast: true })]);
     const names = new Names({ hostsFile: join(folder, "hosts"), resolvConf: join(folder, "resolv.conf"), localLink });
     const sources = sourcesOf({
       name: "larder",

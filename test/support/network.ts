@@ -51,6 +51,11 @@ export class Network {
     return network;
   }
 
+  /** Of a process that is in its namespaces. */
+  get pid(): number {
+    return this.#holder.pid ?? 0;
+  }
+
   /** Runs a program there to its end. */
   run(program: string, args: readonly string[], options: ProgramOptions): Promise<Outcome> {
     const [enter = "", ...words] = this.enter;

@@ -16,6 +16,13 @@ export const ACCESS = {
     help: "network whose clients may come in, beside loopback",
     reason: "deny by default",
   },
+  announce: {
+    kind: "switch",
+    isList: false,
+    fallback: "no",
+    help: "tell the networks that larder listens on, by multicast DNS, that it is there: _larder._tcp for larder resolve, _apt_proxy._tcp for apt",
+    reason: "no: who may come in is told otherwise; whoever hears it may be anybody on the link",
+  },
   users: {
     kind: "path",
     isList: false,

@@ -1,6 +1,8 @@
 import type { LookupAddress } from "node:dns";
-import multicastDns, { type Options, type QueryPacket, type ResponsePacket } from "multicast-dns";
-import type { HostPort } from "../core/target.ts";
+import type { MulticastDNS, ResponsePacket } from "multicast-dns";
+import type { HostPort } from "../../core/target.ts";
+import { type Answer, linksOf, type Question } from "./links.ts";
+import { isSameName } from "./records.ts";
 
 /** Questions on the local link (RFC 6762): answers may come from anybody there, so nothing is trusted because of them. */
 export interface LocalLink {
@@ -10,61 +12,65 @@ export interface LocalLink {
   serviceOf(type: string, signal: AbortSignal): Promise<HostPort | undefined>;
 }
 
-type Question = NonNullable<QueryPacket["questions"]>[number];
-type Answer = NonNullable<ResponsePacket["answers"]>[number];
-
 /** How often a question is put again: datagrams are lost. */
 const REPEAT_MS = 700;
 
-/** @param options of multicast-dns; a test gives an interface and a port of its own. */
-export function createLocalLink(options: Options = {}): LocalLink {
+/** @param openSockets on every link of this machine, as it is when a question is put; a test gives a socket of its own. */
+export function createLocalLink(
+  openSockets = (): readonly MulticastDNS[] => linksOf().map((link) => link.open()),
+): LocalLink {
   return {
     addressesOf: async (name, signal) => {
       const questions = [
         { name, type: "A" as const },
         { name, type: "AAAA" as const },
       ];
-      return (await ask({ options, signal }, questions, (answers) => nonEmpty(addressesIn(answers, name)))) ?? [];
+      return (await ask({ openSockets, signal }, questions, (answers) => nonEmpty(addressesIn(answers, name)))) ?? [];
     },
     serviceOf: (type, signal) =>
-      ask({ options, signal }, [{ name: type, type: "PTR" }], (answers) => serviceIn(answers, type)),
+      ask({ openSockets, signal }, [{ name: type, type: "PTR" }], (answers) => serviceIn(answers, type)),
   };
 }
 
 interface Asking {
-  readonly options: Options;
+  readonly openSockets: () => readonly MulticastDNS[];
   readonly signal: AbortSignal;
 }
 
 /** @param read `undefined` while the answers so far do not say what was asked for */
 function ask<T>(
-  { options, signal }: Asking,
+  { openSockets, signal }: Asking,
   questions: Question[],
   read: (answers: readonly Answer[]) => T | undefined,
 ): Promise<T | undefined> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve(undefined);
-    const link = multicastDns({ reuseAddr: true, ...options });
+    const sockets = openSockets();
     const heard: Answer[] = [];
-    const put = (): void => link.query(questions);
+    const put = (): void => {
+      for (const socket of sockets) socket.query(questions);
+    };
     const repeat = setInterval(put, REPEAT_MS);
     const end = (found?: T): void => {
       clearInterval(repeat);
       signal.removeEventListener("abort", giveUp);
-      link.destroy();
+      for (const socket of sockets) socket.destroy();
       resolve(found);
     };
     const giveUp = (): void => end();
     signal.addEventListener("abort", giveUp, { once: true });
-    // Another responder that owns the port alone, or a link without multicast: then nobody is found this way.
-    link.once("error", giveUp);
-    link.on("warning", () => undefined);
-    link.on("response", ({ answers = [], additionals = [] }: ResponsePacket) => {
-      heard.push(...answers, ...additionals);
-      const found = read(heard);
-      if (found !== undefined) end(found);
-    });
-    put();
+    for (const socket of sockets) {
+      // Another responder that owns the port alone, or a link without multicast: then nobody is found there.
+      socket.on("error", () => undefined);
+      socket.on("warning", () => undefined);
+      socket.on("response", ({ answers = [], additionals = [] }: ResponsePacket) => {
+        heard.push(...answers, ...additionals);
+        const found = read(heard);
+        if (found !== undefined) end(found);
+      });
+    }
+    if (sockets.length === 0) end();
+    else put();
   });
 }
 
@@ -87,11 +93,6 @@ function serviceIn(answers: readonly Answer[], type: string): HostPort | undefin
   const { target, port } = service.data;
   const [first] = addressesIn(answers, target);
   return first === undefined ? undefined : { host: first.address, port };
-}
-
-function isSameName(one: string, other: string): boolean {
-  const plain = (name: string): string => name.toLowerCase().replace(/\.$/, "");
-  return plain(one) === plain(other);
 }
 
 function nonEmpty<T>(list: readonly T[]): readonly T[] | undefined {
