@@ -34,9 +34,11 @@ export async function gateway(invocation: Invocation): Promise<number> {
   const place = listen === undefined ? USUAL_PLACE : readListen(String(listen));
   if (place === undefined)
     throw new LarderError("USAGE", `--listen ${listen} is no address; write one such as 127.0.0.1:3142 or [::1]:0`);
+  // Before anybody can know of it: who starts it may be gone as soon as it says where it listens.
+  const end = ended();
   const opened = await openGateway(place, dialProxy, log);
   print(`larder gateway listening on ${formatAuthority({ ...place, port: opened.port })}`);
-  log.info({ because: await ended() }, "stopping");
+  log.info({ because: await end }, "stopping");
   await opened.close();
   return EXIT.ok;
 }
