@@ -10,7 +10,8 @@ import { canonicalUri } from "../ecosystems/repository-path.ts";
 import type { DeclarationIndex } from "../storage/declarations.ts";
 import { type Layout, layoutOf } from "../storage/layout.ts";
 import type { ConfiguredRepository, LearnOutcome, LearnTask, Task, TaskResult } from "./tasks.ts";
-import { LearningThread, ThreadEnded } from "./thread.ts";
+import { TaskThread, ThreadEnded } from "./thread.ts";
+import type { WorkerData } from "./worker.ts";
 
 /** A root, member or list of mirrors whose body is a blob of the store. */
 export interface LearnJob {
@@ -65,8 +66,6 @@ const MAX_HEAP_MIB = 512;
 const MAX_TASK_MS = 3 * 60 * 1000;
 /** A base whose largest index is being read takes this long at most; nobody waits longer for what may not even be in it. */
 const PATIENCE_MS = 15_000;
-/** A thread that has read a large index keeps its memory: some 100 MiB, which others can use better. */
-const IDLE_MS = 60_000;
 /** Documents that are known to be broken are not read again each time they are asked for. */
 const MAX_BROKEN = 1_000;
 const IGNORED: LearnOutcome = { kind: "ignored" };
@@ -88,12 +87,11 @@ class ThreadedLearner implements Learner {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #layout: Layout;
-  readonly #thread: LearningThread;
+  readonly #thread: TaskThread<Task, TaskResult>;
   readonly #lessons = new Map<string, Lesson>();
   readonly #broken = new Map<string, LearnOutcome>();
   #held: Promise<void> | undefined;
   #last: Promise<unknown> = Promise.resolve();
-  #idle: NodeJS.Timeout | undefined;
   #hasFailed = false;
   #isClosed = false;
 
@@ -103,7 +101,8 @@ class ThreadedLearner implements Learner {
     this.#clock = clock;
     this.#log = log;
     this.#layout = layoutOf(rootDir);
-    this.#thread = new LearningThread({ rootDir }, { maxHeapMib, maxTaskMs });
+    const data: WorkerData = { rootDir };
+    this.#thread = new TaskThread({ name: "learning worker", module: "./worker", data, maxHeapMib, maxTaskMs });
   }
 
   learn(job: LearnJob): Promise<LearnOutcome> {
@@ -143,7 +142,6 @@ class ThreadedLearner implements Learner {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    clearTimeout(this.#idle);
     await this.#thread.stop();
     await this.#last;
   }
@@ -200,11 +198,9 @@ class ThreadedLearner implements Learner {
 
   async #run(task: Task): Promise<TaskResult> {
     if (this.#isClosed) return { kind: "failed", reason: "larder is closing" };
-    clearTimeout(this.#idle);
     const result = await this.#runAgain(task).catch(asResult);
     if (result.kind === "failed") this.#noteFailure(result.reason);
     else this.#hasFailed = false;
-    if (!this.#isClosed) this.#idle = setTimeout(() => void this.#thread.stop(), IDLE_MS).unref();
     return result;
   }
 

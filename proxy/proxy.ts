@@ -8,6 +8,7 @@ import { DeclaredFiles } from "./declared/declared.ts";
 import { DeclaredFills } from "./declared/declared-fills.ts";
 import { Generations } from "./declared/generations.ts";
 import { Mismatches } from "./declared/mismatches.ts";
+import { NarChecks } from "./declared/nar-checks.ts";
 import { RootFallbacks } from "./declared/root-fallbacks.ts";
 import { SignedRoots } from "./declared/signed-roots.ts";
 import { Exchanges } from "./exchange/exchange.ts";
@@ -132,16 +133,26 @@ interface WayIn {
 
 /** What answers come from: the store, fills of what is declared and of what is not, and what stands in for roots. */
 function createSources(dependencies: ProxyDependencies, settings: ProxySettings, { origin, fills, totals }: WayIn) {
-  const { store, declarations: index, learner, log, clock } = dependencies;
+  const { store, declarations: index, learner, narChecker: checker, log, clock } = dependencies;
   const onMismatch = (): void => {
     totals.mismatches += 1;
   };
   const mismatches = new Mismatches({ index, clock, log, onMismatch });
+  const narChecks = checker === undefined ? undefined : new NarChecks({ checker, store, mismatches, log });
   const generations = new Generations({ index, learner, fills, origin, mismatches, clock });
   const nixKeys = readNixKeys(settings.nixPublicKeys);
   const signedRoots = new SignedRoots({ store, origin, clock, log, demand: dependencies.signatures, nixKeys });
   const filling = new Filling({ store, fills, origin, generations, signedRoots, clock });
-  const declaredFills = new DeclaredFills({ index, fills, generations, learner, mismatches, clock, settings });
+  const declaredFills = new DeclaredFills({
+    index,
+    fills,
+    generations,
+    learner,
+    mismatches,
+    narChecks,
+    clock,
+    settings,
+  });
   const declaring = { index, store, fills, filling, declaredFills, generations, clock, settings };
   const declaredFiles = new DeclaredFiles(declaring);
   const rootFallbacks = new RootFallbacks({ store, clock });

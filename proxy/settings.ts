@@ -3,6 +3,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import type { Scheme } from "../core/target.ts";
 import type { Learner } from "../learn/learner.ts";
+import type { NarChecker } from "../learn/nar/checker.ts";
 import type { SignatureChecker } from "../learn/signatures/signatures.ts";
 import type { OriginAccess } from "../policy/origin-access.ts";
 import type { ReleaseAgeRules } from "../policy/release-age.ts";
@@ -113,6 +114,8 @@ export interface ProxyDependencies {
   readonly learner: Learner;
   /** Whether roots must be signed; `undefined`: nobody looks. */
   readonly signatures?: SignatureDemand | undefined;
+  /** Unpacks nars behind their downloads; `undefined`: nobody does. */
+  readonly narChecker?: NarChecker | undefined;
   readonly ledger: Ledger;
   /** The TLS context to show to a client that asked for that host (name or IP literal). */
   readonly contexts: { contextFor(host: string): SecureContext };

@@ -8,6 +8,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import { formatAuthority } from "../../core/target.ts";
 import { createLearner } from "../../learn/learner.ts";
+import { createNarChecker } from "../../learn/nar/checker.ts";
 import { relearnIfLost } from "../../learn/relearn.ts";
 import { openSignatures } from "../../learn/signatures/signatures.ts";
 import { createProxy } from "../../proxy/proxy.ts";
@@ -92,11 +93,12 @@ async function assemble({ config, env, log, clock }: WireOptions, store: LocalSt
   const rootDir = settings.root;
   const declarations = openOwnDeclarations(settings, { clock, log });
   const learner = createLearner({ rootDir, index: declarations, clock, log });
+  const narChecker = settings.verifyNars === "on" ? createNarChecker(rootDir) : undefined;
   const { repositories } = config;
   if (repositories.length > 0 || declarations.hasConfigured()) await learner.configure(repositories);
   const relearning = relearnIfLost({ store, index: declarations, learner, layout: store.parts.layout, log });
   const proxy = createProxy(
-    { accounts, store, declarations, learner, signatures, ledger, contexts, log, clock, pages },
+    { accounts, store, declarations, learner, signatures, narChecker, ledger, contexts, log, clock, pages },
     proxySettings(settings, env, { originRoots, originAccess, parentRules, pseudonym }),
   );
   const sessions = new Sessions(proxy, ledger);
@@ -126,7 +128,7 @@ async function assemble({ config, env, log, clock }: WireOptions, store: LocalSt
     async close({ drainMs }) {
       await scrubber.close();
       await proxy.close({ drainMs });
-      await Promise.all([relearning.stop(), learner.close()]);
+      await Promise.all([relearning.stop(), learner.close(), narChecker?.close()]);
       declarations.close();
       accounts.close();
       ledger.close();

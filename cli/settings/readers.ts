@@ -10,6 +10,8 @@ export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 /** What is done about a root without a good signature. */
 export const DEMANDS = ["off", "warn", "require"] as const;
 
+export const ON_OFF = ["off", "on"] as const;
+
 /** What becomes of a part of a file whose bytes are not verified yet. */
 export const RANGE_POLICIES = ["wait", "pass", "refuse"] as const;
 
@@ -36,6 +38,7 @@ export interface KindTypes {
   readonly image: string;
   readonly fieldName: string;
   readonly rangePolicy: (typeof RANGE_POLICIES)[number];
+  readonly onOff: (typeof ON_OFF)[number];
   readonly logLevel: LogLevel;
 }
 
@@ -139,6 +142,7 @@ export const KINDS: { readonly [K in Kind]: KindReader<KindTypes[K]> } = {
     allowed: "the name of a field, such as CDN-Cache-Control",
   },
   rangePolicy: { schema: () => v.picklist(RANGE_POLICIES), allowed: RANGE_POLICIES.join(", ") },
+  onOff: { schema: () => v.picklist(ON_OFF), allowed: ON_OFF.join(", ") },
   logLevel: { schema: () => v.picklist(LOG_LEVELS), allowed: LOG_LEVELS.join(", ") },
 };
 

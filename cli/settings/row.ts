@@ -19,6 +19,7 @@ export type Kind =
   | "image"
   | "rangePolicy"
   | "fieldName"
+  | "onOff"
   | "logLevel";
 
 /** What `--help` shows in place of a value; a switch has none. */
@@ -42,6 +43,7 @@ export const PLACEHOLDERS: Readonly<Record<Kind, string | undefined>> = {
   image: "image",
   rangePolicy: "policy",
   fieldName: "name",
+  onOff: "on|off",
   logLevel: "level",
 };
 

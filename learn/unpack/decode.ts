@@ -1,13 +1,8 @@
 import { createHash } from "node:crypto";
-import { pipeline, Readable } from "node:stream";
-import { createGunzip } from "node:zlib";
 import { LarderError } from "../../core/errors.ts";
 import { brokenMetadata, type Compression, type DeclaredContent } from "../../ecosystems/metadata.ts";
 import { ByteReader } from "./byte-reader.ts";
-import { decodeBzip2 } from "./bzip2.ts";
-import { decodeXz } from "./xz.ts";
-import { decodeZchunk } from "./zchunk.ts";
-import { decodeZstd } from "./zstd.ts";
+import { DECODERS } from "./decoders.ts";
 
 /** Larger than any index there is: Fedora's and openSUSE's primary have 200 to 300 MiB. */
 const MAX_BYTES = 2 * 1024 * 1024 * 1024;
@@ -27,17 +22,6 @@ const MAGICS: ReadonlyMap<Exclude<Compression, "plain">, (start: string) => bool
 /** What begins a block, and what ends a file without any. */
 const BZIP2_BLOCKS = ["1AY&SY", "\x17rE8P\x90"];
 const MAGIC_BYTES = 10;
-
-type Decoder = (source: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
-
-const DECODERS: Readonly<Record<Compression, Decoder>> = {
-  plain: (source) => source,
-  gzip: (source) => pipeline(Readable.from(source), createGunzip(), () => undefined),
-  xz: decodeXz,
-  zstd: decodeZstd,
-  bzip2: decodeBzip2,
-  zchunk: decodeZchunk,
-};
 
 export interface DecodeOptions {
   /** What the document's name tells: a packed document must then be packed, though in whatever form its bytes are in. */

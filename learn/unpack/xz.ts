@@ -1,5 +1,6 @@
 import xz from "xz-decompress";
 import { brokenMetadata } from "../../ecosystems/metadata.ts";
+import { unsupported } from "./unsupported.ts";
 
 /** What the numbers in the messages of xz-decompress mean: `enum xz_ret` of XZ Embedded. */
 const REASONS: Readonly<Record<string, string>> = {
@@ -10,6 +11,7 @@ const REASONS: Readonly<Record<string, string>> = {
   7: "its xz is corrupt",
   8: "its xz is cut short",
 };
+const UNSUPPORTED: ReadonlySet<string | undefined> = new Set(["3", "4", "6"]);
 
 /**
  * Unpacks xz, with its checks CRC32 and CRC64.
@@ -22,7 +24,8 @@ export async function* decodeXz(source: AsyncIterable<Uint8Array>): AsyncGenerat
   } catch (error) {
     const code = /error code (\d+)/.exec(error instanceof Error ? error.message : "")?.[1];
     const reason = REASONS[code ?? ""];
-    throw reason === undefined ? error : brokenMetadata(reason, error);
+    if (reason === undefined) throw error;
+    throw UNSUPPORTED.has(code) ? unsupported(reason, error) : brokenMetadata(reason, error);
   } finally {
     // xz-decompress lets one stream at a time work: one that was left alone would stop all others for ever.
     await reader.cancel().catch(() => undefined);

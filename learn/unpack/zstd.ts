@@ -3,6 +3,7 @@ import * as zlib from "node:zlib";
 import { Decompress } from "fzstd";
 import { brokenMetadata } from "../../ecosystems/metadata.ts";
 import { ByteReader } from "./byte-reader.ts";
+import { unsupported } from "./unsupported.ts";
 import { Xxh64 } from "./xxh64.ts";
 import { type FrameHeader, readBlocks, readFrameHeader } from "./zstd-frame.ts";
 
@@ -30,8 +31,8 @@ export async function* decodeZstd(
     for (let frames = 0; ; frames++) {
       const header = await readFrameHeader(reader);
       if (header === undefined) return;
-      if (frames === MAX_FRAMES) throw brokenMetadata(`it has more than ${MAX_FRAMES} zstd frames`);
-      if (header.needsDictionary && dictionary === undefined) throw brokenMetadata("its zstd needs a dictionary");
+      if (frames === MAX_FRAMES) throw unsupported(`it has more than ${MAX_FRAMES} zstd frames`);
+      if (header.needsDictionary && dictionary === undefined) throw unsupported("its zstd needs a dictionary");
       yield* decodeFrame(reader, header, dictionary);
     }
   } finally {
@@ -72,9 +73,9 @@ async function* byFzstd(
   header: FrameHeader,
   dictionary: Uint8Array | undefined,
 ): AsyncGenerator<Uint8Array> {
-  if (dictionary !== undefined) throw brokenMetadata("zstd dictionaries need Node 22.19 or 24.6");
+  if (dictionary !== undefined) throw unsupported("zstd dictionaries need Node 22.19 or 24.6");
   if (header.windowBytes > MAX_FZSTD_WINDOW_BYTES)
-    throw brokenMetadata(`zstd with a window of more than ${MAX_FZSTD_WINDOW_BYTES} bytes needs Node 22.15`);
+    throw unsupported(`zstd with a window of more than ${MAX_FZSTD_WINDOW_BYTES} bytes needs Node 22.15`);
   const unpacked: Uint8Array[] = [];
   const hash = new Xxh64();
   const zstd = new Decompress((chunk) => unpacked.push(chunk));

@@ -14,6 +14,7 @@ import { type Fills, placeOf } from "../fill/fills.ts";
 import type { ProxySettings } from "../settings.ts";
 import type { Generations } from "./generations.ts";
 import type { Mismatches } from "./mismatches.ts";
+import type { NarChecks } from "./nar-checks.ts";
 
 export interface DeclaredFillsDependencies {
   readonly index: DeclarationIndex;
@@ -21,6 +22,8 @@ export interface DeclaredFillsDependencies {
   readonly generations: Generations;
   readonly learner: Pick<Learner, "hash">;
   readonly mismatches: Mismatches;
+  /** `undefined`: nars are believed by their FileHash. */
+  readonly narChecks?: NarChecks | undefined;
   readonly clock: Clock;
   readonly settings: Pick<ProxySettings, "originAccess">;
 }
@@ -107,7 +110,7 @@ export class DeclaredFills {
   }
 
   #order(errand: Errand, resource: DeclaredResource): FillOrder {
-    const { index, mismatches } = this.#deps;
+    const { index, mismatches, narChecks } = this.#deps;
     const { declaration } = resource;
     return {
       request: errand.view,
@@ -124,6 +127,7 @@ export class DeclaredFills {
           index.noteAlias(declaration.algorithm, declaration.digest, entry.digest);
         if (resource.kind === "payload" && MANY_DIGESTS.has(resource.ecosystem))
           void this.#noteAlias(entry, declaration);
+        narChecks?.noteStored(entry, source, resource);
         return Promise.resolve();
       },
     };

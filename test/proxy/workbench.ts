@@ -7,13 +7,15 @@ import { LeafContexts } from "../../certs/contexts.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import { createLearner } from "../../learn/learner.ts";
+import type { NarChecker } from "../../learn/nar/checker.ts";
 import { ParentTable } from "../../proxy/origin/parents.ts";
 import { createProxy } from "../../proxy/proxy.ts";
 import type { Accounts, Listener, Proxy as NetworkSide, ProxySettings } from "../../proxy/settings.ts";
 import { openDeclarations } from "../../storage/declarations/open-declarations.ts";
 import { openLedger } from "../../storage/ledger.ts";
+import type { LocalStore } from "../../storage/local-store.ts";
 import { openStore } from "../../storage/open-store.ts";
-import type { Ledger, LedgerEvent, Store } from "../../storage/store.ts";
+import type { Ledger, LedgerEvent } from "../../storage/store.ts";
 import { type Authority, createAuthority } from "../support/authority.ts";
 import { Origin } from "../support/origin.ts";
 
@@ -61,7 +63,7 @@ export interface Bench {
   readonly proxy: NetworkSide;
   readonly port: number;
   readonly listener: Listener;
-  readonly store: Store;
+  readonly store: LocalStore;
   /** PEM that a client trusts larder by. */
   readonly ca: string;
   readonly log: readonly LogLine[];
@@ -75,6 +77,8 @@ export interface Bench {
 export interface BenchOptions {
   readonly settings?: Partial<ProxySettings>;
   readonly accounts?: Accounts;
+  /** Closed by the test. */
+  readonly narChecker?: NarChecker;
   /** The machine's own unless said. */
   readonly clock?: Clock;
   /** Where the store stands; a folder of the test's own otherwise. */
@@ -132,7 +136,18 @@ async function startBench(folder: string, options: BenchOptions): Promise<Bench>
   const learner = createLearner({ rootDir, index: declarations, clock, log });
   const pages = { caPem: authority.chainPem, env: (address: string) => `at ${address}\n`, status: () => "well\n" };
   const proxy = createProxy(
-    { accounts: options.accounts, store, declarations, learner, ledger, contexts, log, clock, pages },
+    {
+      accounts: options.accounts,
+      narChecker: options.narChecker,
+      store,
+      declarations,
+      learner,
+      ledger,
+      contexts,
+      log,
+      clock,
+      pages,
+    },
     { ...SETTINGS, ...options.settings },
   );
   const listener = await proxy.listen({ host: "127.0.0.1", port: 0 });

@@ -3,8 +3,10 @@ import { basename, join } from "node:path";
 import { noise } from "./noise.ts";
 import { mustRun, type Outcome, runProgram } from "./programs.ts";
 
-/** How a cache packs its nars. */
-export type NarCompression = "xz" | "zstd" | "br" | "none";
+/** How caches pack their nars. */
+export const NAR_COMPRESSIONS = ["xz", "zstd", "br", "none"] as const;
+
+export type NarCompression = (typeof NAR_COMPRESSIONS)[number];
 
 /** Paths in a store of their own, made and signed by the real Nix. */
 export class NixStore {

@@ -47,6 +47,14 @@ export const BELIEF = {
     help: "key (name:base64, as in Nix's trusted-public-keys) that may sign narinfos; with any, a narinfo that none of them signed is refused",
     reason: "Nix checks signatures itself; a key here keeps what it would refuse out of the store",
   },
+  verifyNars: {
+    kind: "onOff",
+    isList: false,
+    fallback: "off",
+    help: "whether nars are unpacked behind their downloads, and those that are not what the NarHash of their narinfo says leave the store",
+    reason:
+      "off: it takes as much of a processor as Nix itself, which checks the same; a nar is held against its FileHash in any case",
+  },
   nixUpstream: {
     kind: "url",
     isList: true,
