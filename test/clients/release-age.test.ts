@@ -1,9 +1,12 @@
-import { readFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { get } from "../support/client.ts";
 import { test as base } from "../support/fixtures.ts";
-import { createNpmPackage, publishNpmPackages, tarballPath } from "../support/npm-registry.ts";
+import type { Larder } from "../support/larder.ts";
+import { createNpmPackage, isolatedNpm, publishNpmPackages, tarballPath } from "../support/npm-registry.ts";
+import type { Origin } from "../support/origin.ts";
+import { runProgram } from "../support/programs.ts";
 import { createPythonIndex } from "../support/python-index.ts";
 import { servePythonMirror } from "../support/python-mirror.ts";
 
@@ -75,6 +78,70 @@ describe("with a minimum age of releases", () => {
     const refused = await get(larder, origin.url + tarballPath("@larder/right", "1.0.0"));
     expect(refused).toMatchObject({ status: 403 });
     expect(refused.body.toString()).toContain("@larder/right 1.0.0 was published");
+  });
+});
+
+describe("a real client", { timeout: 120_000 }, () => {
+  const strict = ["--min-release-age", "7d"];
+
+  /** Has pip download the wheel in a new folder. */
+  const download = async (home: string, larder: Larder, pages: Origin) => {
+    await mkdir(home);
+    const from = ["--index-url", `${pages.url}/simple/`, "--trusted-host", "127.0.0.1", "--proxy", larder.url];
+    const args = ["download", "--isolated", "--no-deps", "--no-cache-dir", "--retries", "0", ...from, "larder_wheel"];
+    const outcome = await runProgram("pip3", args, { cwd: home, env: { PIP_CONFIG_FILE: "/dev/null" } });
+    return { ...outcome, files: await readdir(home) };
+  };
+
+  test("pip is refused a wheel of today, and gets it when its name is allowed", async ({
+    startLarder,
+    larder,
+    origin,
+    index,
+    now,
+    folder,
+  }) => {
+    await servePythonMirror({ index, pages: origin, files: origin, uploadTime: now });
+    const refused = await download(join(folder, "refused"), larder, origin);
+    expect(refused).toMatchObject({ code: 1, files: [] });
+    expect(refused.stderr + refused.stdout.toString()).toContain("403");
+    expect(origin.takeRequests().filter(({ path }) => path === WHEEL)).toEqual([]);
+    const lenient = await startLarder({ flags: [...strict, "--min-release-age-allow", "larder-wheel"] });
+    const allowed = await download(join(folder, "allowed"), lenient, origin);
+    expect(allowed).toMatchObject({ code: 0, files: ["larder_wheel-1.0-py3-none-any.whl"] });
+  });
+
+  test("pip gets a wheel of any age by an index that is HTML only, and so tells no age", async ({
+    larder,
+    origin,
+    index,
+    now,
+    folder,
+  }) => {
+    await servePythonMirror({ index, pages: origin, files: origin, uploadTime: now, forms: ["html"] });
+    expect(await download(join(folder, "home"), larder, origin)).toMatchObject({ code: 0 });
+  });
+
+  test("npm is refused a package of today, and gets it when its scope is allowed", async ({
+    startLarder,
+    larder,
+    origin,
+    packages,
+    now,
+    folder,
+  }) => {
+    publishNpmPackages(packages, { registry: origin, time: now });
+    const install = async (home: string, through: Larder) => {
+      await mkdir(home);
+      await writeFile(join(home, "package.json"), JSON.stringify({ name: "machine", version: "1.0.0" }));
+      const args = ["install", "@larder/right", "--registry", origin.url, "--proxy", through.url];
+      return await runProgram("npm", args, { cwd: home, env: isolatedNpm(home) });
+    };
+    const refused = await install(join(folder, "refused"), larder);
+    expect(refused).toMatchObject({ code: 1 });
+    expect(refused.stderr).toContain("403");
+    const lenient = await startLarder({ flags: [...strict, "--min-release-age-allow", "@larder/*"] });
+    expect(await install(join(folder, "allowed"), lenient)).toMatchObject({ code: 0 });
   });
 });
 
