@@ -1,16 +1,15 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import Database from "better-sqlite3";
 import { expect } from "vitest";
 import { systemClock } from "../../core/clock.ts";
-import { type Digest, digestOf } from "../../core/digest.ts";
+import type { Digest } from "../../core/digest.ts";
 import { silentLog } from "../../core/log.ts";
-import { keyHash } from "../../storage/keys.ts";
 import { layoutOf } from "../../storage/layout.ts";
 import { openStore } from "../../storage/open-store.ts";
 import { storeBody } from "../storage/bodies.ts";
+import { fillQuickly } from "../storage/fill-quickly.ts";
 import { test as base } from "../support/fixtures.ts";
 import { larderEnvironment, PROGRAM, runLarder } from "../support/larder.ts";
 import { noise } from "../support/noise.ts";
@@ -47,32 +46,6 @@ async function fill(rootDir: string, bodies: Readonly<Record<string, Buffer>>): 
   const entries = await Promise.all(Object.entries(bodies).map(([uri, body]) => storeBody(store, uri, body)));
   await store.close();
   return entries.map(({ digest }) => digest);
-}
-
-/** Many blobs without the wait until each is durable. */
-async function fillQuickly(rootDir: string, count: number): Promise<void> {
-  const layout = layoutOf(rootDir);
-  const bodies = Array.from({ length: count }, (_, n) => `body ${n}`);
-  await Promise.all(
-    Array.from({ length: 256 }, (_, n) =>
-      mkdir(layout.shardDir(Buffer.from([n]).toString("hex")), { recursive: true }),
-    ),
-  );
-  await Promise.all(bodies.map((body) => writeFile(layout.blobFile(digestOf(body)), body)));
-  const db = new Database(layout.indexFile);
-  const blob = db.prepare("INSERT INTO blob (sha256, bytes, synced, last_used_ms) VALUES (?, ?, 1, 0)");
-  const entry = db.prepare(
-    `INSERT INTO entry (key_hash, variant, realm, method, uri, sha256, status, fields, selecting, request_ms, response_ms, stored_ms)
-     VALUES (?, '', 'public', 'GET', ?, ?, 200, '[]', '[]', 0, 0, 0)`,
-  );
-  db.transaction(() => {
-    for (const [n, body] of bodies.entries()) {
-      const sha256 = Buffer.from(digestOf(body), "hex");
-      blob.run(sha256, body.length);
-      entry.run(keyHash(`GET https://o.test/${n}`), `https://o.test/${n}`, sha256);
-    }
-  })();
-  db.close();
 }
 
 async function damage(rootDir: string, digest: Digest): Promise<void> {
