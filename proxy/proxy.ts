@@ -23,7 +23,7 @@ import { BoundListener } from "./inbound/listener.ts";
 import { createLocalSite } from "./inbound/local.ts";
 import { createTargetGuard, packagesOnly } from "./inbound/packages-only.ts";
 import { Substituter } from "./inbound/substituter.ts";
-import { OriginBreaker } from "./origin/breaker.ts";
+import { Breaker, breakConnections, breakTunnels, OriginBreaker } from "./origin/breaker.ts";
 import { connectToOrigins, connectToParents, createTlsClient, openTunnels } from "./origin/connect.ts";
 import { createDialer, type Dialer } from "./origin/dial.ts";
 import { HttpForwarder } from "./origin/forward.ts";
@@ -94,19 +94,21 @@ function createSide(profile: Profile, { dependencies, settings, gate, totals, is
   const addresses = new AddressRules({ ...settings, isLoopbackOnly, ownAddresses: ownAddresses() });
   const dialer = createDialer({ addresses, isOwnListener });
   const routes = createRoutes(dialer, isOwnListener, { settings, clock });
-  const origin = new OriginBreaker(createOrigin(routes, settings), clock);
+  const breaker = new Breaker(clock);
+  const origin = new OriginBreaker(createOrigin(routes, settings), breaker);
   const forFills = new OriginHold(origin, { clock, log, random: Math.random });
   const fills = new Fills({ store, origin: forFills, clock, log }, settings.fillsPerOrigin);
   const invalidate = (key: string): void => {
     fills.disown(key);
     store.invalidate(key);
   };
+  const broken = { ...routes, connect: breakConnections(routes.connect, breaker) };
   const ways = isForPackages
     ? packagesOnly
     : {
-        forwarder: new HttpForwarder({ ...routes, invalidate }, settings),
-        upgrader: createUpgrader(routes, settings),
-        openTunnel: routes.openTunnel,
+        forwarder: new HttpForwarder({ ...broken, invalidate }, settings),
+        upgrader: createUpgrader(broken, settings),
+        openTunnel: breakTunnels(routes.openTunnel, breaker),
       };
   const { forwarder, upgrader, openTunnel } = ways;
   const records = { log, ledger, clock, totals, pseudonym: settings.pseudonym };

@@ -84,7 +84,7 @@ export class BoundListener {
   #attach(): void {
     const { exchanges, tunnels, log } = this.#dependencies;
     this.#server.prependListener("connection", (socket: net.Socket) => this.#admit(socket));
-    this.#server.on("request", (request: IncomingMessage, response: ServerResponse) => {
+    const take = (request: IncomingMessage, response: ServerResponse): void => {
       const { socket } = request;
       noteRequest(socket);
       pipelineOf(socket).take(request, response, () => {
@@ -93,7 +93,10 @@ export class BoundListener {
         response.once("close", () => this.#connections.end(connection, socket));
         void exchanges.answer(request, response);
       });
-    });
+    };
+    this.#server.on("request", take);
+    // Whether a client may send its content is its origin's to say.
+    this.#server.on("checkContinue", take);
     this.#server.on("upgrade", (request: IncomingMessage, _socket: Duplex, head: Buffer) =>
       this.#upgrade(request, head),
     );

@@ -85,7 +85,7 @@ export class HttpForwarder implements Forwarder {
     const to = isDirect ? target : route;
     const gate = new PassThrough();
     let isSent = false;
-    // The client has been told to continue (node:http did); http-proxy would send the head before we can set it right.
+    // With it http-proxy would send the head before we can set it right.
     delete request.headers.expect;
     return await new Promise((resolve, reject) => {
       this.#waiting.set(request, {
@@ -129,8 +129,33 @@ export class HttpForwarder implements Forwarder {
     });
     outgoing.once("close", () => request.unpipe(gate).resume());
     request.once("end", () => outgoing.addTrailers(trailersToPass(request.rawTrailers)));
+    if (waitsForLeave(reply)) askForLeave(outgoing, reply);
     request.pipe(gate);
   }
+}
+
+/** How long the origin may take to say 100 before its client is let send, as it would soon by itself (RFC 9110 §10.1.1). */
+const LEAVE_PATIENCE_MS = 2_000;
+
+/** HTTP/1.0 knows no such expectation. */
+function waitsForLeave({ request }: Reply): boolean {
+  return request.httpVersion !== "1.0" && fieldValue(request.rawHeaders, "expect")?.toLowerCase() === "100-continue";
+}
+
+/**
+ * Asks the origin whether it wants the content, which its client has not sent yet: a 100 is passed back, and so is a final answer,
+ * before any of the content has crossed the network. What the client sends unbidden goes on.
+ */
+function askForLeave(outgoing: ClientRequest, { response }: Reply): void {
+  const giveLeave = (): void => {
+    clearTimeout(patience);
+    if (!response.headersSent && !response.destroyed) response.writeContinue();
+  };
+  const patience = setTimeout(giveLeave, LEAVE_PATIENCE_MS);
+  const noLeave = (): void => clearTimeout(patience);
+  outgoing.once("continue", giveLeave).once("response", noLeave).once("close", noLeave);
+  outgoing.setHeader("Expect", "100-continue");
+  outgoing.flushHeaders();
 }
 
 interface Outgoing {

@@ -3,10 +3,10 @@ import net from "node:net";
 import { text } from "node:stream/consumers";
 import { describe, expect } from "vitest";
 import { parseTarget } from "../../core/target.ts";
-import { OriginBreaker } from "../../proxy/origin/breaker.ts";
+import { Breaker, OriginBreaker } from "../../proxy/origin/breaker.ts";
 import type { Connect } from "../../proxy/origin/connect.ts";
 import { createOrigin } from "../../proxy/origin/origin.ts";
-import { get } from "../support/client.ts";
+import { get, sendRaw } from "../support/client.ts";
 import type { Origin } from "../support/origin.ts";
 import { test as bench, NO_PARENTS, SETTINGS } from "./workbench.ts";
 
@@ -26,7 +26,7 @@ const test = bench
   .extend("hands", () => new Hands())
   .extend("breaker", async ({ hands }, { onCleanup }) => {
     const routes = { connect, connectToParents: connect, parents: NO_PARENTS };
-    const breaker = new OriginBreaker(createOrigin(routes, SETTINGS), hands.clock);
+    const breaker = new OriginBreaker(createOrigin(routes, SETTINGS), new Breaker(hands.clock));
     onCleanup(() => breaker.close());
     return breaker;
   });
@@ -131,5 +131,26 @@ describe("a client of an origin whose breaker is open", () => {
     expect(missing.status).toBe(504);
     expect(missing.body.toString()).toContain("ORIGIN_BREAKER_OPEN");
     expect(origin.takeRequests()).toEqual([]);
+  });
+
+  test("gets 504 at once for other methods, upgrades and blind tunnels too", async ({ hands, origin, startLarder }) => {
+    const larder = await startLarder({ clock: hands.clock, settings: { tunnel: ["127.0.0.1"] } });
+    const { host } = new URL(origin.url);
+    const send = (start: string, ...fields: string[]) =>
+      sendRaw(larder.port, [`${start} HTTP/1.1`, `Host: ${host}`, "Connection: close", ...fields, "", ""].join("\r\n"));
+    const post = () => send(`POST ${origin.url}/form`, "Content-Length: 0");
+    const tunnel = () => send(`CONNECT ${host}`);
+    await origin.stop();
+    for (const refused of [await post(), await post(), await tunnel(), await tunnel()])
+      expect(refused).toContain("ORIGIN_REFUSED");
+    await origin.restart();
+    expect(await post()).toMatch(/^HTTP\/1\.1 504 .*ORIGIN_BREAKER_OPEN/s);
+    expect(await tunnel()).toMatch(/^HTTP\/1\.1 504 .*ORIGIN_BREAKER_OPEN/s);
+    const upgrade = ["Connection: Upgrade", "Upgrade: websocket"];
+    expect(await send(`GET ${origin.url}/chat`, ...upgrade)).toMatch(/^HTTP\/1\.1 504 .*ORIGIN_BREAKER_OPEN/s);
+    expect(origin.takeRequests()).toEqual([]);
+    hands.nowMs += 30_000;
+    expect(await post()).toMatch(/^HTTP\/1\.1 404 /);
+    expect(await post()).toMatch(/^HTTP\/1\.1 404 /);
   });
 });
