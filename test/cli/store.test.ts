@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, readFile, writeFile } from "node:fs/promises";
+import { chmod, cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { systemClock } from "../../core/clock.ts";
@@ -103,6 +103,17 @@ test("rebuild mends the index that verify found damaged, and nothing else has to
   });
   expect(await say("rebuild")).toMatchObject({ code: 0, said: { usage: { blobs: 3, blobBytes: 71_500, entries: 0 } } });
   expect(await say("verify")).toMatchObject({ code: 0, said: { unrepaired: 0 } });
+});
+
+test("a store that was copied to another folder holds what it held, its pins too", async ({ folder, shelf }) => {
+  const { rootDir, say } = shelf;
+  expect(await say("pin", "**/b.whl")).toMatchObject({ code: 0 });
+  const moved = join(folder, "moved");
+  await cp(rootDir, moved, { recursive: true });
+  const usage = (await say("du")).said as Record<string, unknown>;
+  expect(await say("du", "--root", moved)).toMatchObject({ said: { ...usage, maxBytes: expect.any(Number) } });
+  expect(await say("gc", "--max-bytes", "1", "--root", moved)).toMatchObject({ code: 0, said: { blobs: 2 } });
+  expect(await say("ls", "--root", moved)).toMatchObject({ said: [{ uri: "https://o.test/files/b.whl" }] });
 });
 
 test("rebuild throws no sound index away, unless it is told to", async ({ shelf: { say } }) => {
