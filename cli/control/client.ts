@@ -34,16 +34,32 @@ export interface ControlClient {
   openSession(name: string, options?: SessionOptions): Promise<RemoteSession>;
 }
 
-/** Finds the larder that runs on this store. @returns `undefined` when none does. */
+/** Far longer than a busy one takes: one that was stopped (SIGSTOP, a debugger) must not hold its callers for ever. */
+const PATIENCE_MS = 10_000;
+
+/**
+ * Finds the larder that runs on this store. @returns `undefined` when none does.
+ * @throws LarderError `STORE_LOCKED` when one is there and does not answer
+ */
 export async function findRunning(rootDir: string, env: Environment): Promise<ControlClient | undefined> {
   for (const socketPath of controlSocketPaths(rootDir, env)) {
     const isSocket = lstatSync(socketPath, { throwIfNoEntry: false })?.isSocket() === true;
     if (!isSocket || !isPrivateFolder(dirname(socketPath))) continue;
-    const client = clientOf(socketPath);
-    const isAlive = await client.status().then(() => true, isGone);
-    if (isAlive) return client;
+    if (await isAnswering(socketPath)) return clientOf(socketPath);
   }
   return undefined;
+}
+
+async function isAnswering(socketPath: string): Promise<boolean> {
+  const deadline = AbortSignal.timeout(PATIENCE_MS);
+  try {
+    await readAnswer(await send(socketPath, "GET", "/status", deadline));
+    return true;
+  } catch (cause) {
+    if (!deadline.aborted) return isGone(cause);
+    const says = `the larder behind ${socketPath} has not answered for ${PATIENCE_MS / 1000} s`;
+    throw new LarderError("STORE_LOCKED", `${says}; let it go on if it was stopped, or end it`, { cause });
+  }
 }
 
 /** A socket that nobody answers belonged to a larder that was killed. */
@@ -92,8 +108,8 @@ async function firstLine(held: IncomingMessage): Promise<SessionOpened> {
   throw new LarderError("NOT_RUNNING", "the running larder ended before the session began");
 }
 
-function send(socketPath: string, method: string, path: string): Promise<IncomingMessage> {
-  const sent = request({ socketPath, method, path, agent: false });
+function send(socketPath: string, method: string, path: string, signal?: AbortSignal): Promise<IncomingMessage> {
+  const sent = request({ socketPath, method, path, agent: false, ...(signal === undefined ? {} : { signal }) });
   sent.end();
   return answerTo(sent, socketPath);
 }

@@ -1,7 +1,8 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import type { Finding } from "../../cli/doctor/finding.ts";
+import { mountTmpfs } from "../storage/tmpfs.ts";
 import { BASE_IMAGE, makeBaseImage } from "../support/base-image.ts";
 import { test } from "../support/fixtures.ts";
 import { runLarder } from "../support/larder.ts";
@@ -59,6 +60,48 @@ describe("larder doctor", () => {
     const { code, found } = await examine(larder.folder, WITHOUT_CONTAINERS, env);
     expect(code).toBe(1);
     expect(found["trust of curl"]).toMatchObject({ outcome: "bad", cure: 'eval "$(larder proxy-env --format sh)"' });
+  });
+
+  test("one that was stopped, and does not answer, holds nobody up", { timeout: 60_000 }, async ({ larder }) => {
+    process.kill(larder.pid, "SIGSTOP");
+    try {
+      const { code, found } = await examine(larder.folder, WITHOUT_CONTAINERS);
+      expect(code).toBe(1);
+      expect(found["proxy"]).toMatchObject({
+        outcome: "bad",
+        says: expect.stringContaining("has not answered"),
+        cure: expect.stringContaining("end it"),
+      });
+    } finally {
+      process.kill(larder.pid, "SIGCONT");
+    }
+  });
+
+  test("a CA key that others may read, and a disk with little space left, are found, each with its cure", async ({
+    larder,
+    folder,
+  }) => {
+    await chmod(join(larder.folder, "config/larder/ca/ca.key"), 0o644);
+    const disk = await mountTmpfs(folder, 1024 * 1024);
+    try {
+      const { code, found } = await examine(larder.folder, [...WITHOUT_CONTAINERS, "--root", disk.folder]);
+      expect(code).toBe(1);
+      expect(found["CA"]).toMatchObject({ outcome: "bad", cure: expect.stringContaining("chmod 600") });
+      expect(found["disk"]).toMatchObject({ outcome: "bad", cure: expect.stringContaining("larder store gc") });
+    } finally {
+      await disk.unmount();
+    }
+  });
+
+  test("an engine that does not work is told in its own words", async ({ folder }) => {
+    const conf = join(folder, "containers.conf");
+    await writeFile(conf, "[engine]\nruntime = 1\n");
+    const { found } = await examine(folder, [], { CONTAINERS_CONF: conf });
+    expect(found["engine"]).toMatchObject({
+      outcome: "bad",
+      says: expect.stringMatching(/^podman info fails: .*containers\.conf/),
+      cure: expect.stringContaining("podman"),
+    });
   });
 
   test("a killed one has left fragments that hold no more: each has its cure, in a text for people", async ({
