@@ -18,6 +18,9 @@ const USER = "123456:0";
  * let its own have more files and processes than itself.
  */
 const ENGINE = ["--runtime=runc", "--cgroup-manager=cgroupfs"];
+/** The network of compose.yaml. */
+const BUILDERS = "10.89.142.0/24";
+const POLLING = { timeout: 60_000, interval: 500 };
 const LIMITS = ["--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096"];
 /** Everything that can be taken away. */
 const HARDENED = ["--read-only", `--user=${USER}`, "--cap-drop=all", "--security-opt=no-new-privileges"];
@@ -27,6 +30,36 @@ const test = base
   .extend("podman", ({ storage, folder }) => {
     return (...args: readonly string[]): Promise<Outcome> =>
       runProgram("podman", [...storage, ...ENGINE, ...args], { cwd: folder });
+  })
+  /** podman-compose, whose networks are the test's own. */
+  .extend("compose", async ({ storage, folder }) => {
+    const options = [...storage, ...ENGINE, `--network-config-dir=${join(folder, "networks")}`];
+    const engine = join(folder, "engine");
+    await writeFile(engine, `#!/bin/sh\nexec podman ${options.join(" ")} "$@"\n`, { mode: 0o755 });
+    const override = join(folder, "override.yaml");
+    const environment = { LARDER_ALLOW_DESTINATION: BUILDERS };
+    await writeFile(override, JSON.stringify({ services: { larder: { user: USER, environment } } }));
+    const port = await unusedPort();
+    const podman = async (...args: readonly string[]): Promise<string> =>
+      (await mustRun(engine, args, { cwd: folder })).toString();
+    const run = (...args: readonly string[]) => {
+      const files = ["--file", join(SOURCES, "compose.yaml"), "--file", override];
+      const flags = [
+        `--podman-path=${engine}`,
+        `--podman-run-args=${LIMITS[1]}`,
+        "--project-name=larder-test",
+        ...files,
+      ];
+      return mustRun("podman-compose", [...flags, ...args], { cwd: folder, env: { PUBLISHED_PORT: `${port}` } });
+    };
+    const container = "larder-test_larder_1";
+    return {
+      podman,
+      container,
+      up: () => run("up", "--detach", "--no-build"),
+      down: () => run("down"),
+      isHealthy: () => expect.poll(() => podman("healthcheck", "run", container).catch(String), POLLING).toBe(""),
+    };
   })
   /** larder's own image, built by its Containerfile without a network: the dependencies are those of the tests. */
   .extend("image", { scope: "file" }, async ({ storage, sharedFolder }) => {
@@ -70,7 +103,7 @@ describe("larder in a container", () => {
         ...settings,
         image,
       );
-    const isServing = () => expect.poll(async () => (await podman("exec", "larder", "larder", "status")).code);
+    const isServing = () => expect.poll(async () => (await podman("exec", "larder", "larder", "status")).code, POLLING);
     const body = Buffer.from("payload");
     origin.serve("/pool/a.deb", bytesHandler(body, { "Cache-Control": "max-age=3600" }));
 
@@ -123,6 +156,38 @@ describe("larder in a container", () => {
 });
 
 describe("compose.yaml", () => {
+  test("brought up by podman-compose: healthy, serves the containers of its network, and keeps its volumes when it is made anew", {
+    timeout: 5 * MINUTES,
+  }, async ({ image, compose, folder }) => {
+    await compose.podman("tag", image, "localhost/larder");
+    await compose.podman("network", "create", `--subnet=${BUILDERS}`, "larder-builders");
+    const origin = "mkdir /www && cd /www && echo payload > a.deb && exec python3 -m http.server 8000";
+    const get = "curl -fsS --retry 9 --retry-connrefused --proxy http://larder:3142 -D - http://origin:8000/a.deb";
+    const builder = (...args: readonly string[]) =>
+      compose.podman("run", "--rm", "--network=larder-builders", ...LIMITS, ...args);
+    try {
+      await builder("--detach", "--name=origin", BASE_IMAGE, "sh", "-c", origin);
+      await compose.up();
+      await compose.isHealthy();
+      expect(await builder(BASE_IMAGE, "sh", "-c", get)).toMatch(/fwd=uri-miss; .*stored[^]*payload/);
+      const ca = await compose.podman("exec", compose.container, "larder", "ca", "show", "--pem");
+      expect(await compose.podman("exec", compose.container, "id", "-u")).toBe(`${USER.split(":")[0]}\n`);
+
+      await compose.down();
+      await compose.up();
+      await compose.isHealthy();
+      expect(await compose.podman("exec", compose.container, "larder", "ca", "show", "--pem")).toBe(ca);
+      expect(await builder(BASE_IMAGE, "sh", "-c", get)).toMatch(/fwd-status=304[^]*payload/);
+      await writeFile(join(folder, "ca.pem"), ca);
+      await mustRun("openssl", ["x509", "-noout", "-in", "ca.pem"], { cwd: folder });
+    } finally {
+      await compose.down();
+      await compose.podman("rm", "--force", "--time=0", "origin");
+      await compose.podman("network", "rm", "--force", "larder-builders");
+      await compose.podman("volume", "rm", "--force", "larder-test_store", "larder-test_keys");
+    }
+  });
+
   test("is what a compose implementation understands, with every promise in it", async ({ folder }) => {
     const said = await mustRun("docker-compose", ["--file", join(SOURCES, "compose.yaml"), "config"], { cwd: folder });
     const text = said.toString();
@@ -134,6 +199,7 @@ describe("compose.yaml", () => {
       /mem_limit: 1g/,
       /pids_limit: 128/,
       /LARDER_ALLOW: 10\.89\.142\.0\/24/,
+      /127\.0\.0\.1:3142:3142/,
       /store:\/var\/cache\/larder/,
       /keys:\/var\/lib\/larder/,
     ])
@@ -150,7 +216,7 @@ describe("compose.yaml", () => {
     expect(Object.keys(env)).toContain("LARDER_LISTEN");
     const { loadConfig } = await import("../../cli/settings/config.ts");
     const { settings } = loadConfig({ flags: {}, env: { HOME: folder, ...env }, workingDir: folder });
-    expect(settings.listen).toContainEqual({ host: "10.89.142.2", port: 3142 });
-    expect(settings.allow).toEqual(["10.89.142.0/24"]);
+    expect(settings.listen).toContainEqual({ host: "0.0.0.0", port: 3142 });
+    expect(settings.allow).toEqual([BUILDERS]);
   });
 });

@@ -37,6 +37,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   openssl: "openssl",
   pip3: "python3-pip",
   podman: "podman",
+  "podman-compose": "podman-compose",
   python3: "python3",
   rpmbuild: "rpm",
   "systemd-analyze": "systemd",
