@@ -1,7 +1,8 @@
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { startLarderProcess } from "../cli/process.ts";
+import { BASE_IMAGE } from "../support/base-image.ts";
 import { test as base } from "../support/fixtures.ts";
 import { type Larder, runLarder } from "../support/larder.ts";
 import { mustRun } from "../support/programs.ts";
@@ -119,6 +120,20 @@ describe("a build", { timeout: 600_000 }, () => {
       // podman 4.3 ends with 0 then.
       await ended;
       expect(await readdir(builds)).toEqual([]);
+    },
+  );
+
+  withImages(
+    "stands on the BASE_IMAGE that was given once, and is told of another default",
+    async ({ workshop, folder }) => {
+      const context = await workshop.context("given", { containerfile: "" });
+      const containerfile = "ARG BASE_IMAGE=localhost/other:1\nFROM $BASE_IMAGE\nRUN command -v dnf\n";
+      await writeFile(join(context, "Containerfile"), containerfile);
+      const command = ["podman", ...workshop.storage, "build", ...BUILD, "--quiet", context];
+      const given = { folder, env: { BASE_IMAGE } };
+      const { code, stderr } = await runLarder(["build", "--no-lint", "--", ...command], given);
+      expect(code, stderr).toBe(0);
+      expect(stderr).toMatch(new RegExp(`BASE_IMAGE is ${BASE_IMAGE}.*localhost/other:1`));
     },
   );
 
