@@ -1,8 +1,9 @@
-import { fieldValue, type RawFields, withoutFields } from "../core/fields.ts";
-import { type Directives, namedFields } from "./cache-control.ts";
+import { eachField, fieldValue, type RawFields, withoutFields } from "../core/fields.ts";
+import { type Directives, namedFields, readDirectives } from "./cache-control.ts";
 import { endToEndFields } from "./forwarding.ts";
 import { formatHttpDate, parseHttpDate } from "./http-date.ts";
 import type { ExchangeTimes, PlanContext } from "./plan.ts";
+import { heardFields } from "./targeted.ts";
 
 export type StoringContext = PlanContext & ExchangeTimes;
 
@@ -23,7 +24,7 @@ const OF_THE_BODY: ReadonlySet<string> = new Set([
  * `no-cache` or `private` withholds, and with the Date that a response without one is given on receipt (RFC 9110 §6.6.1).
  */
 export function storedFields(fields: RawFields, directives: Directives, context: StoringContext): string[] {
-  const left = new Set([...namedFields(directives, "no-cache"), ...namedFields(directives, "private")]);
+  const left = namesWithheld(directives);
   // Departure "package-cookies".
   if (context.class !== "other") left.add("set-cookie");
   const isDated = parseHttpDate(fieldValue(fields, "date")) !== undefined;
@@ -31,6 +32,21 @@ export function storedFields(fields: RawFields, directives: Directives, context:
   const kept = left.size === 0 ? endToEndFields(fields) : withoutFields(endToEndFields(fields), left);
   if (!isDated) kept.push("Date", formatHttpDate(context.responseMs));
   return kept;
+}
+
+/** The field lines that a qualified `no-cache` or `private` withholds from the store: they are for whoever asked, and nobody else. */
+export function withheldFields(fields: RawFields, targets?: readonly string[]): RawFields {
+  const names = namesWithheld(readDirectives(fieldValue(heardFields(fields, targets), "cache-control")));
+  if (names.size === 0) return [];
+  const withheld: string[] = [];
+  eachField(endToEndFields(fields), (name, value, line) => {
+    if (names.has(name)) withheld.push(line, value);
+  });
+  return withheld;
+}
+
+function namesWithheld(directives: Directives): Set<string> {
+  return new Set([...namedFields(directives, "no-cache"), ...namedFields(directives, "private")]);
 }
 
 /**

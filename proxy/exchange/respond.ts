@@ -86,7 +86,7 @@ export async function serveFill(
   const { declared } = options;
   const { draft } = head;
   // What a cache before this one says of its age is true of what comes through now (RFC 9111 §5.1).
-  const received = withoutFields(fieldsToClient(draft.fields, reply.pseudonym), LENGTH);
+  const received = withoutFields(fieldsToClient([...draft.fields, ...(head.once ?? [])], reply.pseudonym), LENGTH);
   const fit = { status: draft.status, fields: received, bytes: head.bytes };
   const arriving = negotiated(reply, declared === undefined ? fit : withOwnTag(fit, declared));
   const decodes = mustDecode(reply, arriving.fields);

@@ -1,6 +1,7 @@
 import type { RawFields } from "../../core/fields.ts";
 import { partOf } from "../../policy/parts.ts";
 import type { Beginning } from "../../policy/plan.ts";
+import { withheldFields } from "../../policy/stored-fields.ts";
 import type { EntryDraft, StageOptions, Staging, Store } from "../../storage/store.ts";
 import { contentLength, type OriginResponse } from "../origin/origin.ts";
 import { type BegunBody, resumeNoteOf } from "./begun-body.ts";
@@ -59,7 +60,9 @@ export class Arrival {
     this.#deps = dependencies;
     this.#coding = codingInDoubt(response.head, declared);
     this.#verifier = new Verifier(declared, this.#coding !== undefined);
-    this.head = { kind: "body", draft, bytes: declared?.bytes ?? contentLength(response.head) };
+    const { class: resourceClass, targets } = order.context;
+    const once = resourceClass === "other" ? withheldFields(response.head.fields, targets) : [];
+    this.head = { kind: "body", draft, bytes: declared?.bytes ?? contentLength(response.head), once };
     this.#continuations = new Continuations({
       sources,
       begunBy: source,

@@ -65,7 +65,13 @@ export interface FillOrder {
 /** What the origin's answer turned out to be. */
 export type FillHead =
   /** A body that goes into the store and to every reader. `bytes` is its length where the origin tells it. */
-  | { readonly kind: "body"; readonly draft: EntryDraft; readonly bytes: number | undefined }
+  | {
+      readonly kind: "body";
+      readonly draft: EntryDraft;
+      readonly bytes: number | undefined;
+      /** Fields that are not stored, for the leader alone (RFC 9111 §5.2.2.4, §5.2.2.7). */
+      readonly once?: RawFields | undefined;
+    }
   /** A 304, or leave to have what is held: the stored response may be served. */
   | { readonly kind: "freshened"; readonly entry: Entry }
   /** The origin failed, and the stored response may be served stale. */

@@ -89,7 +89,7 @@ export class Filling {
       }
       case "body":
         if (isLeader) record.countOriginBytes = () => fill.originBytes;
-        return await this.#fromBody(errand, fill, head, wish);
+        return await this.#fromBody(errand, fill, isLeader ? head : { ...head, once: undefined }, wish);
       default:
         head satisfies never;
     }

@@ -210,7 +210,8 @@ export class Sourcing {
   async #fillFrom(answer: Answer): Promise<void> {
     const { draft, source } = answer;
     const { admit, declared } = this.#order;
-    const { staging, sealed, fields } = await this.#arrive(answer).bring();
+    const arrival = this.#arrive(answer);
+    const { staging, sealed, fields } = await arrival.bring();
     const refusal = draft.status < 400 ? await admit?.(draft.status, staging, sealed) : undefined;
     if (refusal !== undefined) {
       if (!this.#fallBack(UNREACHABLE, refusal.code)) throw refusal;
@@ -221,7 +222,7 @@ export class Sourcing {
     if (declared !== undefined) this.#order.onProven?.();
     const proven = { ...draft, fields, ...(declared === undefined ? {} : { variant: declaredVariant(sealed.digest) }) };
     this.#deps.body.finish("complete");
-    this.#deps.announce({ kind: "body", draft: proven, bytes: sealed.bytes });
+    this.#deps.announce({ ...arrival.head, draft: proven, bytes: sealed.bytes });
     await this.#deps.keeping.commit(source, proven, staging);
   }
 

@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import http, { type IncomingMessage, type InformationEvent } from "node:http";
+import { text } from "node:stream/consumers";
 import { describe, expect } from "vitest";
-import { get } from "../support/client.ts";
+import { get, open } from "../support/client.ts";
 import { noise } from "../support/noise.ts";
 import type { Handler } from "../support/origin.ts";
 import { test } from "./workbench.ts";
@@ -122,6 +123,40 @@ describe("a stale response", () => {
     request.end();
     await once(request, "response");
     expect(String((await get(larder, url)).body)).toBe("news");
+  });
+});
+
+describe("fields that no-cache or private names (RFC 9111 §5.2.2.4, §5.2.2.7)", () => {
+  test("are for whoever asked first, and for nobody who shares or is given the stored answer", async ({
+    origin,
+    startLarder,
+  }) => {
+    const larder = await startLarder();
+    let finish: () => void = () => undefined;
+    const control = 'max-age=1000, no-cache="set-cookie", private="x-user"';
+    origin.serve("/page", (_, response) => {
+      response.writeHead(200, {
+        "Cache-Control": control,
+        "Set-Cookie": ["a=1", "b=2"],
+        "X-User": "one",
+        "X-All": "y",
+      });
+      response.write("pa");
+      finish = () => void response.end("ge");
+    });
+    const url = `${origin.url}/page`;
+    const first = await open(larder, url);
+    const second = await open(larder, url);
+    finish();
+    const bodies = await Promise.all([first, second].map((answer) => text(answer)));
+    const third = await get(larder, url);
+    expect([...bodies, String(third.body)]).toEqual(["page", "page", "page"]);
+    expect(first.headers).toMatchObject({ "set-cookie": ["a=1", "b=2"], "x-user": "one", "x-all": "y" });
+    for (const { headers } of [second, third]) {
+      expect(headers).toMatchObject({ "x-all": "y" });
+      expect([headers["set-cookie"], headers["x-user"]]).toEqual([undefined, undefined]);
+    }
+    expect(origin.takeRequests()).toHaveLength(1);
   });
 });
 
