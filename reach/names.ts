@@ -1,7 +1,7 @@
 import { promises as dns, type LookupAddress } from "node:dns";
-import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import type { LocalLink } from "./local-link/questions.ts";
+import { readTextOrNothing } from "./read-text.ts";
 
 /** Where names are looked up: the files of this machine, and the local link. */
 export interface NameSources {
@@ -29,7 +29,7 @@ export class Names {
   async addressesOf(name: string, signal: AbortSignal): Promise<readonly LookupAddress[]> {
     const family = isIP(name);
     if (family !== 0) return [{ address: name, family }];
-    const known = addressesInHosts(await textOf(this.#sources.hostsFile), name);
+    const known = addressesInHosts(await readTextOrNothing(this.#sources.hostsFile), name);
     if (known.length > 0) return known;
     if (name.endsWith(".local")) return this.#sources.localLink.addressesOf(name, signal);
     return this.#byDns(name, signal);
@@ -54,7 +54,7 @@ export class Names {
   /** A name without a dot is looked for in the search domains (resolv.conf(5)), as the system does. */
   async #fullNames(name: string): Promise<readonly string[]> {
     if (name.includes(".")) return [name];
-    const domains = /^\s*(?:search|domain)\s+(.+)$/m.exec(await textOf(this.#sources.resolvConf))?.[1];
+    const domains = /^\s*(?:search|domain)\s+(.+)$/m.exec(await readTextOrNothing(this.#sources.resolvConf))?.[1];
     return [...(domains?.trim().split(/\s+/) ?? []).map((domain) => `${name}.${domain}`), name];
   }
 }
@@ -83,9 +83,4 @@ function addressesInHosts(hosts: string, name: string): LookupAddress[] {
     const family = isIP(address);
     return family !== 0 && names.some((one) => one.toLowerCase() === name.toLowerCase()) ? [{ address, family }] : [];
   });
-}
-
-/** A file that cannot be read names nothing. */
-async function textOf(file: string): Promise<string> {
-  return readFile(file, "utf8").catch(() => "");
 }

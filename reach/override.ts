@@ -1,8 +1,7 @@
-import { constants } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { LarderError, systemCode } from "../core/errors.ts";
 import type { HostPort } from "../core/target.ts";
 import { parsePlaces } from "./place.ts";
+import { readText } from "./read-text.ts";
 
 /**
  * The places that a file names, read anew each time: whoever writes to it moves the next connection. Empty when there is no such file.
@@ -11,8 +10,7 @@ import { parsePlaces } from "./place.ts";
 export async function readOverride(path: string): Promise<readonly HostPort[]> {
   let text: string;
   try {
-    // Not to wait for a writer, should somebody have made it a pipe: a read that hangs cannot be given up.
-    text = await readFile(path, { encoding: "utf8", flag: constants.O_RDONLY | constants.O_NONBLOCK });
+    text = await readText(path);
   } catch (cause) {
     if (systemCode(cause) === "ENOENT") return [];
     const message = `${path} cannot be read (${systemCode(cause)}); make it readable, or remove it`;

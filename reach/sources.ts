@@ -1,9 +1,9 @@
-import { readFile } from "node:fs/promises";
 import type { HostPort } from "../core/target.ts";
 import type { LocalLink } from "./local-link/questions.ts";
 import type { Names } from "./names.ts";
 import { readOverride } from "./override.ts";
 import { parsePlaces, USUAL_PORT } from "./place.ts";
+import { readTextOrNothing } from "./read-text.ts";
 import type { Source } from "./resolve.ts";
 
 /** What larder is called on the local link (RFC 6763). */
@@ -67,7 +67,7 @@ export function sourcesOf(options: SourceOptions): readonly Source[] {
       method: "neighbour",
       isTrusted: true,
       find: async () => {
-        const routes = await Promise.all(options.routeFiles.map((file) => readFile(file, "utf8").catch(() => "")));
+        const routes = await Promise.all(options.routeFiles.map(readTextOrNothing));
         return [...routes.flatMap(gatewaysIn), QEMU_HOST];
       },
     },

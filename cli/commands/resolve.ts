@@ -5,7 +5,7 @@ import { silentLog } from "../../core/log.ts";
 import { formatAuthority } from "../../core/target.ts";
 import { createLocalLink } from "../../reach/local-link/questions.ts";
 import { systemNames } from "../../reach/names.ts";
-import { networkChange } from "../../reach/network-watch.ts";
+import { describeNetwork, networkChange } from "../../reach/network-watch.ts";
 import { probe } from "../../reach/probe.ts";
 import { type Resolution, resolveCache } from "../../reach/resolve.ts";
 import { sourcesOf } from "../../reach/sources.ts";
@@ -52,6 +52,7 @@ export async function resolve(invocation: Invocation): Promise<number> {
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.once(signal, () => stop.abort());
   const { env } = invocation;
   for (let [isFirst, looksWithout] = [true, 0]; !stop.signal.aborted; isFirst = false) {
+    const since = await describeNetwork(filesOf(flags));
     const resolution = await look(env, flags, stop.signal);
     if (stop.signal.aborted) break;
     const hasChanged = flags.folder.write(resolution.found);
@@ -61,20 +62,22 @@ export async function resolve(invocation: Invocation): Promise<number> {
     if (hasChanged && flags.onChange !== undefined) await runOnChange(flags.onChange);
     if (!flags.isWatching) break;
     looksWithout = resolution.found === undefined ? looksWithout + 1 : 0;
-    await nextOccasion(looksWithout, flags, stop.signal);
+    const withinMs = patienceMs(looksWithout);
+    await networkChange({ since, files: filesOf(flags), everyMs: NETWORK_CHECK_MS, withinMs, signal: stop.signal });
   }
   return EXIT.ok;
 }
 
-/** Another network, or time: each look without a cache doubles the wait for the next, for every one of them asks the whole link. */
-function nextOccasion(looksWithout: number, { overrideFile }: ResolveFlags, signal: AbortSignal): Promise<void> {
-  const lostIntervalMs = FIRST_LOST_INTERVAL_MS * 2 ** (looksWithout - 1);
-  return networkChange({
-    files: [...ROUTE_FILES, "/etc/resolv.conf", overrideFile],
-    everyMs: NETWORK_CHECK_MS,
-    withinMs: looksWithout === 0 ? MAX_INTERVAL_MS : Math.min(lostIntervalMs, MAX_INTERVAL_MS),
-    signal,
-  });
+/** What tells of another network, beside the machine's addresses. */
+function filesOf({ overrideFile }: ResolveFlags): readonly string[] {
+  return [...ROUTE_FILES, "/etc/resolv.conf", overrideFile];
+}
+
+/** How long until the next look. Each one without a cache doubles it, for every look asks the whole link. */
+function patienceMs(looksWithout: number): number {
+  return looksWithout === 0
+    ? MAX_INTERVAL_MS
+    : Math.min(FIRST_LOST_INTERVAL_MS * 2 ** (looksWithout - 1), MAX_INTERVAL_MS);
 }
 
 function look(env: Environment, flags: ResolveFlags, signal: AbortSignal): Promise<Resolution> {

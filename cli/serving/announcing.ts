@@ -4,7 +4,7 @@ import type { Log } from "../../core/log.ts";
 import { type HostPort, isLoopback } from "../../core/target.ts";
 import { Announcement } from "../../reach/local-link/announcement.ts";
 import { type Link, linksOf } from "../../reach/local-link/links.ts";
-import { networkChange } from "../../reach/network-watch.ts";
+import { describeNetwork, networkChange } from "../../reach/network-watch.ts";
 
 /** `_larder._tcp` is what `larder resolve` asks for, `_apt_proxy._tcp` what squid-deb-proxy-client takes: any proxy that apt may use. */
 const SERVICES = [
@@ -49,13 +49,14 @@ interface Announcer {
 
 async function announceUntil(signal: AbortSignal, { hosts, port, log }: Announcer): Promise<void> {
   while (!signal.aborted) {
+    const since = await describeNetwork([]);
     const own = Object.values(networkInterfaces()).flatMap((infos = []) => infos.map(({ address }) => address));
     const announced = { machine: hostname(), services: SERVICES, port };
     const announcements = linksOf()
       .map((link) => onlyListening(link, hosts))
       .filter(({ addresses }) => addresses.length > 0)
       .map((link) => new Announcement(link, { announced, isOwnAddress: (address) => own.includes(address), log }));
-    await networkChange({ files: [], everyMs: NETWORK_CHECK_MS, withinMs: Number.POSITIVE_INFINITY, signal });
+    await networkChange({ since, files: [], everyMs: NETWORK_CHECK_MS, withinMs: Number.POSITIVE_INFINITY, signal });
     await Promise.all(announcements.map((announcement) => announcement.close()));
   }
 }

@@ -1,7 +1,7 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
-import { larderEnvironment, PROGRAM } from "../support/larder.ts";
+import { type LarderOptions, larderEnvironment, PROGRAM } from "../support/larder.ts";
 import { cleanEnvironment } from "../support/programs.ts";
 
 /** A `larder` process that a test watches and signals while it runs. */
@@ -28,9 +28,10 @@ export interface LarderEnd {
  */
 export function startLarderProcess(
   args: readonly string[],
-  { folder, env = {} }: { readonly folder: string; readonly env?: Readonly<Record<string, string>> },
+  { folder, env = {}, enter = [] }: Pick<LarderOptions, "folder" | "env" | "enter">,
 ): LarderProcess {
-  const child = spawn(process.execPath, [PROGRAM, ...args], {
+  const [program = "", ...words] = [...enter, process.execPath, PROGRAM, ...args];
+  const child = spawn(program, words, {
     cwd: folder,
     env: cleanEnvironment(folder, { ...larderEnvironment(folder), ...env }),
     stdio: ["ignore", "pipe", "pipe"],
