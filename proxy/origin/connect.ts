@@ -6,7 +6,7 @@ import { LarderError } from "../../core/errors.ts";
 import { formatAuthority, type HostPort } from "../../core/target.ts";
 import { accessOf } from "../../policy/origin-access.ts";
 import type { ProxySettings } from "../settings.ts";
-import type { Dialer } from "./dial.ts";
+import { type Dialer, dialUnchecked } from "./dial.ts";
 import { originFault } from "./faults.ts";
 import { tunnelThrough } from "./parent-tunnel.ts";
 import type { ParentTable } from "./parents.ts";
@@ -67,9 +67,7 @@ function openTransport(to: HostPort, options: TransportOptions): Promise<net.Soc
 /** Connections to the parent proxies themselves: the user named them, so no access rule applies. */
 export function connectToParents(secure: Secure, settings: ProxySettings): Connect {
   return async (to, isTls) => {
-    const { host, port } = to;
-    const socket = net.connect({ host, port, autoSelectFamily: true, noDelay: true });
-    await settled(socket, "connect", to, settings.connectTimeoutMs);
+    const socket = await dialUnchecked(to, { timeoutMs: settings.connectTimeoutMs });
     return isTls ? await secure(socket, to) : socket;
   };
 }
@@ -113,17 +111,12 @@ export function createTlsClient({ originRoots, originAccess, connectTimeoutMs }:
       ...(isAddress ? {} : { servername: to.host }),
       ALPNProtocols: ["http/1.1"],
     });
-    return await settled(socket, "secureConnect", to, connectTimeoutMs);
+    return await secured(socket, to, connectTimeoutMs);
   };
 }
 
-/** @returns the socket once the event has come; it is destroyed when an error or the timeout comes first. */
-async function settled<S extends net.Socket>(
-  socket: S,
-  event: "connect" | "secureConnect",
-  to: HostPort,
-  timeoutMs: number,
-): Promise<S> {
+/** @returns the socket once the handshake is over; it is destroyed when an error or the timeout comes first. */
+async function secured(socket: tls.TLSSocket, to: HostPort, timeoutMs: number): Promise<tls.TLSSocket> {
   await new Promise<void>((resolve, reject) => {
     const timer = setTimeout(() => {
       socket.destroy(
@@ -143,7 +136,7 @@ async function settled<S extends net.Socket>(
       settle(() => reject(error));
     };
     socket.once("error", fail);
-    socket.once(event, () => settle(resolve));
+    socket.once("secureConnect", () => settle(resolve));
   });
   return socket;
 }

@@ -1,9 +1,11 @@
-import dns from "node:dns";
+import type { LookupAddress } from "node:dns";
+import { lookup } from "node:dns/promises";
 import net from "node:net";
 import { LarderError } from "../../core/errors.ts";
 import { formatAuthority, type HostPort } from "../../core/target.ts";
 import type { AddressRules } from "../../policy/access.ts";
 import { originFault } from "./faults.ts";
+import { connectToFirst } from "./first-address.ts";
 
 export interface DialOptions {
   readonly timeoutMs: number;
@@ -31,52 +33,49 @@ export interface DialerRules {
   isOwnListener(address: string, port: number): boolean;
 }
 
-type LookupCallback = (error: NodeJS.ErrnoException | null, addresses: dns.LookupAddress[]) => void;
+/** All addresses of a name, in the order in which the system would try them. */
+export type Lookup = (name: string) => Promise<readonly LookupAddress[]>;
 
-/** The check is on the address that is connected to, so a name that resolves differently the second time gains nothing. */
-export function createDialer(rules: DialerRules): Dialer {
+/** The system's own, which goes by /etc/hosts and the rest of nsswitch.conf, and remembers nothing. */
+const systemLookup: Lookup = (name) => lookup(name, { all: true, verbatim: true });
+
+/**
+ * The check is on the address that is connected to, so a name that resolves differently the second time gains nothing. A name is looked
+ * up for each connection.
+ */
+export function createDialer(rules: DialerRules, lookUp: Lookup = systemLookup): Dialer {
   const check = (address: string, { host, port }: HostPort): void => {
     if (rules.isOwnListener(address, port)) {
       throw new LarderError("TARGET_IS_PROXY", `${formatAuthority({ host, port })} is this proxy itself`);
     }
     rules.addresses.checkDestination(address, host);
   };
+  const allowedOf = (found: readonly LookupAddress[], to: HostPort) =>
+    allowedAmong(found, (address) => check(address, to));
   return {
     async dial(to, options) {
-      const { host, port } = to;
-      rules.addresses.checkPort(port);
-      if (net.isIP(to.host) !== 0) check(to.host, to);
-      const lookup = (name: string, lookupOptions: dns.LookupOptions, done: LookupCallback): void => {
-        dns.lookup(name, { ...lookupOptions, all: true }, (error, found) => {
-          if (error !== null) done(error, []);
-          else resolveAllowed(found, (address) => check(address, to), done);
-        });
-      };
-      // Node's types know only the single-address form of `lookup`; with autoSelectFamily it is called for all of them.
-      const socket = net.connect({
-        host,
-        port,
-        lookup: lookup as unknown as net.LookupFunction,
-        autoSelectFamily: true,
-        noDelay: true,
-        allowHalfOpen: options.allowHalfOpen ?? false,
-      });
-      return await connected(socket, to, options.timeoutMs);
+      rules.addresses.checkPort(to.port);
+      return await connectWithin(to, options, async () => allowedOf(await addressesOf(to.host, lookUp), to));
     },
     async check(to) {
       rules.addresses.checkPort(to.port);
-      if (net.isIP(to.host) !== 0) return check(to.host, to);
-      const found = await dns.promises.lookup(to.host, { all: true }).catch(() => []);
-      if (found.length > 0) resolveAllowed(found, (address) => check(address, to), throwIfAny);
+      allowedOf(await addressesOf(to.host, lookUp).catch(() => []), to);
     },
   };
 }
 
-function throwIfAny(error: Error | null): void {
-  if (error !== null) throw error;
+/** Connects to a host that the user named: no rule applies. @throws LarderError an `ORIGIN_…` code */
+export function dialUnchecked(to: HostPort, options: DialOptions): Promise<net.Socket> {
+  return connectWithin(to, options, () => addressesOf(to.host, systemLookup));
 }
 
-function resolveAllowed(found: dns.LookupAddress[], check: (address: string) => void, done: LookupCallback): void {
+async function addressesOf(host: string, lookUp: Lookup): Promise<readonly LookupAddress[]> {
+  const family = net.isIP(host);
+  return family === 0 ? await lookUp(host) : [{ address: host, family }];
+}
+
+/** @throws the last refusal when none is allowed */
+function allowedAmong(found: readonly LookupAddress[], check: (address: string) => void): readonly LookupAddress[] {
   let refusal: unknown;
   const allowed = found.filter(({ address }) => {
     try {
@@ -87,28 +86,38 @@ function resolveAllowed(found: dns.LookupAddress[], check: (address: string) => 
       return false;
     }
   });
-  if (allowed.length === 0 && refusal !== undefined) done(refusal as NodeJS.ErrnoException, []);
-  else done(null, allowed);
+  if (allowed.length === 0 && refusal !== undefined) throw refusal;
+  return allowed;
 }
 
-function connected(socket: net.Socket, to: HostPort, timeoutMs: number): Promise<net.Socket> {
+/** The time is for finding the addresses and connecting to one of them, together. */
+async function connectWithin(
+  to: HostPort,
+  { timeoutMs, allowHalfOpen = false }: DialOptions,
+  find: () => Promise<readonly LookupAddress[]>,
+): Promise<net.Socket> {
   const authority = formatAuthority(to);
+  const abort = new AbortController();
+  const timer = setTimeout(() => {
+    const message = `${authority} did not accept a connection within ${timeoutMs} ms`;
+    abort.abort(new LarderError("ORIGIN_CONNECT_TIMEOUT", message));
+  }, timeoutMs);
+  const { signal } = abort;
+  try {
+    const addresses = await within(find(), signal);
+    if (addresses.length === 0) throw new LarderError("ORIGIN_DNS", `${authority}: the name has no address`);
+    return await connectToFirst(addresses, { port: to.port, allowHalfOpen, signal });
+  } catch (error) {
+    throw originFault(error, authority);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A look-up cannot be ended, but nobody has to wait for it. */
+function within<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const fail = (error: unknown): void => {
-      clearTimeout(timer);
-      socket.destroy();
-      reject(originFault(error, authority));
-    };
-    const timer = setTimeout(() => {
-      fail(
-        new LarderError("ORIGIN_CONNECT_TIMEOUT", `${authority} did not accept a connection within ${timeoutMs} ms`),
-      );
-    }, timeoutMs);
-    socket.once("error", fail);
-    socket.once("connect", () => {
-      clearTimeout(timer);
-      socket.removeListener("error", fail);
-      resolve(socket);
-    });
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    work.then(resolve, reject);
   });
 }
