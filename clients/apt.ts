@@ -60,19 +60,28 @@ export function renderAptTrust(bundleFile: string): string {
  * whatever name the client knows it by.
  */
 export function renderAptProxyDetect(proxyUrl: string): string {
-  const { hostname, port } = new URL(proxyUrl);
-  const host = hostname.replace(/^\[|\]$/g, "");
-  return `#!/bin/bash
-# Written by larder: prints its proxy for apt while it answers, else DIRECT.
+  return `#!/bin/bash\nproxy=${shellQuote(withPort(proxyUrl))}\n${APT_PROXY_DETECT}`;
+}
+
+/** What that script does once it knows `$proxy`, `http://HOST:PORT`. */
+export const APT_PROXY_DETECT = `# Written by larder: prints its proxy for apt while it answers, else DIRECT.
+authority=\${proxy#http://}
+host=\${authority%:*}
+host=\${host#[}
 answers='exec 3<>"/dev/tcp/$0/$1" &&
   printf "HEAD /healthz HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n" >&3 &&
   read -r version status rest <&3 && [ "$status" = 200 ]'
-if timeout 2 bash -c "$answers" ${shellQuote(host)} ${port || "80"} 2>/dev/null; then
-  echo ${shellQuote(proxyUrl)}
+if timeout 2 bash -c "$answers" "\${host%]}" "\${authority##*:}" 2>/dev/null; then
+  echo "$proxy"
 else
   echo DIRECT
 fi
 `;
+
+/** The URL without what follows the port, which a parsed URL leaves out where it is 80. */
+function withPort(url: string): string {
+  const { hostname, port } = new URL(url);
+  return `http://${hostname}:${port || "80"}`;
 }
 
 function quotable(value: string): string {

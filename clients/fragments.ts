@@ -10,6 +10,8 @@ export const FRAGMENT_NAMES = { proxy: "10-proxy.env", ca: "20-ca.env", build: "
 export interface EnvPage extends TrustFiles {
   /** `host:port` as the client reached larder. */
   readonly address: string;
+  /** Of the CA, as `larder ca show` prints it. */
+  readonly fingerprint256: string;
 }
 
 export interface Fragments extends TrustFiles {
@@ -42,18 +44,25 @@ export function renderEnvFragment(variables: Variables): string {
  * files of the second do not exist, and variables that name a missing file break every TLS connection: there it tells how
  * to make one.
  */
-export function renderEnvPage({ address, ...trust }: EnvPage): string {
+export function renderEnvPage({ address, fingerprint256, ...trust }: EnvPage): string {
   const proxyUrl = `http://${address}`;
-  const proxy = renderEnvFragment(proxyVariables({ proxyUrl }));
-  return proxy + (isLoopback(address) ? renderEnvFragment(trustVariables(trust)) : tellHowToTrust(proxyUrl));
+  if (isLoopback(address))
+    return renderEnvFragment(proxyVariables({ proxyUrl })) + renderEnvFragment(trustVariables(trust));
+  const noProxy = new URL(proxyUrl).hostname.replace(/^\[|\]$/g, "");
+  return renderEnvFragment(proxyVariables({ proxyUrl, noProxy })) + tellHowToTrust(proxyUrl, fingerprint256);
 }
 
-function tellHowToTrust(proxyUrl: string): string {
+function tellHowToTrust(proxyUrl: string, fingerprint256: string): string {
   const names = (value: "bundle" | "ca") => TRUST_VARIABLES.filter((row) => row.value === value).map((row) => row.name);
   return [
-    "# https needs larder's CA as well. Fetch it, compare its fingerprint with what `larder ca show` prints, and join it to",
-    "# the roots of this machine:",
+    "# https needs larder's CA as well. A program does it all, once you have compared the fingerprint with what `larder ca show`",
+    "# prints on that machine:",
+    `#   curl -fsS --noproxy '*' -o larder-guest ${proxyUrl}/guest.sh`,
+    `#   eval "$(sh larder-guest --proxy ${proxyUrl} --ca-sha256 ${fingerprint256})"`,
+    "# By hand: fetch it, compare its fingerprint, and join it to the roots of this machine:",
     `#   curl -fsS --noproxy '*' -o larder-ca.pem ${proxyUrl}/ca.pem`,
+    "#   openssl x509 -in larder-ca.pem -noout -fingerprint -sha256",
+    `#   sha256 Fingerprint=${fingerprint256}`,
     "#   cat /etc/ssl/certs/ca-certificates.crt larder-ca.pem > larder-bundle.pem",
     `# Then name larder-bundle.pem, with its full path, in ${names("bundle").join(" ")}`,
     `# and larder-ca.pem in ${names("ca").join(" ")}.`,

@@ -130,6 +130,8 @@ export interface LocalPages {
   readonly caPem: string;
   /** The `KEY=value` lines that a client of this address needs; `address` is `host:port` as the client reached it. */
   env(address: string): string;
+  /** The program by which a guest takes this proxy for its own. */
+  readonly guestScript: string;
   /** Plain text for `/`. */
   status(): string;
 }

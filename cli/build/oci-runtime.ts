@@ -1,7 +1,8 @@
-import { accessSync, constants, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { delimiter, isAbsolute, join } from "node:path";
 import { parse as parseToml } from "smol-toml";
 import { LarderError } from "../../core/errors.ts";
+import { isExecutable } from "../session/on-path.ts";
 import { type Environment, readDirectories } from "../settings/directories.ts";
 
 /** Where containers/common looks beside PATH (pkg/config/default.go). */
@@ -82,14 +83,5 @@ function readEngine(file: string): EngineTable {
     return (parseToml(readFileSync(file, "utf8")) as { readonly engine?: EngineTable }).engine ?? {};
   } catch {
     return {};
-  }
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -1,4 +1,4 @@
-import { Duplex } from "node:stream";
+import { fstatSync } from "node:fs";
 import { LarderError } from "../../core/errors.ts";
 import { formatAuthority, type HostPort } from "../../core/target.ts";
 import { dialFirst } from "../../reach/dial-first.ts";
@@ -7,6 +7,7 @@ import { createLocalLink } from "../../reach/local-link/questions.ts";
 import { systemNames } from "../../reach/names.ts";
 import { readOverride } from "../../reach/override.ts";
 import { parsePlace, parsePlaces, USUAL_PORT } from "../../reach/place.ts";
+import { connectionOf } from "../../reach/stdio.ts";
 import { findRunning } from "../control/client.ts";
 import type { Invocation } from "../line/invocation.ts";
 import { print } from "../line/output.ts";
@@ -23,12 +24,13 @@ const USUAL_PLACE: HostPort = { host: "127.0.0.1", port: USUAL_PORT };
 
 /** `larder gateway`: forwards connections to wherever the proxy is, until a signal comes or its parent has gone. */
 export async function gateway(invocation: Invocation): Promise<number> {
-  const { stdio, listen } = invocation.flags;
+  const { stdio, listen, packages, to } = invocation.flags;
+  if (packages === true && to !== undefined)
+    throw new LarderError("USAGE", "--packages is a way into the larder of this store; leave out --to");
   const dialProxy = dialerOf(invocation);
   if (stdio === true) {
     if (listen !== undefined) throw new LarderError("USAGE", "--stdio has no address to listen on; leave out --listen");
-    await forwardStdio(dialProxy);
-    return EXIT.ok;
+    return forwardStdio(dialProxy);
   }
   const log = createLog("info");
   const place = listen === undefined ? USUAL_PLACE : readListen(String(listen));
@@ -43,14 +45,24 @@ export async function gateway(invocation: Invocation): Promise<number> {
   return EXIT.ok;
 }
 
-async function forwardStdio(dialProxy: DialProxy): Promise<void> {
-  const client = Duplex.from({ readable: process.stdin, writable: process.stdout });
+async function forwardStdio(dialProxy: DialProxy): Promise<number> {
+  const client = connectionOf(process.stdin, process.stdout);
+  client.on("error", () => undefined);
   try {
     await forward(client, dialProxy);
-  } finally {
+    return client.readableEnded && client.writableFinished ? EXIT.ok : EXIT.fault;
+  } catch (error) {
     // An open stdin would keep the process.
     client.destroy();
+    if (isWhereStdoutIs(process.stderr.fd)) return EXIT.fault;
+    throw error;
   }
+}
+
+/** QEMU hands its guest's connection over as stderr, too: a word of ours there would be taken for the proxy's answer. */
+function isWhereStdoutIs(fd: number): boolean {
+  const [one, other] = [fstatSync(fd), fstatSync(process.stdout.fd)];
+  return one.ino === other.ino && one.dev === other.dev;
 }
 
 /** Asked anew for each connection: the file may have changed, the proxy moved, a name another address. */
@@ -68,8 +80,11 @@ function dialerOf(invocation: Invocation): DialProxy {
 /** Where the larder of this store listens now. */
 async function placesOfOwn(invocation: Invocation): Promise<readonly HostPort[]> {
   const { root } = loadConfig(invocation).settings;
-  const report = await (await findRunning(root, invocation.env))?.status();
-  return report?.listening.map(parsePlace) ?? [];
+  const running = await findRunning(root, invocation.env);
+  if (running === undefined) return [];
+  const urls =
+    invocation.flags["packages"] === true ? [await running.packagesUrl()] : (await running.status()).listening;
+  return urls.map(parsePlace);
 }
 
 /** Resolves when it is time to end. */

@@ -30,6 +30,8 @@ export interface ControlClient {
   /** Has the store cared for by the one that writes it. */
   readonly care: StoreCare;
   why(uri: string): Promise<Explanation>;
+  /** Where guests come in that are to reach packages and nothing else. */
+  packagesUrl(): Promise<string>;
   /** The session ends with this process at the latest. */
   openSession(name: string, options?: SessionOptions): Promise<RemoteSession>;
 }
@@ -76,6 +78,7 @@ function clientOf(socketPath: string): ControlClient {
     usage: async () => (await get("/store/usage")) as StoreUsage,
     care: remoteCare(socketPath),
     why: async (uri) => (await get(`/why?${new URLSearchParams({ uri })}`)) as Explanation,
+    packagesUrl: async () => (await get("/packages")) as string,
     openSession: (name, options = {}) => openSession(socketPath, name, options),
   };
 }

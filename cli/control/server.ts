@@ -50,6 +50,7 @@ interface ControlOptions {
  * Answers other commands over a unix socket that only this user can reach:
  *
  *     GET /status   GET /store/usage   GET /why?uri=
+ *     GET /packages            where guests come in that are to reach packages and nothing else; opened when it is first asked for
  *     POST /store/<verb>       has the store cared for: see KeepingDesk
  *     POST /sessions?name=&profile=&guestAddress=&guestNetwork=
  *                              one line of JSON (SessionOpened), then silence until the session ends; when the asker
@@ -116,6 +117,8 @@ async function answer(
       return sendJson(response, service.status());
     case "GET /store/usage":
       return sendJson(response, service.usage());
+    case "GET /packages":
+      return sendJson(response, await service.sessions.packagesUrl());
     case "GET /why":
       return sendJson(response, service.why(searchParams.get("uri") ?? ""));
     case "POST /sessions":

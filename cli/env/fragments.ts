@@ -37,7 +37,7 @@ export function writeEnvironment(
 }
 
 /** @param mode whatever the umask says: other users read these, as apt's `_apt` does. */
-function replaceFile(file: string, content: string | Buffer, mode: number): void {
+export function replaceFile(file: string, content: string | Buffer, mode: number): void {
   mkdirSync(dirname(file), { recursive: true });
   // The dot keeps the unfinished file out of the glob `*.env`.
   const unfinished = join(dirname(file), `.${basename(file)}.${process.pid}`);

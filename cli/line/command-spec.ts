@@ -22,4 +22,13 @@ export type CommandSpec = LeafSpec | (CommandFacts & { readonly commands: readon
 
 export const JSON_OPTION = ["--json", "print JSON, for programs"] as const;
 
+/** How a QEMU guest gets to larder. */
+export const VM_OPTIONS = [
+  [
+    "--isolated",
+    "let the guest reach packages only: restrict=on, and a listener without tunnels and private addresses",
+  ],
+  ["--cloud-init <path>", "write a NoCloud seed into this folder, and give it to the guest as a disk"],
+] as const;
+
 export const CA_KEYS = ["config", "caCert", "caKey"] as const satisfies readonly SettingKey[];

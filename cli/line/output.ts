@@ -55,7 +55,7 @@ export function formatAge(ms: number): string {
 export function endQuietlyOnClosedPipe(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error;
+      if (error.code !== "EPIPE" && error.code !== "ECONNRESET") throw error;
       if (stream === process.stdout) process.exit();
     });
   }

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { LeafContexts } from "../../certs/contexts.ts";
 import type { TrustFiles } from "../../clients/environment.ts";
 import { renderEnvPage } from "../../clients/fragments.ts";
+import { renderGuestScript } from "../../clients/vm/guest-script.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import { formatAuthority } from "../../core/target.ts";
@@ -84,7 +85,8 @@ async function assemble({ config, env, log, clock }: WireOptions, store: LocalSt
   const listening: string[] = [];
   const pages: LocalPages = {
     caPem: authority.chainPem,
-    env: (address) => renderEnvPage({ address, ...files }),
+    env: (address) => renderEnvPage({ address, fingerprint256: authority.fingerprint256, ...files }),
+    guestScript: renderGuestScript(),
     status: () => `${describeStatus(report(), clock()).join("\n")}\n`,
   };
   const contexts = new LeafContexts({ authority, clock, maxContexts: MAX_CONTEXTS });

@@ -9,13 +9,12 @@ import { flagOf, SETTING_KEYS, type SettingKey } from "../settings/settings.ts";
 import { SignalRelay } from "./child.ts";
 import { describeReceipt } from "./receipt.ts";
 import { joinOrStart, type RunSession } from "./run-session.ts";
-import type { GuestNetwork } from "./sessions.ts";
+import type { SessionOptions } from "./sessions.ts";
 
-interface SessionOptions {
+interface CommandSession extends SessionOptions {
   readonly config: Config;
   /** Of the session in the ledger, unless `--name` says another. */
   readonly name: string;
-  readonly guests?: GuestNetwork | undefined;
 }
 
 /**
@@ -25,13 +24,13 @@ interface SessionOptions {
  */
 export async function inSession(
   invocation: Invocation,
-  { config, name, guests }: SessionOptions,
+  { config, name, ...options }: CommandSession,
   carryOut: (invocation: Invocation, session: RunSession, signals: SignalRelay) => Promise<number>,
 ): Promise<number> {
   const { flags, env } = invocation;
   const signals = new SignalRelay();
   const wanted = typeof flags["name"] === "string" ? flags["name"] : name;
-  const session = await joinOrStart(config, env, { name: wanted, guests });
+  const session = await joinOrStart(config, env, { name: wanted, ...options });
   if (session.isJoined) warnOfIdleFlags(config);
   try {
     const exitCode = await carryOut(invocation, session, signals).finally(() => signals.release());

@@ -1,7 +1,7 @@
 import { networkInterfaces } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { LarderError } from "../../core/errors.ts";
-import { formatAuthority } from "../../core/target.ts";
+import { formatAuthority, type HostPort } from "../../core/target.ts";
 import type { Listener, ListenOptions, Proxy as NetworkSide, Profile } from "../../proxy/settings.ts";
 import type { Ledger, Receipt } from "../../storage/store.ts";
 
@@ -46,6 +46,7 @@ export class Sessions {
   readonly #proxy: NetworkSide;
   readonly #ledger: Ledger;
   readonly #open = new Map<string, Session>();
+  #packagesUrl: Promise<string> | undefined;
   #isClosed = false;
 
   constructor(proxy: NetworkSide, ledger: Ledger) {
@@ -64,10 +65,10 @@ export class Sessions {
     const session: Session = {
       id,
       name,
-      proxyUrl: `http://${formatAuthority(listeners.own)}`,
+      proxyUrl: urlOf(listeners.own),
       ...(guests === undefined || listeners.guests === undefined
         ? {}
-        : { guestUrl: `http://${formatAuthority({ host: guests.address, port: listeners.guests.port })}` }),
+        : { guestUrl: urlOf({ host: guests.address, port: listeners.guests.port }) }),
       ended,
       end: () => {
         receipt ??= this.#end(id, listeners).finally(onEnded);
@@ -83,6 +84,20 @@ export class Sessions {
     const session = this.#open.get(id);
     if (session === undefined) throw new LarderError("NOT_FOUND", `no session ${id} is open`);
     return session;
+  }
+
+  /**
+   * Where guests of no session come in that are to reach packages and nothing else: `http://127.0.0.1:PORT` of a listener that opens
+   * when it is first asked for, and lasts. @throws LarderError `LISTEN_FAILED`
+   */
+  packagesUrl(): Promise<string> {
+    const opening =
+      this.#packagesUrl ?? this.#proxy.listen({ host: "127.0.0.1", port: 0, profile: "packages" }).then(urlOf);
+    this.#packagesUrl = opening;
+    opening.catch(() => {
+      this.#packagesUrl = undefined;
+    });
+    return opening;
   }
 
   list(): readonly Session[] {
@@ -144,6 +159,10 @@ export class Sessions {
     }
     return this.#ledger.closeSession(id);
   }
+}
+
+function urlOf(place: HostPort): string {
+  return `http://${formatAuthority(place)}`;
 }
 
 function promiseWithResolvers(): { readonly promise: Promise<void>; readonly resolve: () => void } {

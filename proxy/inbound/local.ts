@@ -63,10 +63,12 @@ export function createLocalSite(
             TEXT,
             pages.env(host ?? `${request.socket.localAddress}:${request.socket.localPort}`),
           );
+        case "/guest.sh":
+          return sendText(reply, 200, TEXT, pages.guestScript);
         default:
           throw new LarderError(
             "NOT_FOUND",
-            "larder has no such page; it answers /, /healthz, /ca.pem, /env, /nix/, and mirrors /https/HOST/… and /http/HOST/…",
+            "larder has no such page; it answers /, /healthz, /ca.pem, /env, /guest.sh, /nix/, and mirrors /https/HOST/… and /http/HOST/…",
           );
       }
     },

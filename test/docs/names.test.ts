@@ -21,6 +21,10 @@ const FOREIGN_OPTIONS: ReadonlySet<string> = new Set([
   "--remote",
   "--connection",
   "--timestamp",
+  // of the program that guests are given
+  "--proxy",
+  "--ca-sha256",
+  "--dir",
 ]);
 /** Variables in larder's name that are no settings. */
 const OTHER_VARIABLES: ReadonlySet<string> = new Set(["LARDER_TEST_LONG"]);

@@ -72,7 +72,7 @@ describe("the page /env", () => {
   for (const address of ["127.0.0.1:3142", "127.8.8.8:3142", "[::1]:3142", "localhost:3142"]) {
     test(`holds both fragments for a client at ${address}`, async () => {
       const expected = { ...proxyVariables({ proxyUrl: `http://${address}` }), ...trustVariables(trust) };
-      const page = renderEnvPage({ address, ...trust });
+      const page = renderEnvPage({ address, fingerprint256: "AB:CD", ...trust });
       expect(await readBack(page, Object.keys(expected))).toEqual(expected);
     });
   }
@@ -84,8 +84,9 @@ describe("the page /env", () => {
     "127.0.0.1.example:3142",
   ]) {
     test(`sets no variable for a file that a client at ${address} does not have`, async () => {
-      const page = renderEnvPage({ address, ...trust });
-      const expected = proxyVariables({ proxyUrl: `http://${address}` });
+      const page = renderEnvPage({ address, fingerprint256: "AB:CD", ...trust });
+      const noProxy = address.replace(/:3142$/, "").replace(/[[\]]/g, "");
+      const expected = proxyVariables({ proxyUrl: `http://${address}`, noProxy });
       expect(await readBack(page, [...Object.keys(expected), ...Object.keys(trustVariables(trust))])).toEqual(expected);
       expect(page).toContain(`-o larder-ca.pem http://${address}/ca.pem`);
       expect(page).toContain("SSL_CERT_FILE");

@@ -134,7 +134,12 @@ async function startBench(folder: string, options: BenchOptions): Promise<Bench>
   const contexts = new LeafContexts({ authority, clock, maxContexts: 50 });
   const declarations = openDeclarations({ rootDir, mayDelegate: () => false, clock, log });
   const learner = createLearner({ rootDir, index: declarations, clock, log });
-  const pages = { caPem: authority.chainPem, env: (address: string) => `at ${address}\n`, status: () => "well\n" };
+  const pages = {
+    caPem: authority.chainPem,
+    env: (address: string) => `at ${address}\n`,
+    guestScript: "#!/bin/sh\n",
+    status: () => "well\n",
+  };
   const proxy = createProxy(
     {
       accounts: options.accounts,

@@ -17,6 +17,8 @@ export interface LarderOptions {
   /** More command-line arguments of `larder serve`. */
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Origins of the tests are on this machine; without them, nothing of it is reached. */
+  readonly reachesLoopback?: boolean;
   /** The words before the program that make it run elsewhere: `Network.enter`. */
   readonly enter?: readonly string[];
 }
@@ -146,8 +148,9 @@ interface Started {
   readonly log: LogLine[];
 }
 
-async function startServe({ folder, originCa, flags = [], env = {}, enter = [] }: LarderOptions): Promise<Started> {
-  const loopback = ["--allow-destination", "127.0.0.0/8", "--allow-destination", "::1/128"];
+async function startServe(options: LarderOptions): Promise<Started> {
+  const { folder, originCa, flags = [], env = {}, reachesLoopback = true, enter = [] } = options;
+  const loopback = reachesLoopback ? ["--allow-destination", "127.0.0.0/8", "--allow-destination", "::1/128"] : [];
   const args = ["serve", "--listen", "127.0.0.1:0", "--origin-ca", originCa, ...loopback, ...flags];
   await makeRunFolder(folder);
   const [program = "", ...words] = [...enter, process.execPath, PROGRAM, ...args];

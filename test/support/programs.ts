@@ -6,6 +6,7 @@ import { systemCode } from "../../core/errors.ts";
 const PACKAGES: Readonly<Record<string, string>> = {
   "apt-config": "apt",
   buildah: "buildah",
+  busybox: "busybox-static",
   "apt-ftparchive": "apt-utils",
   "apt-get": "apt",
   aria2c: "aria2",
@@ -39,6 +40,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   podman: "podman",
   "podman-compose": "podman-compose",
   python3: "python3",
+  "qemu-system-x86_64": "qemu-system-x86",
   rpmbuild: "rpm",
   "systemd-analyze": "systemd",
   wget: "wget",

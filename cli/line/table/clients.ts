@@ -1,5 +1,5 @@
 import { PLACE_KEYS } from "../../settings/settings.ts";
-import { type CommandSpec, JSON_OPTION } from "../command-spec.ts";
+import { type CommandSpec, JSON_OPTION, VM_OPTIONS } from "../command-spec.ts";
 
 /** What points clients at the proxy, and finds it for them. */
 export const CLIENT_COMMANDS: readonly CommandSpec[] = [
@@ -62,12 +62,30 @@ export const CLIENT_COMMANDS: readonly CommandSpec[] = [
       ["--override-file <path>", "file of places that go before --to, read anew for each connection"],
       ["--listen <host:port>", "address to listen on (default: 127.0.0.1:3142); port 0 picks a free one"],
       ["--stdio", "forward stdin and stdout instead, as one connection, for QEMU's guestfwd=…-cmd:"],
+      ["--packages", "to the listener of this store's proxy that reaches packages and nothing else"],
     ],
     examples: [
       ["larder gateway --to cache.example:3142,10.0.0.2:3142", "QEMU guests reach it at 10.0.2.2:3142"],
       ["larder gateway --stdio", "one connection over stdin and stdout"],
     ],
     load: async () => (await import("../../commands/gateway.ts")).gateway,
+  },
+  {
+    usage: "vm-args",
+    summary: "print the arguments that give a QEMU guest its way to the running proxy",
+    description:
+      "Prints user networking and what the guest is told through fw_cfg, quoted for a shell. With --isolated the guest reaches packages\n" +
+      "through larder, and nothing else of this machine, its networks or the internet. docs/vm.md has the guest's side.",
+    settings: PLACE_KEYS,
+    options: [
+      ...VM_OPTIONS,
+      ["--kernel-line", "print what the guest's kernel command line is to hold instead, for -append or a boot loader"],
+    ],
+    examples: [
+      ['eval "qemu-system-x86_64 -m 2G disk.qcow2 $(larder vm-args)"', "a guest that finds the proxy at 10.0.2.2"],
+      ["larder vm-args --isolated --cloud-init seed", "one that reaches packages only, configured at its first boot"],
+    ],
+    load: async () => (await import("../../commands/vm-args.ts")).vmArgs,
   },
   {
     usage: "resolve",

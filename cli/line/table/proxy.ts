@@ -1,5 +1,5 @@
 import { PLACE_KEYS, SETTING_KEYS } from "../../settings/settings.ts";
-import { type CommandSpec, JSON_OPTION } from "../command-spec.ts";
+import { type CommandSpec, JSON_OPTION, VM_OPTIONS } from "../command-spec.ts";
 
 /** The proxy itself, and what runs through it. */
 export const PROXY_COMMANDS: readonly CommandSpec[] = [
@@ -62,6 +62,27 @@ export const PROXY_COMMANDS: readonly CommandSpec[] = [
       ["larder build --root ./cache -- podman run --rm fedora dnf -y install git", "a container"],
     ],
     load: async () => (await import("../../commands/build.ts")).build,
+  },
+  {
+    usage: "vm <command...>",
+    summary: "run a QEMU guest with a way to the proxy, in a session of its own",
+    description:
+      "Runs the command with the arguments that vm-args prints, for a listener that is this guest's own and ends with it; behind -append,\n" +
+      "what the kernel is told. The guest ends with larder, however that ends. Signals and the exit code pass through; a receipt\n" +
+      "follows on stderr.",
+    settings: SETTING_KEYS,
+    options: [
+      ["--session <name>", "name of the session in the ledger (default: vm)"],
+      ...VM_OPTIONS,
+      ["--receipt <file>", "write the receipt as JSON to this file, too"],
+      ["--json", "print the receipt as one line of JSON"],
+    ],
+    passesOptionsOn: true,
+    examples: [
+      ["larder vm -- qemu-system-x86_64 -m 2G -nographic disk.qcow2", "a guest of which a receipt is kept"],
+      ["larder vm --isolated --session ci-7 -- qemu-system-x86_64 -m 2G disk.qcow2", "one that reaches packages only"],
+    ],
+    load: async () => (await import("../../commands/vm.ts")).vm,
   },
   {
     usage: "status",
