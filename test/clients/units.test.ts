@@ -38,6 +38,35 @@ describe("larder units print", () => {
     }
   });
 
+  test.for(["larder.service", "larder-resolve.service"])(
+    "leaves %s little to do harm with",
+    async (unit, { folder }) => {
+      await runLarder(["units", "print", "--out", folder], { folder });
+      // Exposure times ten, as systemd-analyze counts it: 96 for a unit that says nothing, 24 for a root that is as confined as it can be.
+      const call = ["security", "--offline=true", "--no-pager", "--threshold=24", join(folder, unit)];
+      const { code, stdout } = await runProgram("systemd-analyze", call, { cwd: folder });
+      expect([code, stdout.toString()]).toEqual([0, expect.stringMatching(/exposure level for \S+: [12]\.\d OK/)]);
+    },
+  );
+
+  test("waits for no network before nix-daemon, and looks on for ever", async ({ folder }) => {
+    const { stdout } = await runLarder(["units", "print", "larder-resolve.service"], { folder });
+    const lines = stdout.toString().split("\n");
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        "Before=nix-daemon.service",
+        "Wants=network-online.target",
+        "TimeoutStartSec=10",
+        "Restart=always",
+        "StartLimitIntervalSec=0",
+      ]),
+    );
+    expect(lines.filter((line) => line.startsWith("After="))).toEqual([]);
+    expect(stdout.toString()).toMatch(
+      /^ExecStart=.* resolve --watch --on-change "systemctl --no-block try-restart nix-daemon\.service"$/m,
+    );
+  });
+
   test("puts paths with spaces, quotes and percent signs into the command as they are", () => {
     const unit = renderService({ argv: ["/opt/no de/bin", '/srv/100%/"$x"/main.js'] });
     expect(unit).toContain('ExecStart="/opt/no de/bin" "/srv/100%%/\\"$$x\\"/main.js" serve\n');
