@@ -31,8 +31,29 @@ export function buildArguments(additions: BuildAdditions): string[] {
     `--runtime=${shimFile}`,
     ...(iidFile === undefined ? [] : [`--iidfile=${iidFile}`]),
     ...networkArguments(network, port),
-    ...additions.buildArguments.map((argument) => `--build-arg=${argument}`),
+    ...buildArgumentOptions(additions.buildArguments),
     ...cacheMounts.map(({ folder, path }) => `--volume=${folder}:${path}:O`),
+  ];
+}
+
+/** @param given `NAME=value` each */
+export function buildArgumentOptions(given: readonly string[]): string[] {
+  return given.map((argument) => `--build-arg=${argument}`);
+}
+
+/**
+ * The arguments of a build whose engine hands the proxy variables on by itself.
+ * @param bundlePaths files of the image that the bundle is bound over: where they exist, nothing is left of it
+ */
+export function boundBuildArguments(
+  { iidFile, buildArguments: given }: Pick<BuildAdditions, "iidFile" | "buildArguments">,
+  bundleFile: string,
+  bundlePaths: readonly string[],
+): string[] {
+  return [
+    ...(iidFile === undefined ? [] : [`--iidfile=${iidFile}`]),
+    ...buildArgumentOptions(given),
+    ...bundlePaths.map((path) => `--volume=${bundleFile}:${path}:ro`),
   ];
 }
 
@@ -59,7 +80,7 @@ export function runArguments({ variables, handoutDir, isSelinux, network, port }
 
 /** The arguments of a `docker build`: predefined build arguments, which no image keeps (Dockerfile reference, "ARG"). */
 export function dockerBuildArguments(variables: Variables): string[] {
-  return Object.entries(variables).map(([name, value]) => `--build-arg=${name}=${value}`);
+  return buildArgumentOptions(Object.entries(variables).map(([name, value]) => `${name}=${value}`));
 }
 
 /** pasta opens single ports of the machine's loopback to the container, on its own loopback: passt(1), `--tcp-ns`. */

@@ -31,7 +31,6 @@ interface PodmanInfo {
 export async function inspectEngine(call: EngineCall, env: Environment): Promise<EngineFacts> {
   const chosen = optionOf(call, "--runtime");
   if (call.engine === "podman") {
-    if (isRemoteCall(call, env)) throw remoteRefused();
     const runtime = chosen === undefined ? [] : ["--runtime", chosen];
     return podmanFacts(await podmanInfo(call.program, [...call.globals, ...runtime], env));
   }
@@ -42,7 +41,14 @@ export async function inspectEngine(call: EngineCall, env: Environment): Promise
   return isFound ? facts : { ...facts, runtimeFile: findRuntime(named, env) };
 }
 
-/** A client that talks to a service cannot hand it a runtime of ours: the service starts its own. */
+/**
+ * A client that talks to a service cannot hand it a runtime of ours: the service starts its own.
+ * @throws LarderError `USAGE` when the call or the environment says that podman is elsewhere
+ */
+export function refuseRemote(call: EngineCall, env: Environment): void {
+  if (call.engine === "podman" && isRemoteCall(call, env)) throw remoteRefused();
+}
+
 function isRemoteCall({ program, globals }: EngineCall, env: Environment): boolean {
   const flags = ["--remote", "-r", "--remote=true", "--connection", "-c", "--url", "--host", "-H"];
   return (

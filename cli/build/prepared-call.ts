@@ -1,6 +1,12 @@
 import { type ContainerNetwork, SLIRP_HOST } from "../../clients/container-network.ts";
 import { containerVariables } from "../../clients/container-variables.ts";
-import { buildArguments, dockerBuildArguments, runArguments } from "../../clients/engine-arguments.ts";
+import {
+  boundBuildArguments,
+  buildArgumentOptions,
+  buildArguments,
+  dockerBuildArguments,
+  runArguments,
+} from "../../clients/engine-arguments.ts";
 import { commandOf, type EngineCall, optionOf, withoutOption } from "../../clients/engine-call.ts";
 import { proxyVariables, type TrustFiles, type Variables } from "../../clients/environment.ts";
 import type { Environment } from "../settings/directories.ts";
@@ -45,10 +51,14 @@ export function prepareCall(call: EngineCall, way: Way, options: CallOptions): P
       return wrapped(call, way, options);
     case "mounted":
       return mounted(call, way, options);
+    case "bound":
+      return bound(call, way.bundlePaths, options);
     case "plain-http":
       return plainHttp(call, way.network, options);
-    case "around":
-      return { command: commandOf(call, []), inserted: [], env: options.env, iidFile: undefined };
+    case "around": {
+      const inserted = buildArgumentOptions(options.buildArguments);
+      return { command: commandOf(call, inserted), inserted, env: options.env, iidFile: undefined };
+    }
     default:
       return way satisfies never;
   }
@@ -100,13 +110,28 @@ function mounted(
   return { command, inserted, env: engineEnvironment(options), iidFile: undefined };
 }
 
+function bound(call: EngineCall, bundlePaths: readonly string[], options: CallOptions): PreparedCall {
+  const { place, folder } = options;
+  const ownIidFile = optionOf(call, "--iidfile");
+  const additions = {
+    iidFile: ownIidFile === undefined ? folder.iidFile : undefined,
+    buildArguments: options.buildArguments,
+  };
+  const inserted = boundBuildArguments(additions, place.trust.bundleFile, bundlePaths);
+  const iidFile = ownIidFile ?? folder.iidFile;
+  return { command: commandOf(call, inserted), inserted, env: engineEnvironment(options), iidFile };
+}
+
 function plainHttp(call: EngineCall, network: ContainerNetwork, options: CallOptions): PreparedCall {
   const { http_proxy = "", no_proxy = "" } = proxyVariables({
     proxyUrl: urlInside(network, options.place),
     noProxy: ownNoProxy(options.env),
   });
   const variables = { http_proxy, HTTP_PROXY: http_proxy, no_proxy, NO_PROXY: no_proxy };
-  const inserted = call.engine === "docker" ? dockerBuildArguments(variables) : [];
+  const inserted = [
+    ...(call.engine === "docker" ? dockerBuildArguments(variables) : []),
+    ...buildArgumentOptions(options.buildArguments),
+  ];
   const env = call.engine === "docker" ? options.env : { ...options.env, ...variables };
   return { command: commandOf(call, inserted), inserted, env, iidFile: undefined };
 }

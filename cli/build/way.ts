@@ -4,7 +4,7 @@ import { type ContainerNetwork, networkOf } from "../../clients/container-networ
 import { type EngineCall, optionOf } from "../../clients/engine-call.ts";
 import type { GuestNetwork } from "../session/sessions.ts";
 import type { Environment } from "../settings/directories.ts";
-import { type EngineFacts, inspectEngine } from "./engine.ts";
+import { type EngineFacts, inspectEngine, refuseRemote } from "./engine.ts";
 
 const runFile = promisify(execFile);
 
@@ -14,6 +14,11 @@ export type Way =
   | { readonly kind: "wrapped"; readonly facts: EngineFacts; readonly network: ContainerNetwork }
   /** By plain arguments. */
   | { readonly kind: "mounted"; readonly facts: EngineFacts; readonly network: ContainerNetwork }
+  /**
+   * By the proxy variables, which the engine hands on, and a bundle that is bound over the image's own: no trace is left, but no
+   * RUN can replace those files.
+   */
+  | { readonly kind: "bound"; readonly network: ContainerNetwork; readonly bundlePaths: readonly string[] }
   /** By `http_proxy` alone: nothing inside can be made to trust the CA without a trace, so https takes its own way. */
   | { readonly kind: "plain-http"; readonly network: ContainerNetwork }
   /** Not at all. */
@@ -33,8 +38,16 @@ const USUAL_BRIDGES: Readonly<Record<string, GuestNetwork>> = {
   bridge: { address: "172.17.0.1", network: "172.17.0.0/16" },
 };
 
-/** @throws LarderError `USAGE`, `COMMAND_NOT_FOUND`, `ENGINE_FAILED` */
-export async function chooseWay(call: EngineCall, env: Environment): Promise<ChosenWay> {
+/**
+ * @param bundlePaths files of the image that a bundle may be bound over, where there is no other way to be trusted
+ * @throws LarderError `USAGE`, `COMMAND_NOT_FOUND`, `ENGINE_FAILED`
+ */
+export async function chooseWay(
+  call: EngineCall,
+  env: Environment,
+  bundlePaths: readonly string[],
+): Promise<ChosenWay> {
+  refuseRemote(call, env);
   if (call.engine === "docker") {
     const network = networkOf(call, { isRootless: false, rootlessNetwork: "slirp4netns" });
     return withGuests(call, { kind: "plain-http", network }, env, [
@@ -42,13 +55,22 @@ export async function chooseWay(call: EngineCall, env: Environment): Promise<Cho
     ]);
   }
   const isolation = optionOf(call, "--isolation") ?? env["BUILDAH_ISOLATION"];
-  if (call.action === "build" && isolation === "chroot") {
-    const way = { kind: "plain-http", network: { kind: "host" } } as const;
-    return withGuests(call, way, env, [HTTPS_AROUND("chroot isolation starts no OCI runtime")]);
-  }
+  if (call.action === "build" && isolation === "chroot") return underChroot(call, env, bundlePaths);
   const facts = await inspectEngine(call, env);
   const kind = call.action === "run" ? "mounted" : "wrapped";
   return withGuests(call, { kind, facts, network: networkOf(call, facts) }, env, []);
+}
+
+/** Nothing is started there that a wrapper could stand before; the network is this machine's. */
+function underChroot(call: EngineCall, env: Environment, bundlePaths: readonly string[]): Promise<ChosenWay> {
+  const network = { kind: "host" } as const;
+  const why = "chroot isolation starts no OCI runtime";
+  if (bundlePaths.length === 0) {
+    const cure = "; --bind-bundle binds a bundle over the image's own";
+    return withGuests(call, { kind: "plain-http", network }, env, [HTTPS_AROUND(why) + cure]);
+  }
+  const note = `${why}: a bundle with larder's CA is bound over ${bundlePaths.join(" and ")}; a RUN that replaces it fails`;
+  return withGuests(call, { kind: "bound", network, bundlePaths }, env, [note]);
 }
 
 /** Said before it begins, for the build would work in silence. */

@@ -22,7 +22,7 @@ export async function build(invocation: Invocation): Promise<number> {
   if (process.platform !== "linux")
     throw new LarderError("USAGE", "larder build works on Linux only: elsewhere engines run in a machine of their own");
   const config = loadConfig(invocation);
-  const chosen = await chooseWay(call, invocation.env);
+  const chosen = await chooseWay(call, invocation.env, readBundlePaths(invocation));
   for (const line of chosen.notes) note(line);
   const asked = { invocation, config, call, chosen };
   if (invocation.flags["print"] === true || invocation.flags["printArgs"] === true) return printCall(asked);
@@ -38,6 +38,15 @@ export async function build(invocation: Invocation): Promise<number> {
       folder.remove();
     }
   });
+}
+
+/** @throws LarderError `USAGE` for what is no path inside an image */
+function readBundlePaths({ flags }: Invocation): string[] {
+  const written = flags["bindBundle"];
+  const paths = typeof written === "string" ? written.split(",") : [];
+  const wrong = paths.find((path) => !/^\/[^:]+$/.test(path));
+  if (wrong === undefined) return paths;
+  throw new LarderError("USAGE", `--bind-bundle: ${JSON.stringify(wrong)} is no absolute path inside an image`);
 }
 
 /** @returns 1 when the image that was built has a trace of larder */

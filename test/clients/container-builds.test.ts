@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { AptPublisher, createAptRepository, downloadNewer, SUITE } from "../support/apt-repository.ts";
+import { BASE_IMAGE } from "../support/base-image.ts";
 import { bytesHandler, folderHandler } from "../support/files.ts";
 import { noise } from "../support/noise.ts";
 import { createNpmPackage, publishNpmPackages } from "../support/npm-registry.ts";
@@ -115,6 +116,25 @@ RUN rm -rf /etc/ssl/certs && mkdir /etc/ssl/certs && update-ca-certificates && c
 RUN dpkg-query -W ca-certificates | grep larder && apt-get purge --yes ca-certificates && rm -rf /var/log/* /var/cache/*
 `,
     });
+  });
+
+  test("under chroot isolation a bundle is bound over the image's own: once and without a trace", async ({
+    workshop,
+    parent,
+    secureOrigin,
+  }) => {
+    secureOrigin.serve("/disk.iso", bytesHandler(noise("disk", 20_000), { "Cache-Control": "max-age=600" }));
+    const url = `${parent.publish("files", secureOrigin)}/disk.iso`;
+    const piece = { from: await workshop.trusting(BASE_IMAGE), containerfile: `RUN curl -fsSO ${url}\n` };
+    const options = {
+      flags: ["--bind-bundle", "/etc/ssl/certs/ca-certificates.crt"],
+      engineFlags: ["--isolation=chroot"],
+    };
+    await workshop.mustBuild("cold", piece, options);
+    secureOrigin.takeRequests();
+    const warm = await workshop.mustBuild("warm", piece, options);
+    expect(bodyBytes(secureOrigin.takeRequests(), PAYLOAD)).toBe(0);
+    expect(warm).toEqual(await workshop.buildPlainly("plain", piece, { flags: options.engineFlags }));
   });
 
   test("what is tunnelled verifies by the image's own roots", async ({ workshop, parent, secureOrigin }) => {

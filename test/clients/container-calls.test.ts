@@ -65,9 +65,22 @@ describe("larder build", { timeout: 60_000 }, () => {
     expect(stdout.toString()).not.toContain("https_proxy");
   });
 
+  test("says before a build under chroot isolation what cannot be had there, and how to have it", async ({
+    serving,
+  }) => {
+    const call = ["podman", "build", "--isolation=chroot", "."];
+    const { code, stdout, stderr } = await serving.command("build", "--print-args", "--", ...call);
+    expect({ code, inserted: stdout.toString() }).toEqual({ code: 0, inserted: "" });
+    expect(stderr).toMatch(/^larder: chroot isolation .*https takes its own way; --bind-bundle .*\n$/);
+    const bound = await serving.command("build", "--bind-bundle=/etc/ssl/cert.pem", "--print-args", "--", ...call);
+    expect(bound.stdout.toString()).toMatch(/^--volume=\S+\/bundle\.pem:\/etc\/ssl\/cert\.pem:ro\n$/);
+    expect(bound.stderr).toMatch(/^larder: chroot isolation .*a RUN that replaces it fails\n$/);
+  });
+
   test.for([
     [["podman", "--remote", "build", "."], "client of a podman elsewhere"],
     [["podman", "--connection=far", "run", "alpine"], "client of a podman elsewhere"],
+    [["podman", "--remote", "build", "--isolation=chroot", "."], "client of a podman elsewhere"],
     [["make", "image"], 'does not know "make image"'],
   ] as const)("refuses %s in one line", async ([call, reason], { folder }) => {
     const { code, stderr } = await runLarder(["build", "--", ...call], { folder });

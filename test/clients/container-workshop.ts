@@ -71,9 +71,9 @@ export class Workshop {
   async build(name: string, piece: Workpiece, options: BuildOptions = {}): Promise<Built> {
     const context = await this.context(name, piece);
     const tag = `localhost/larder-${name}`;
-    const { engine = "podman", flags = [] } = options;
+    const { engine = "podman", flags = [], engineFlags = [] } = options;
     const receiptFile = join(this.#folder, `${name}.json`);
-    const command = [engine, ...this.storage, "build", ...BUILD, "--tag", tag, context];
+    const command = [engine, ...this.storage, "build", ...BUILD, ...engineFlags, "--tag", tag, context];
     const outcome = await runLarder(["build", "--receipt", receiptFile, ...flags, "--", ...command], {
       folder: this.#folder,
       env: { ...this.#proxies, LARDER_ORIGIN_CA: this.#originCa },
@@ -131,6 +131,7 @@ export interface BuildOptions {
   readonly engine?: "podman" | "buildah";
   /** Of larder; of the engine, where it builds plainly. */
   readonly flags?: readonly string[];
+  readonly engineFlags?: readonly string[];
 }
 
 export interface Built {

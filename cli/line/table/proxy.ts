@@ -53,6 +53,10 @@ export const PROXY_COMMANDS: readonly CommandSpec[] = [
       ["--print", "print the final command instead, for the proxy that serves this store"],
       ["--print-args", "print only what larder inserts behind the verb, one argument a line"],
       ["--no-lint", "do not look into the image for traces of larder when it is built"],
+      [
+        "--bind-bundle <files>",
+        "with --isolation=chroot: bind roots that hold the CA over these files of the image, comma-separated",
+      ],
       ["--no-dnf-conf", "leave /etc/dnf/dnf.conf alone, for builds that rewrite it; dnf then trusts no CA of larder's"],
     ],
     passesOptionsOn: true,
