@@ -13,13 +13,15 @@ import type { ConfiguredRepository, LearnOutcome, LearnTask, Task, TaskResult } 
 import { TaskThread, ThreadEnded } from "./thread.ts";
 import type { WorkerData } from "./worker.ts";
 
-/** A root, member or list of mirrors whose body is a blob of the store. */
+/** A root, member or list of mirrors whose body is a blob of the store, unless it comes along. */
 export interface LearnJob {
   readonly target: TargetUri;
   readonly digest: Digest;
   readonly realm: Realm;
   /** Where it stands, when its request told more than its URI does: a packument, the page of an index. */
   readonly place?: MetadataPlace | undefined;
+  /** The body of what may not be stored. */
+  readonly bytes?: Uint8Array | undefined;
   /** When it was seen; just now unless that is given. */
   readonly seenMs?: number;
 }
@@ -160,8 +162,9 @@ class ThreadedLearner implements Learner {
   }
 
   /** A member is known as such by what its root declares, wherever it lies; so this is decided when its turn comes. */
-  #taskFor({ target, digest, realm, place = locateMetadata(target) }: LearnJob, atMs: number): LearnTask | undefined {
-    const stored = { digest, realm, atMs, file: this.#layout.blobFile(digest) };
+  #taskFor(job: LearnJob, atMs: number): LearnTask | undefined {
+    const { target, digest, realm, bytes, place = locateMetadata(target) } = job;
+    const stored = { digest, realm, atMs, bytes, file: this.#layout.blobFile(digest) };
     if (place?.role === "mirrors") return { ...stored, ...place, kind: "mirrors", uri: target.uri };
     if (place?.role === "root")
       return { ...stored, ...place, kind: "root", uri: place.base + place.path, scope: place.scope ?? "" };

@@ -84,8 +84,9 @@ export class Learning {
     return outcome;
   }
 
-  async #learnMirrors({ uri, ecosystem, realm, file, document, base, atMs }: MirrorsTask): Promise<LearnOutcome> {
-    const { skipped, mirrors } = await readDocument({ file, document, base: base ?? "", path: "" }, () => undefined);
+  async #learnMirrors(task: MirrorsTask): Promise<LearnOutcome> {
+    const { uri, ecosystem, realm, document, base, atMs } = task;
+    const { skipped, mirrors } = await readDocument({ ...task, base: base ?? "", path: "" }, () => undefined);
     const bases = [...new Set([...(base === undefined ? [] : [base]), ...(mirrors?.bases ?? [])])];
     const via = document.kind === "rpm-metalink" ? "metalink" : "mirrorlist";
     const expiresMs = atMs + MIRRORS_HOLD_MS;

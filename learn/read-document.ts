@@ -1,11 +1,14 @@
 import { createReadStream } from "node:fs";
+import { Readable } from "node:stream";
 import type { DeclaredContent, Emit, MetadataDocument, ReadOutcome } from "../ecosystems/metadata.ts";
 import { type DocumentPlace, openReader } from "../ecosystems/readers.ts";
 import { decode } from "./unpack/decode.ts";
 
-/** A document on disk, packed as it was stored. */
+/** A document on disk or in memory, packed as it came. */
 export interface DocumentSource extends DocumentPlace {
   readonly file: string;
+  /** In place of the file. */
+  readonly bytes?: Uint8Array | undefined;
   readonly document: MetadataDocument;
   /** What it has to be once it is unpacked, where its root tells. */
   readonly opened?: DeclaredContent | undefined;
@@ -19,9 +22,9 @@ const READ_BYTES = 256 * 1024;
  * @throws LarderError `METADATA_BROKEN`; what was emitted may not be believed then.
  */
 export async function readDocument(source: DocumentSource, emit: Emit): Promise<ReadOutcome> {
-  const { file, document, opened } = source;
+  const { file, bytes, document, opened } = source;
   const reader = openReader(document.kind, source, emit);
-  const packed = createReadStream(file, { highWaterMark: READ_BYTES });
+  const packed = bytes === undefined ? createReadStream(file, { highWaterMark: READ_BYTES }) : Readable.from([bytes]);
   for await (const chunk of decode(packed, { compression: document.compression, opened })) reader.push(chunk);
   return reader.finish();
 }

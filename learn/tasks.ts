@@ -20,6 +20,8 @@ export type LearnOutcome =
 interface Stored {
   readonly digest: Digest;
   readonly file: string;
+  /** What is in no file, because it may not be stored. */
+  readonly bytes?: Uint8Array | undefined;
   readonly realm: Realm;
   /** When they were seen. */
   readonly atMs: number;

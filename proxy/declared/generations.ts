@@ -2,6 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Declaration } from "../../core/declaration.ts";
 import { type Digest, digestOf } from "../../core/digest.ts";
 import { type Entry, entryKeyOf, type Realm } from "../../core/entry.ts";
+import { fieldValue } from "../../core/fields.ts";
 import { parseTarget, type TargetUri } from "../../core/target.ts";
 import type { MetadataPlace, RepositoryPlace } from "../../ecosystems/metadata.ts";
 import { canonicalUri } from "../../ecosystems/repository-path.ts";
@@ -11,9 +12,10 @@ import type { Errand } from "../exchange/errand.ts";
 import { sourceBeside, sourceElsewhere } from "../exchange/questions.ts";
 import type { FillOrder } from "../fill/fill-order.ts";
 import { type Fills, placeOf } from "../fill/fills.ts";
+import { readAlong } from "../fill/read-along.ts";
 import { readAtMost } from "../fill/read-at-most.ts";
 import { askThroughRedirects } from "../fill/redirects.ts";
-import type { Origin } from "../origin/origin.ts";
+import type { Origin, OriginResponse } from "../origin/origin.ts";
 import type { Mismatches } from "./mismatches.ts";
 import { TakenRoots } from "./taken-roots.ts";
 
@@ -36,6 +38,8 @@ const LEARNING_PATIENCE_MS = 15_000;
 const ROOT_PATIENCE_MS = 10_000;
 /** Debian's InRelease has 200 KB. */
 const MAX_ROOT_BYTES = 32 * 1024 * 1024;
+/** Codings that the learner sees by themselves. */
+const READABLE_CODINGS: ReadonlySet<string | undefined> = new Set([undefined, "identity", "gzip", "x-gzip", "zstd"]);
 /** Members remembered for each root. */
 const MAX_MEMBERS = 64;
 
@@ -75,6 +79,22 @@ export class Generations {
     await this.#learn(errand.view.target, entry, place);
     if (isHeldWithPayloads(errand)) this.#deps.index.noteCompanions(entry.digest, this.#payloadsOf(place, entry));
     if (isNew && place.role === "root") await this.#fetchMembers(errand);
+  }
+
+  /**
+   * The same for one that goes out without being stored (`no-store`), as it passes: payloads that are asked for after it are held to
+   * what it says, for whoever brings the same credentials.
+   */
+  learnPassing({ place, view, reply }: Errand, response: OriginResponse): OriginResponse {
+    const { status, fields } = response.head;
+    const isReadable = READABLE_CODINGS.has(fieldValue(fields, "content-encoding")?.toLowerCase());
+    if (place === undefined || view.method !== "GET" || status !== 200 || !isReadable) return response;
+    const body = readAlong(response.body, MAX_ROOT_BYTES, (bytes) => {
+      const digest = digestOf(bytes);
+      void this.#deps.learner.learn({ target: view.target, digest, realm: view.realm, place, bytes });
+      if (place.role === "root") this.#taken.note(reply.record.way, `${place.base} ${place.scope ?? ""}`, digest);
+    });
+    return { ...response, body };
   }
 
   /** The same for one that is served without asking its origin: mostly it is known. */

@@ -144,7 +144,8 @@ export class Filling {
   }
 
   async #servePassed(errand: Errand, response: OriginResponse): Promise<void> {
-    await servePass(errand.reply, await this.#deps.signedRoots.screen(errand, response));
+    const { signedRoots, generations } = this.#deps;
+    await servePass(errand.reply, generations.learnPassing(errand, await signedRoots.screen(errand, response)));
   }
 
   async #fromBody(errand: Errand, fill: Fill, head: FillHead & { kind: "body" }, wish: FillWish): Promise<void> {
