@@ -1,11 +1,15 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { expect, vi } from "vitest";
+import { type Answer, get } from "../support/client.ts";
 import { test } from "../support/fixtures.ts";
-import type { Larder } from "../support/larder.ts";
+import { type Larder, larderEnvironment, PROGRAM, runLarder } from "../support/larder.ts";
 import { noise } from "../support/noise.ts";
 import type { Handler, Origin } from "../support/origin.ts";
-import { runProgram } from "../support/programs.ts";
+import { cleanEnvironment, runProgram } from "../support/programs.ts";
 
 const BODY = noise("stopping", 3_000_000);
 const HALF = BODY.length / 2;
@@ -86,3 +90,63 @@ test("SIGTERM under load: what finishes in time is whole, what is cut at the dea
     expect((await readFile(file)).equals(BODY)).toBe(true);
   }
 }, 60_000);
+
+/** Has a client ask for a body whose origin has sent half of it and goes on when it is told. */
+async function beginDownload(port: number, origin: Origin): Promise<{ answer: Promise<Answer>; finish(): void }> {
+  const [begun, rest] = [withResolver(), withResolver()];
+  origin.serve("/half", (request, response) => {
+    begun.resolve();
+    return halves(rest.promise, true)(request, response);
+  });
+  const answer = get({ port }, `${origin.url}/half`);
+  await begun.promise;
+  return { answer, finish: rest.resolve };
+}
+
+function withResolver(): { readonly promise: Promise<void>; resolve(): void } {
+  let resolve: () => void = () => undefined;
+  const promise = new Promise<void>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve: () => resolve() };
+}
+
+test("a second signal ends it at once: what is cut never looks whole, and the store is sound", async ({
+  startLarder,
+  origin,
+}) => {
+  const larder = await startLarder({ flags: ["--drain-timeout", "10m"] });
+  const { answer } = await beginDownload(larder.port, origin);
+  process.kill(larder.pid, "SIGTERM");
+  await vi.waitFor(() => expect(larder.logged("stopping")).toHaveLength(1), { timeout: 20_000 });
+  process.kill(larder.pid, "SIGTERM");
+  await vi.waitFor(() => expect(larder.isRunning).toBe(false), { timeout: 20_000 });
+  expect((await answer).isWhole).toBe(false);
+  const again = await startLarder({ folder: larder.folder });
+  const { code, stdout } = await again.command("store", "verify", "--json");
+  expect([code, JSON.parse(stdout.toString()).unrepaired]).toEqual([0, 0]);
+});
+
+test("as process 1 of a container it hears SIGTERM, lets what runs finish and ends well", async ({
+  folder,
+  origin,
+}) => {
+  await runLarder(["config"], { folder });
+  const flags = ["--listen", "127.0.0.1:0", "--allow-destination", "127.0.0.0/8"];
+  const container = spawn("unshare", ["--pid", "--fork", process.execPath, PROGRAM, "serve", ...flags], {
+    cwd: folder,
+    env: cleanEnvironment(folder, larderEnvironment(folder)),
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const ended = once(container, "exit");
+  const [line] = (await once(createInterface(container.stdout), "line")) as [string];
+  const { answer, finish } = await beginDownload(Number(new URL(line.replace(/^.* /, "")).port), origin);
+  const children = await readFile(`/proc/${container.pid}/task/${container.pid}/children`, "utf8");
+  const pid = Number(children);
+  expect(await readFile(`/proc/${pid}/status`, "utf8")).toMatch(/^NSpid:\t\d+\t1$/m);
+  process.kill(pid, "SIGTERM");
+  finish();
+  const { isWhole, body } = await answer;
+  expect(isWhole && body.equals(BODY)).toBe(true);
+  expect(await ended).toEqual([0, null]);
+});
