@@ -1,7 +1,8 @@
 import { HANDOUT_FILES } from "../../core/handout.ts";
-import { APT_PROXY_DETECT, renderAptFragment } from "../apt.ts";
+import { APT_PROXY_DETECT, renderAptConf, renderAptFragment } from "../apt.ts";
 import { trustFilesIn } from "../audience.ts";
 import { proxyVariables, trustVariables } from "../environment.ts";
+import { FORWARDED } from "./qemu-arguments.ts";
 
 /** Its name in the folder of trust files, and as a page of larder's own. */
 export const GUEST_SCRIPT = "guest.sh";
@@ -98,8 +99,14 @@ printf '%s\\n' "$ca" | keep ${HANDOUT_FILES.ca} 644
 { cat "$roots"; printf '%s\\n' "$ca"; } | keep ${HANDOUT_FILES.bundle} 644
 { printf '#!/bin/bash\\nproxy=%s\\n' "$proxy"; cat <<'EOF'; } | keep ${HANDOUT_FILES.aptProxyDetect} 755
 ${APT_PROXY_DETECT}EOF
-keep ${HANDOUT_FILES.aptConf} 644 <<EOF
+if [ "$host" = ${FORWARDED} ]; then
+  # An isolated guest has no other way: nothing is won by looking for one.
+  keep ${HANDOUT_FILES.aptConf} 644 <<EOF
+${renderAptConf({ proxyUrl: "$proxy", bundleFile: `$dir/${HANDOUT_FILES.bundle}` })}EOF
+else
+  keep ${HANDOUT_FILES.aptConf} 644 <<EOF
 ${renderAptFragment(`$dir/${HANDOUT_FILES.bundle}`, `$dir/${HANDOUT_FILES.aptProxyDetect}`)}EOF
+fi
 cat <<EOF
 ${renderExports()}EOF
 `;

@@ -3,8 +3,8 @@ import { oneLine } from "../one-line.ts";
 
 /** QEMU's user network: connections of the guest to this address arrive at the host's loopback, at the same port. */
 const HOST_SEEN_BY_GUEST = "10.0.2.2";
-/** Any other address of that network can be forwarded to a program; QEMU refuses the host's own for that. */
-const FORWARDED = "10.0.2.100";
+/** Where isolated guests find larder: any other address of that network can be forwarded to a program, the host's own cannot. */
+export const FORWARDED = "10.0.2.100";
 const FORWARDED_PORT = 3142;
 
 /** How a guest gets to larder. */

@@ -74,7 +74,7 @@ async function startWithArguments(command: readonly string[], serve: Larder, ...
 /** Whether each request came through a proxy. */
 const cameByProxy = (origin: Origin) => origin.takeRequests().map(({ headers }) => headers.via !== undefined);
 
-describe("a guest of larder vm", { timeout: 400_000 }, () => {
+describe("a guest of larder vm", { timeout: 600_000 }, () => {
   test("installs through larder, and by itself when larder has gone", async ({
     command,
     published,

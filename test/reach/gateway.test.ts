@@ -1,16 +1,18 @@
+import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import multicastDns from "multicast-dns";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { silentLog } from "../../core/log.ts";
 import type { HostPort } from "../../core/target.ts";
 import { dialFirst } from "../../reach/dial-first.ts";
 import { type Gateway, openGateway } from "../../reach/gateway.ts";
 import { createLocalLink } from "../../reach/local-link/questions.ts";
-import { type Names, systemNames } from "../../reach/names.ts";
+import { Names, systemNames } from "../../reach/names.ts";
 import { readOverride } from "../../reach/override.ts";
 
 const LOOPBACK = { host: "127.0.0.1", port: 0 };
@@ -100,6 +102,22 @@ describe("a gateway", () => {
     expect(await exchange(gateway, "1")).toBe("here 1");
     expect(await exchange(gateway, "2")).toBe("here 2");
     expect(asked).toEqual(["cache.example", "cache.example"]);
+  });
+
+  test("asks the local link for a .local name", async () => {
+    const probe = createSocket("udp4").bind(0, "127.0.0.1");
+    await once(probe, "listening");
+    const group = { interface: "127.0.0.1", port: probe.address().port };
+    probe.close();
+    const responder = multicastDns({ ...group, bind: "0.0.0.0" });
+    closing.push(async () => responder.destroy());
+    const answers = [{ name: "cache.local", type: "A" as const, ttl: 60, data: "127.0.0.1" }];
+    responder.on("query", (_query, from) => responder.respond({ answers }, from));
+    await once(responder, "ready");
+    const localLink = createLocalLink(() => [multicastDns({ ...group, bind: false, multicast: true })]);
+    const names = new Names({ hostsFile: "/dev/null", resolvConf: "/dev/null", localLink });
+    const { port } = await greeter("local");
+    expect(await exchange(await gatewayTo(async () => [{ host: "cache.local", port }], names), "1")).toBe("local 1");
   });
 
   test("with nobody behind it resets the connection, so that a client falls back at once", async () => {
