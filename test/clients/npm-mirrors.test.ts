@@ -172,6 +172,20 @@ describe("a tarball", () => {
     expect(JSON.parse(why.stdout.toString())).toMatchObject({ declaration: { algorithm: "sha512", kind: "payload" } });
   });
 
+  test("that only a sha1 is told of is a hit for who asks the same registry, and for nobody else", async ({
+    startRegistry,
+    through,
+  }) => {
+    for (const registry of [
+      await startRegistry({ hasOnlyShasum: true }),
+      await startRegistry({ hasOnlyShasum: true }),
+    ]) {
+      await get(through, `${registry.url}/${LEFT}`, { Accept: PACKUMENT });
+      for (const _ of ["cold", "warm"]) await get(through, registry.url + tarballPath(LEFT, "1.0.0"));
+      expect(registry.takeRequests().filter(({ path }) => TARBALL.test(path))).toHaveLength(1);
+    }
+  });
+
   test("that only a sha1 is told of is checked by that", async ({ startRegistry, through, packages }) => {
     const registry = await startRegistry({ hasOnlyShasum: true });
     await get(through, `${registry.url}/${LEFT}`, { Accept: PACKUMENT });
