@@ -128,6 +128,22 @@ test("what is declared by sha512 alone is found again in an index that was lost 
   expect(found()).toEqual({ digest: digestOf(TARBALL), bytes: TARBALL.length });
 });
 
+test("a project's page whose URL could be anybody's is known by what its answer says it is", async ({ run }) => {
+  const larder = await run();
+  const files = [
+    {
+      filename: "foo-1.0-py3-none-any.whl",
+      url: "../files/foo-1.0-py3-none-any.whl",
+      hashes: { sha256: digestOf("a wheel") },
+    },
+  ];
+  const page = JSON.stringify({ meta: { "api-version": "1.0" }, name: "foo", files });
+  const fields = ["Content-Type", "application/vnd.pypi.simple.v1+json"];
+  await storeBody(larder.store, "https://index.example/our/foo/", Buffer.from(page), { class: "root", fields });
+  expect(await larder.relearn()).toMatchObject({ documents: 1 });
+  expect(digestAt(larder, "https://index.example/our/files/foo-1.0-py3-none-any.whl")).toBe(digestOf("a wheel"));
+});
+
 test("nothing is learnt from a root that was damaged while there was no index", async ({ run, layout }) => {
   const before = await run();
   await storeRepository(before);
