@@ -8,12 +8,12 @@ import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { bytesHandler } from "../support/files.ts";
 import { test } from "../support/fixtures.ts";
-import { gitHandler } from "../support/git-server.ts";
 import { noise } from "../support/noise.ts";
 import { acceptNpmPublish, isolatedNpm } from "../support/npm-registry.ts";
 import { bodyBytes } from "../support/origin.ts";
 import { mustRun } from "../support/programs.ts";
 import { echoWebSocket } from "../support/web-socket.ts";
+import { expectGitPasses } from "./git.ts";
 
 const MIB = 1024 * 1024;
 
@@ -33,27 +33,7 @@ const DOWNLOADS: Readonly<Record<string, (url: string, file: string, caFile: str
 
 describe("through larder", { timeout: 120_000 }, () => {
   test("git pushes and clones over https, as much as it likes", async ({ larder, caFile, folder, secureOrigin }) => {
-    const server = join(folder, "server");
-    await mkdir(server);
-    const work = join(folder, "work");
-    const identity = {
-      GIT_AUTHOR_NAME: "a",
-      GIT_AUTHOR_EMAIL: "a@b",
-      GIT_COMMITTER_NAME: "a",
-      GIT_COMMITTER_EMAIL: "a@b",
-    };
-    const env = { ...identity, https_proxy: larder.url, GIT_SSL_CAINFO: caFile };
-    const git = (cwd: string, ...args: string[]) => mustRun("git", args, { cwd, env });
-    await git(folder, "init", "--bare", "--quiet", "server/repo.git");
-    await git(folder, "init", "--quiet", "--initial-branch=main", "work");
-    secureOrigin.serve("/repo.git/", gitHandler(server));
-    const body = noise("a large file", 24 * MIB);
-    await writeFile(join(work, "large"), body);
-    await git(work, "add", "large");
-    await git(work, "commit", "--quiet", "--message=one");
-    await git(work, "push", "--quiet", `${secureOrigin.url}/repo.git`, "main");
-    await git(folder, "clone", "--quiet", "--branch=main", `${secureOrigin.url}/repo.git`, "again");
-    expect((await readFile(join(folder, "again/large"))).equals(body)).toBe(true);
+    await expectGitPasses(secureOrigin, { bytes: 24 * MIB, folder, proxy: larder.url, caFile });
     expect(larder.logged("exchange").some(({ method, status }) => method === "POST" && status === 200)).toBe(true);
   });
 
