@@ -95,6 +95,24 @@ describe("nix-store --realise from /nix/, without a CA", { timeout: 120_000 }, (
     expect(asked(second, /./)).toBe(0);
   });
 
+  const packings = [
+    ["the same file", "xz", 200, 1],
+    ["another file", "none", 502, 0],
+  ] as const;
+  test.for(packings)(
+    "of a cache that has gone, when another one's narinfo is known that declares %s",
+    async ([, packing, status, fetched], { first, second, caches, nix, page }) => {
+      const narinfo = `${hashOf(nix.path)}.narinfo`;
+      first.serve("/", folderHandler("/", caches[packing]));
+      const gone = `localhost-${first.port}`;
+      const url = /^URL: (.*)$/m.exec((await page(`${gone}/${narinfo}`)).text)?.[1];
+      await page(`localhost-${second.port}/${narinfo}`);
+      await first.stop();
+      expect((await page(`${gone}/${url}`)).status).toBe(status);
+      expect(asked(second, NAR)).toBe(fetched);
+    },
+  );
+
   test("never takes a nar that is not what its narinfo says", async ({ first, caches, nix, realise, larder }) => {
     first.serve("/", folderHandler("/", caches.none));
     const url =
