@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { configDefaults, defineConfig } from "vitest/config";
 
 /** `npm run test:long` runs these, `npm test` all others. Nothing is ever marked as skipped. */
@@ -9,6 +10,8 @@ export default defineConfig({
     include: isLong ? [LONG] : ["test/**/*.test.ts"],
     exclude: isLong ? configDefaults.exclude : [...configDefaults.exclude, LONG],
     pool: "forks",
+    // Most tests wait for a program or a disk: one file at a time, which two cores get by default, leaves them idle.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     globalSetup: "test/support/run-folder.ts",
     // Real clients on a busy machine: CI gives a test that failed one more try, and reports that it did.
     retry: process.env["CI"] === undefined ? 0 : 1,
