@@ -33,7 +33,7 @@ export class Gate {
     const forwarded = this.#forwarded(request, way);
     const field = request.headers["proxy-authorization"];
     // The tunnel was let in when it was opened; what is inside is for the origin to judge.
-    if (this.#accounts?.hasUsers !== true || field === undefined || way.tunnel !== undefined) {
+    if (field === undefined || way.tunnel !== undefined || this.#accounts?.hasUsers !== true) {
       if (way.refusal !== undefined) throw way.refusal;
       return forwarded;
     }
