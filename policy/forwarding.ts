@@ -20,7 +20,7 @@ const BETWEEN_CLIENT_AND_PROXY: ReadonlySet<string> = new Set([
 ]);
 
 /** What narrows a request to a part, or to a state the client knows: left out where the whole is wanted (RFC 9110 §13, §14.2). */
-const NARROWING: ReadonlySet<string> = new Set([
+export const NARROWING: ReadonlySet<string> = new Set([
   "if-match",
   "if-modified-since",
   "if-none-match",

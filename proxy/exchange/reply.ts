@@ -14,6 +14,16 @@ import type { ExchangeRecord } from "./record.ts";
 /** A page of this length, unpacked, is a mistake or an attack. */
 const MAX_PAGE_BYTES = 128 * 1024 * 1024;
 
+/** What goes with a text that larder says itself. */
+export const OWN_TEXT: RawFields = [
+  "Content-Type",
+  "text/plain; charset=utf-8",
+  "Cache-Control",
+  "no-store",
+  "X-Content-Type-Options",
+  "nosniff",
+];
+
 /** One exchange on its way out: the request, where its answer goes, and what is told about it. */
 export interface Reply {
   readonly request: IncomingMessage;
@@ -171,14 +181,7 @@ export function sendError(reply: Reply, error: LarderError): void {
   // A request whose body was not read, or that is in doubt, must not be followed by another on this connection.
   const isShut = record.way.refusal !== undefined && error.status !== 407;
   const closes = isShut || isInDoubt(error) || (isOurs && !request.complete);
-  const fields = [
-    "Content-Type",
-    "text/plain; charset=utf-8",
-    "Cache-Control",
-    "no-store",
-    "X-Content-Type-Options",
-    "nosniff",
-  ];
+  const fields = [...OWN_TEXT];
   const { retryAfterSeconds } = error.details;
   if (typeof retryAfterSeconds === "number") fields.push("Retry-After", String(retryAfterSeconds));
   if (error.status === 407) fields.push("Proxy-Authenticate", CHALLENGE);

@@ -1,6 +1,6 @@
 import { LarderError } from "../../core/errors.ts";
 import { checkOriginForm } from "../../policy/access.ts";
-import { type Reply, sendText } from "../exchange/reply.ts";
+import { OWN_TEXT, type Reply, sendText } from "../exchange/reply.ts";
 import type { LocalPages, ProxySettings } from "../settings.ts";
 import type { Substituter } from "./substituter.ts";
 
@@ -12,15 +12,7 @@ export interface LocalSite {
 
 /** By which those who look for a cache know larder from whatever else may listen on a port (reach/probe.ts). */
 const SERVER = ["Server", "larder"];
-const TEXT = [
-  ...SERVER,
-  "Content-Type",
-  "text/plain; charset=utf-8",
-  "Cache-Control",
-  "no-store",
-  "X-Content-Type-Options",
-  "nosniff",
-];
+const TEXT = [...SERVER, ...OWN_TEXT];
 const CACHE_INFO = [...SERVER, "Content-Type", "text/x-nix-cache-info", "X-Content-Type-Options", "nosniff"];
 const PEM = [
   ...SERVER,

@@ -7,6 +7,7 @@ import { classify } from "../../ecosystems/classify.ts";
 import { pageRewriterOf } from "../../ecosystems/links.ts";
 import type { PageRewriter, Relink } from "../../ecosystems/page.ts";
 import { checkOriginForm } from "../../policy/access.ts";
+import { NARROWING } from "../../policy/forwarding.ts";
 import type { DerivedPage, DerivedPages } from "./derived-pages.ts";
 
 /** `/https/HOST/…` and `/http/HOST/…`: for clients that cannot use a proxy, or not trust a CA. */
@@ -17,15 +18,7 @@ const KEPT_HERE: ReadonlySet<string> = new Set(["cookie", "origin", "referer"]);
 /** Meant for one of several, and nobody says which. */
 const CREDENTIALS: ReadonlySet<string> = new Set(["authorization"]);
 /** A rewritten page is another representation, with validators of its own: conditions on it are answered here, and it has no parts. */
-const OF_THE_PAGE: ReadonlySet<string> = new Set([
-  "accept-encoding",
-  "if-match",
-  "if-modified-since",
-  "if-none-match",
-  "if-range",
-  "if-unmodified-since",
-  "range",
-]);
+const OF_THE_PAGE: ReadonlySet<string> = new Set([...NARROWING, "accept-encoding"]);
 
 /** What an origin says to browsers about itself, and would say about larder here. */
 const NOT_FOR_THIS_HOST =

@@ -1,20 +1,18 @@
-import { cpSync } from "node:fs";
-import { rename, rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import Database from "better-sqlite3";
 import { expect } from "vitest";
 import { type Digest, digestOf } from "../../core/digest.ts";
 import type { ByteRange, ResourceClass } from "../../core/entry.ts";
-import { LarderError, systemCode } from "../../core/errors.ts";
-import { layoutOf } from "../../storage/layout.ts";
+import { LarderError } from "../../core/errors.ts";
+import { fromRaw } from "../../storage/keys.ts";
 import type { LocalStore } from "../../storage/local-store.ts";
 import type { StoreKeeper } from "../../storage/maintenance/keeper.ts";
 import { noise } from "../support/noise.ts";
 import { keyOf, readBlob, stageBody, storeBody } from "./bodies.ts";
-import { findingsIn, flipBit, keeperOf, PATIENT } from "./maintenance/keeping.ts";
+import { findingsIn, keeperOf, PATIENT } from "./maintenance/keeping.ts";
+import { damage, replace, snapshot, unsyncedBlobs } from "./sudden-end.ts";
 import type { Workbench } from "./workbench.ts";
 
 export const BODIES = [0, 1, 900, 70_000, 1_500_000].map((bytes, n) => noise(`model ${n}`, bytes));
@@ -260,27 +258,14 @@ export class StoreModel {
 
   /** Removes, cuts or changes whatever the index does not call durable; what it does has to be there. */
   async #damageUnsynced(): Promise<void> {
-    const { rootDir } = this.#workbench;
-    const layout = layoutOf(rootDir);
-    const db = new Database(layout.indexFile);
-    const rows = db
-      .prepare<[], { sha256: Buffer; bytes: number }>("SELECT sha256, bytes FROM blob WHERE synced = 0")
-      .all();
-    db.close();
-    for (const { sha256, bytes } of rows) {
-      const digest = sha256.toString("hex") as Digest;
+    for (const blob of unsyncedBlobs(this.#workbench.rootDir)) {
+      const { digest } = blob;
       const body = DIGESTS.indexOf(digest);
-      const file = layout.blobFile(digest);
       if (body === 0) continue;
       this.#doubtful.add(digest);
       for (const [uri, possible] of this.#possible)
         if (possible.has(body)) this.#possible.set(uri, new Set([...possible, NOTHING]));
-      const damage = [
-        () => rm(file, { force: true }),
-        () => truncate(file, Math.floor(bytes / 2)),
-        () => flipBit(file),
-      ];
-      await damage[this.#doubtful.size % damage.length]?.();
+      await damage(blob, this.#doubtful.size);
     }
   }
 
@@ -294,9 +279,7 @@ export class StoreModel {
     const rows = this.#store.parts.db.prepare<[], { sha256: Buffer; bytes: number; pins: number; entries: number }>(
       "SELECT sha256, bytes, pins, (SELECT count(*) FROM entry WHERE entry.sha256 = blob.sha256) AS entries FROM blob",
     );
-    return rows.all().map(({ sha256, entries, ...row }) => {
-      return { ...row, digest: sha256.toString("hex") as Digest, isNamed: entries > 0 };
-    });
+    return rows.all().map(({ sha256, entries, ...row }) => ({ ...row, digest: fromRaw(sha256), isNamed: entries > 0 }));
   }
 
   async #condemnDamaged(): Promise<void> {
@@ -314,21 +297,4 @@ interface Opened {
 async function openWithKeeper(workbench: Workbench, maxBytes: number): Promise<Opened> {
   const store = await workbench.open({ maxBytes });
   return { store, ...(await keeperOf(workbench, store)) };
-}
-
-/** What is on disk at this moment. Nothing of larder runs meanwhile but single operations on files, which may end before or after. */
-function snapshot(from: string, to: string): void {
-  for (;;) {
-    try {
-      cpSync(from, to, { recursive: true, force: true, preserveTimestamps: true });
-      return;
-    } catch (error) {
-      if (systemCode(error) !== "ENOENT") throw error;
-    }
-  }
-}
-
-async function replace(folder: string, by: string): Promise<void> {
-  await rm(folder, { recursive: true });
-  await rename(by, folder);
 }
