@@ -172,9 +172,10 @@ export class Tunnels {
     socket.once("close", () => secure.destroy());
   }
 
-  /** What a client names may hold its password: of a target that cannot be read only what follows that is written down. */
+  /** What a client names may hold its password or a signature: of a target that cannot be read only what stands between is written down. */
   #noteRefusal(request: IncomingMessage, { clientAddress }: Way, { code, message }: LarderError): void {
-    const target = request.url?.replace(/^.*@/, "");
+    const told = request.url?.replace(/^.*\?.*@.*$/s, "…");
+    const target = told?.replace(/^.*@/s, "").replace(/\?.*/s, "?…");
     this.#deps.log.info({ method: "CONNECT", target, client: clientAddress, code, reason: message }, "tunnel");
   }
 

@@ -134,6 +134,7 @@ describe("bad input", () => {
     for (const target of ["nothing?token=secret", "http://256.1.2/?token=secret"])
       await sendRaw(larder.port, lines(`GET ${target} HTTP/1.1`, SOME_HOST, CLOSE, ""));
     await sendRaw(larder.port, lines("CONNECT nowhere?token=secret HTTP/1.1", SOME_HOST, ""));
+    await expect.poll(() => larder.logged("tunnel")).toContainEqual(expect.objectContaining({ target: "nowhere?…" }));
     expect(JSON.stringify(larder.log)).not.toContain("secret");
   });
 
