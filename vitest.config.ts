@@ -17,5 +17,7 @@ export default defineConfig({
     retry: process.env["CI"] === undefined ? 0 : 1,
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // What a test waits for comes when the machine gets to it; vitest's own second is too short for a busy one.
+    expect: { poll: { timeout: 20_000 } },
   },
 });

@@ -1,7 +1,7 @@
 import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
-import { describe, expect, vi } from "vitest";
+import { describe, expect } from "vitest";
 import { createAptClient } from "../support/apt-client.ts";
 import { test } from "../support/fixtures.ts";
 import { larderEnvironment, PROGRAM, runLarder } from "../support/larder.ts";
@@ -49,7 +49,7 @@ describe("beside a running proxy, larder proxy-env", () => {
     });
     expect(said.toString()).toBe("hello");
     const target = `${secureOrigin.url}/hello`;
-    await vi.waitFor(() => expect(larder.logged("exchange")).toContainEqual(expect.objectContaining({ target })));
+    await expect.poll(() => larder.logged("exchange")).toContainEqual(expect.objectContaining({ target }));
   });
 
   test("renders what the user added to env.d, too, and lets it have the last word", async ({ larder }) => {

@@ -33,9 +33,6 @@ const test = base
     return larder;
   });
 
-/** Documents are read behind the answers, and the log comes through a pipe. */
-const SOON = { timeout: 10_000 };
-
 describe("a declared payload that its origin redirects", () => {
   test("is stored under the first URI, and asked for once, however its signed URL changes", async ({
     learnt,
@@ -220,7 +217,7 @@ describe("metadata that cannot be believed", () => {
       origin.serve(pathOf(SMALL), bytesHandler(Buffer.from("anything")));
       expect(await get(larder, origin.url + pathOf(SMALL))).toMatchObject({ body: Buffer.from("anything") });
       await expect
-        .poll(() => larder.logged("metadata is broken; nothing is learnt from it"), SOON)
+        .poll(() => larder.logged("metadata is broken; nothing is learnt from it"))
         .toMatchObject([{ uri: origin.url + PACKAGES_GZ, digest: digestOf(body) }]);
     },
   );
@@ -231,7 +228,7 @@ describe("metadata that cannot be believed", () => {
     origin.serve("/elsewhere.deb", bytesHandler(Buffer.from("anything")));
     expect(await get(larder, `${origin.url}/elsewhere.deb`)).toMatchObject({ body: Buffer.from("anything") });
     const told = () => larder.log.filter(({ msg }) => String(msg).startsWith("metadata"));
-    await expect.poll(told, SOON).toMatchObject([{ uri: origin.url + PACKAGES_GZ, digest: digestOf(body) }]);
+    await expect.poll(told).toMatchObject([{ uri: origin.url + PACKAGES_GZ, digest: digestOf(body) }]);
   });
 });
 
@@ -298,7 +295,7 @@ describe("a pre-signed URL of a declared payload", () => {
     async ({ learnt, bucket, debs }) => {
       expect((await get(learnt, signed(bucket.url, "mine"))).body.equals(debs[LARGE])).toBe(true);
       // For another realm it is there when it is committed, a moment after its last byte went out.
-      await expect.poll(() => learnt.stored(".deb"), SOON).toHaveLength(1);
+      await expect.poll(() => learnt.stored(".deb")).toHaveLength(1);
       bucket.takeRequests();
       const other = await get(learnt, signed(bucket.url, "yours"));
       expect(other).toMatchObject({ status: 200, isWhole: true });

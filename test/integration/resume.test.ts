@@ -1,6 +1,6 @@
 import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, vi } from "vitest";
+import { describe, expect } from "vitest";
 import { digestOf } from "../../core/digest.ts";
 import { AptPublisher, INDEX } from "../support/apt-repository.ts";
 import { type Answer, get } from "../support/client.ts";
@@ -12,7 +12,6 @@ import type { Handler, Origin } from "../support/origin.ts";
 const MIB = 1024 * 1024;
 const NAME = "larder-large";
 const PATH = `/debian/pool/${NAME}_1.0_all.deb`;
-const SOON = { timeout: 20_000 };
 
 const test = base
   .extend("repository", { scope: "file" }, async ({ sharedFolder }) => {
@@ -45,10 +44,7 @@ async function stagingFiles(larder: Larder): Promise<{ path: string; bytes: numb
 /** Has a client ask, and resolves when some of the body is on the disk. */
 async function beginDownload(larder: Larder, url: string): Promise<{ readonly answer: Promise<Answer | undefined> }> {
   const answer = get(larder, url).catch(() => undefined);
-  await vi.waitFor(async () => {
-    const [file] = await stagingFiles(larder);
-    expect(file?.bytes).toBeGreaterThan(2 * MIB);
-  }, SOON);
+  await expect.poll(async () => (await stagingFiles(larder))[0]?.bytes).toBeGreaterThan(2 * MIB);
   return { answer };
 }
 
@@ -94,7 +90,7 @@ describe("a download that larder did not survive", () => {
       expect(first).toBeGreaterThanOrEqual(2 * MIB);
       expect(asked).toMatchObject([{ status: 206, bodyBytes: deb.length - first }]);
       expect(asked[0]?.headers["if-range"]).toBe("ETag" in fields ? fields.ETag : undefined);
-      await vi.waitFor(async () => expect(await again.stored(".deb")).toMatchObject([{ digest: digestOf(deb) }]), SOON);
+      await expect.poll(() => again.stored(".deb")).toMatchObject([{ digest: digestOf(deb) }]);
       expect(await stagingFiles(again)).toEqual([]);
     },
   );
@@ -111,7 +107,7 @@ describe("a download that larder did not survive", () => {
     const answer = await get(again, url);
     expect(answer).toMatchObject({ status: 200, isWhole: true });
     expect(answer.body.equals(other)).toBe(true);
-    await vi.waitFor(async () => expect(await stagingFiles(again)).toEqual([]), SOON);
+    await expect.poll(() => stagingFiles(again)).toEqual([]);
   });
 
   test("and whose beginning was damaged never completes wrongly, and is right the next time", async ({
@@ -138,7 +134,7 @@ describe("a download that larder did not survive", () => {
     const right = await get(again, url);
     expect(right).toMatchObject({ status: 200, isWhole: true });
     expect(right.body.equals(deb)).toBe(true);
-    await vi.waitFor(async () => expect(await again.stored(".deb")).toMatchObject([{ digest: digestOf(deb) }]), SOON);
+    await expect.poll(() => again.stored(".deb")).toMatchObject([{ digest: digestOf(deb) }]);
   });
 });
 
@@ -158,7 +154,7 @@ test("a download that its origin cut for good goes on when it is asked for again
   });
   const larder = await startLarder();
   expect(await get(larder, url)).toMatchObject({ isWhole: false });
-  await vi.waitFor(async () => expect(await larder.counters()).toMatchObject({ fillsUnderWay: 0 }), SOON);
+  await expect.poll(() => larder.counters()).toMatchObject({ fillsUnderWay: 0 });
   isDown = false;
   bodies(origin);
   const answer = await get(larder, url);

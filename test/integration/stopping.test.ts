@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { expect, vi } from "vitest";
+import { expect } from "vitest";
 import { type Answer, get } from "../support/client.ts";
 import { test } from "../support/fixtures.ts";
 import { type Larder, larderEnvironment, PROGRAM, runLarder } from "../support/larder.ts";
@@ -66,10 +66,9 @@ test("SIGTERM under load: what finishes in time is whole, what is cut at the dea
       startDownload(larder, url, version, join(folder, `${index}${version}`)),
     ),
   );
-  for (const { file } of downloads)
-    await vi.waitFor(async () => expect((await stat(file)).size).toBeGreaterThan(0), { timeout: 20_000 });
+  for (const { file } of downloads) await expect.poll(async () => (await stat(file)).size).toBeGreaterThan(0);
   const stopped = larder.stop();
-  await vi.waitFor(() => expect(larder.logged("stopping")).toHaveLength(1), { timeout: 20_000 });
+  await expect.poll(() => larder.logged("stopping")).toHaveLength(1);
   finish();
   await stopped;
 
@@ -118,9 +117,9 @@ test("a second signal ends it at once: what is cut never looks whole, and the st
   const larder = await startLarder({ flags: ["--drain-timeout", "10m"] });
   const { answer } = await beginDownload(larder.port, origin);
   process.kill(larder.pid, "SIGTERM");
-  await vi.waitFor(() => expect(larder.logged("stopping")).toHaveLength(1), { timeout: 20_000 });
+  await expect.poll(() => larder.logged("stopping")).toHaveLength(1);
   process.kill(larder.pid, "SIGTERM");
-  await vi.waitFor(() => expect(larder.isRunning).toBe(false), { timeout: 20_000 });
+  await expect.poll(() => larder.isRunning).toBe(false);
   expect((await answer).isWhole).toBe(false);
   const again = await startLarder({ folder: larder.folder });
   const { code, stdout } = await again.command("store", "verify", "--json");

@@ -4,7 +4,7 @@ import { rm, stat } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { expect, vi } from "vitest";
+import { expect } from "vitest";
 import { digestOf } from "../../core/digest.ts";
 import { flipBit } from "../storage/maintenance/keeping.ts";
 import { get } from "../support/client.ts";
@@ -13,8 +13,6 @@ import { test } from "../support/fixtures.ts";
 import { larderEnvironment, PROGRAM, runLarder } from "../support/larder.ts";
 import { noise } from "../support/noise.ts";
 import { cleanEnvironment } from "../support/programs.ts";
-
-const SOON = { timeout: 20_000 };
 
 test("staging that somebody deletes in mid-fill costs the client nothing, and the next fill is stored", async ({
   larder,
@@ -33,13 +31,13 @@ test("staging that somebody deletes in mid-fill costs the client nothing, and th
   });
   const staging = join(larder.folder, "cache/larder/staging");
   const begun = get(larder, `${origin.url}/body`);
-  await vi.waitFor(async () => expect(await larder.counters()).toMatchObject({ fillsUnderWay: 1 }), SOON);
+  await expect.poll(() => larder.counters()).toMatchObject({ fillsUnderWay: 1 });
   await rm(staging, { recursive: true });
   finish();
   const answer = await begun;
   expect(answer.isWhole && answer.body.equals(body)).toBe(true);
   expect((await get(larder, `${origin.url}/body`)).body.equals(body)).toBe(true);
-  await vi.waitFor(async () => expect(await larder.stored("/body")).toMatchObject([{ digest: digestOf(body) }]), SOON);
+  await expect.poll(() => larder.stored("/body")).toMatchObject([{ digest: digestOf(body) }]);
   expect((await stat(staging)).isDirectory()).toBe(true);
 });
 
@@ -52,15 +50,12 @@ test("a bit that flips on the disk is found by the scrub, and the client gets th
   const url = `${origin.url}/body`;
   origin.serve("/body", bytesHandler(body));
   await get(before, url);
-  await vi.waitFor(async () => expect(await before.stored("/body")).toHaveLength(1), SOON);
+  await expect.poll(() => before.stored("/body")).toHaveLength(1);
   await before.stop();
   const digest = digestOf(body);
   await flipBit(join(before.folder, "cache/larder/blobs/sha256", digest.slice(0, 2), digest));
   const after = await startLarder({ folder: before.folder, flags: ["--scrub-every", "1ms"] });
-  await vi.waitFor(
-    () => expect(after.logged("every blob was read again")).toMatchObject([{ blobs: 1, lost: 1 }]),
-    SOON,
-  );
+  await expect.poll(() => after.logged("every blob was read again")).toMatchObject([{ blobs: 1, lost: 1 }]);
   expect(after.logged("a blob was lost; its entries are removed")).toMatchObject([{ code: "BLOB_CORRUPT", digest }]);
   expect((await get(after, url)).body.equals(body)).toBe(true);
   const status = JSON.parse((await after.command("status", "--json")).stdout.toString());
@@ -94,12 +89,13 @@ test("without a descriptor left larder lives, says so, and serves again when the
       await once(socket, "connect").catch(() => undefined);
     }
     await get({ port }, `${origin.url}/small`).catch(() => undefined);
-    await vi.waitFor(() => expect(said).toMatch(/descriptors would run out/), SOON);
+    await expect.poll(() => said).toMatch(/descriptors would run out/);
     for (const socket of idle.splice(0)) socket.destroy();
-    await vi.waitFor(async () => {
+    const again = async () => {
       const { status, body } = await get({ port }, `${origin.url}/small`);
-      expect([status, body.toString()]).toEqual([200, "small"]);
-    }, SOON);
+      return [status, body.toString()];
+    };
+    await expect.poll(again).toEqual([200, "small"]);
     expect(child.exitCode).toBe(null);
   } finally {
     for (const socket of idle) socket.destroy();

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { describe, expect, vi } from "vitest";
+import { describe, expect } from "vitest";
 import { get, openTunnel, sendRaw } from "../support/client.ts";
 import { type Bench, test } from "./workbench.ts";
 
@@ -15,7 +15,7 @@ describe("a listener for packages", () => {
     origin.serve("/a.deb", (_request, response) => void response.writeHead(200, LIFETIME).end("package"));
     const first = await get({ port: larder.port }, `${origin.url}/a.deb`);
     // The profiles do not wait for each other's fills.
-    await vi.waitFor(() => expect(larder.store.find(`GET ${origin.url}/a.deb`)).toHaveLength(1));
+    await expect.poll(() => larder.store.find(`GET ${origin.url}/a.deb`)).toHaveLength(1);
     const second = await get({ port }, `${origin.url}/a.deb`);
     expect([first.status, second.status, String(second.body)]).toEqual([200, 200, "package"]);
     expect(origin.takeRequests()).toHaveLength(1);

@@ -70,6 +70,8 @@ export interface Bench {
   readonly events: readonly LedgerEvent[];
   /** Resolves when a line with that message has been logged for the `count`th time. */
   logged(message: string, count?: number): Promise<LogLine>;
+  /** Resolves with the first event that fits, once the ledger has it: that is after its client has the answer. */
+  recorded(fits: (event: LedgerEvent) => boolean): Promise<LedgerEvent>;
   /** Ends it before the test does. Idempotent. */
   stop(): Promise<void>;
 }
@@ -117,14 +119,14 @@ export const test = base
 
 async function startBench(folder: string, options: BenchOptions): Promise<Bench> {
   const { clock = systemClock } = options;
-  const lines = new LogLines();
-  const { log } = lines;
+  const lines = new Told<LogLine>();
+  const events = new Told<LedgerEvent>();
+  const log = logInto(lines);
   const rootDir = options.rootDir ?? join(folder, "root");
   const store = await openStore({ rootDir, maxBytes: 1024 ** 3, clock, log });
   const keptLedger = await openLedger({ stateDir: join(folder, "state"), clock, log });
-  const events: LedgerEvent[] = [];
   const ledger: Ledger = {
-    record: (event) => void events.push(event),
+    record: (event) => events.add(event),
     openSession: (name) => keptLedger.openSession(name),
     closeSession: (id) => keptLedger.closeSession(id),
     close: () => keptLedger.close(),
@@ -157,7 +159,8 @@ async function startBench(folder: string, options: BenchOptions): Promise<Bench>
   );
   const listener = await proxy.listen({ host: "127.0.0.1", port: 0 });
   const { port } = listener;
-  const logged = (message: string, count = 1) => lines.waitFor(message, count);
+  const logged = (message: string, count = 1) => lines.waitFor((line) => line.message === message, count);
+  const recorded = (fits: (event: LedgerEvent) => boolean) => events.waitFor(fits);
   let ending: Promise<void> | undefined;
   const end = async (): Promise<void> => {
     await proxy.close({ drainMs: 0 });
@@ -172,30 +175,33 @@ async function startBench(folder: string, options: BenchOptions): Promise<Bench>
     ending ??= end();
     return ending;
   };
-  return { proxy, port, listener, store, ca: authority.chainPem, log: lines.all, events, logged, stop };
+  const heard = { log: lines.all, events: events.all, logged, recorded };
+  return { proxy, port, listener, store, ca: authority.chainPem, ...heard, stop };
 }
 
-/** Keeps every line, and tells who waits for one. */
-class LogLines {
-  readonly all: LogLine[] = [];
-  readonly #waiting = new Set<() => void>();
-  readonly log: Log;
+function logInto(lines: Told<LogLine>): Log {
+  const add = (facts: LogLine["facts"], message: string): void => lines.add({ facts, message });
+  return { debug: add, info: add, warn: add, error: add };
+}
 
-  constructor() {
-    const add = (facts: Readonly<Record<string, unknown>>, message: string): void => {
-      this.all.push({ facts, message });
-      for (const look of this.#waiting) look();
-    };
-    this.log = { debug: add, info: add, warn: add, error: add };
+/** Keeps all that it is told, and tells who waits for it. */
+class Told<One> {
+  readonly all: One[] = [];
+  readonly #waiting = new Set<() => void>();
+
+  add(one: One): void {
+    this.all.push(one);
+    for (const look of this.#waiting) look();
   }
 
-  waitFor(message: string, count: number): Promise<LogLine> {
+  /** Resolves with the `count`th that fits, as soon as there is one. */
+  waitFor(fits: (one: One) => boolean, count = 1): Promise<One> {
     return new Promise((resolve) => {
       const look = (): void => {
-        const line = this.all.filter((one) => one.message === message)[count - 1];
-        if (line === undefined) return;
+        const found = this.all.filter(fits)[count - 1];
+        if (found === undefined) return;
         this.#waiting.delete(look);
-        resolve(line);
+        resolve(found);
       };
       this.#waiting.add(look);
       look();

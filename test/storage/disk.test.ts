@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rm, stat, symlink, truncate, unlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import Database from "better-sqlite3";
-import { expect, vi } from "vitest";
+import { expect } from "vitest";
 import { type Digest, digestOf } from "../../core/digest.ts";
 import { noise } from "../support/noise.ts";
 import { readBlob, stageBody, storeBody } from "./bodies.ts";
@@ -67,13 +67,13 @@ test("closing the store ends bodies under way and leaves none of their files", a
 test("a committed blob is made durable without anybody asking", async ({ store, rootDir }) => {
   await storeBody(store, "http://o/a", noise("synced", BIG));
   expect(synced(rootDir)).toEqual([0]);
-  await vi.waitFor(() => expect(synced(rootDir)).toEqual([1]), { timeout: 20_000 });
+  await expect.poll(() => synced(rootDir)).toEqual([1]);
 });
 
 test("a blob that no entry names any more goes without anybody asking", async ({ store, rootDir }) => {
   const entry = await storeBody(store, "http://o/a", noise("unnamed", BIG));
   store.remove(entry);
-  await vi.waitFor(async () => expect(await allBlobs(rootDir)).toEqual([]), { timeout: 20_000 });
+  await expect.poll(() => allBlobs(rootDir)).toEqual([]);
   expect(store.usage()).toMatchObject({ blobs: 0, blobBytes: 0 });
 });
 

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { expect, vi } from "vitest";
+import { expect } from "vitest";
 import { digestOf } from "../../core/digest.ts";
 import { openLedger } from "../../storage/ledger.ts";
 import type { Ledger, LedgerEvent } from "../../storage/store.ts";
@@ -121,7 +121,7 @@ test("events gather and are written in one group, with everything they say", asy
 test("a full group is written without waiting, and the rest soon", async ({ ledger, stateDir }) => {
   for (let n = 0; n < 501; n++) ledger.record(event());
   expect(written(stateDir)).toHaveLength(500);
-  await vi.waitFor(() => expect(written(stateDir)).toHaveLength(501));
+  await expect.poll(() => written(stateDir)).toHaveLength(501);
 });
 
 test("what was recorded before the ledger closed is there when it is opened again", async ({
