@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { rootCertificates } from "node:tls";
 import type { Authority } from "./authority.ts";
-import { makeFolder, replaceFile } from "./files.ts";
+import { makeFolderOfCa, replaceFile } from "./files.ts";
 import { certificateBlocks, certificatePem } from "./pem.ts";
 import { readCertificates } from "./read.ts";
 
@@ -70,7 +70,7 @@ export function writeAuthorityCopy({ file, authority }: Pick<TrustBundle, "file"
 
 function publish(file: string, text: string): boolean {
   if (readIfPossible(file) === text) return false;
-  makeFolder(dirname(file), 0o755);
+  makeFolderOfCa(dirname(file), 0o755);
   replaceFile({ file, text, mode: 0o644 });
   return true;
 }

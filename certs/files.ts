@@ -1,17 +1,8 @@
 import { randomBytes } from "node:crypto";
-import {
-  closeSync,
-  fchmodSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, fchmodSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { LarderError, systemCode } from "../core/errors.ts";
+import { makeFolder } from "../core/folder.ts";
 
 interface FileToWrite {
   readonly file: string;
@@ -41,8 +32,8 @@ export function publishOnce(target: FileToWrite): void {
 }
 
 /** Makes the folder and its parents. @throws LarderError `CA_UNWRITABLE` */
-export function makeFolder(folder: string, mode: number): void {
-  orUnwritable(folder, () => mkdirSync(folder, { recursive: true, mode }));
+export function makeFolderOfCa(folder: string, mode: number): void {
+  orUnwritable(folder, () => makeFolder(folder, mode));
 }
 
 /** Write, fsync, publish, fsync the folder: what stands after a crash is all of the file or none of it. */

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { LarderError } from "../core/errors.ts";
 import { basicConstraintsOfAuthority, keyUsageOfAuthority, subjectKeyIdentifier } from "./extensions.ts";
-import { makeFolder, publishOnce } from "./files.ts";
+import { makeFolderOfCa, publishOnce } from "./files.ts";
 import { readPrivateKey, requirePrivateFolder } from "./key-file.ts";
 import { certificatePem } from "./pem.ts";
 import { CLOCK_SKEW_MS, DAY_MS } from "./validity.ts";
@@ -29,8 +29,8 @@ const AUTHORITY_VALID_MS = 3652 * DAY_MS;
  * @throws LarderError `CA_KEY_EXPOSED`, `CA_UNWRITABLE`; `CA_UNUSABLE` when the certificate stands without its key.
  */
 export function makeMissingFiles({ certFile, keyFile }: AuthorityFiles, nowMs: number): void {
-  makeFolder(dirname(keyFile), 0o700);
-  makeFolder(dirname(certFile), 0o700);
+  makeFolderOfCa(dirname(keyFile), 0o700);
+  makeFolderOfCa(dirname(certFile), 0o700);
   requirePrivateFolder(dirname(keyFile));
   // In this order: whoever publishes does the key first, so a certificate seen here means that a key was there before.
   const hasCertificate = existsSync(certFile);

@@ -74,6 +74,7 @@ export const ERROR_CODES = {
   CA_UNUSABLE: { source: "config", status: 500 },
   CA_CHANGED: { source: "config", status: 500 },
   CA_UNWRITABLE: { source: "config", status: 500 },
+  FILE_UNWRITABLE: { source: "config", status: 500 },
   LISTEN_FAILED: { source: "config", status: 500 },
   NOT_RUNNING: { source: "config", status: 500 },
   COMMAND_NOT_FOUND: { source: "config", status: 500 },

@@ -1,16 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { makeFolder } from "../core/folder.ts";
 import { HANDOUT_FILES, HANDOUT_PATH, handoutPath, renderWgetrc } from "../core/handout.ts";
 import type { ContainerConfig, Mount } from "./container-config.ts";
 import { isInImage, readImageFile } from "./image-files.ts";
@@ -87,7 +79,7 @@ function publish(handoutDir: string, files: Readonly<Record<string, string | Buf
   for (const [name, content] of Object.entries(files)) hash.update(`\0${name}\0`).update(content);
   const folder = join(handoutDir, hash.digest("hex"));
   if (existsSync(folder)) return folder;
-  mkdirSync(handoutDir, { recursive: true });
+  makeFolder(handoutDir);
   const unfinished = mkdtempSync(join(handoutDir, "new-"));
   for (const [name, content] of Object.entries(files)) {
     writeFileSync(join(unfinished, name), content);

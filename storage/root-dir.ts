@@ -1,5 +1,6 @@
-import { mkdir, statfs } from "node:fs/promises";
-import { LarderError, systemCode } from "../core/errors.ts";
+import { statfs } from "node:fs/promises";
+import { LarderError } from "../core/errors.ts";
+import { makeFolder } from "../core/folder.ts";
 import { unwritable } from "./faults.ts";
 import type { Layout } from "./layout.ts";
 
@@ -19,7 +20,7 @@ export function unsuitableFileSystem(type: number): string | undefined {
 /** Makes a private folder. @throws LarderError `STORE_UNWRITABLE` when it cannot be made or lies on a network file system. */
 export async function makePrivateDir(dir: string): Promise<void> {
   const { type } = await attempt(dir, async () => {
-    await mkdirUnlessThere(dir);
+    makeFolder(dir, 0o700);
     return statfs(dir);
   });
   const fileSystem = unsuitableFileSystem(type);
@@ -31,19 +32,9 @@ export async function makePrivateDir(dir: string): Promise<void> {
 /** Makes the folders of a store. @throws LarderError `STORE_UNWRITABLE` */
 export async function makeFolders(layout: Layout): Promise<void> {
   await attempt(layout.rootDir, async () => {
-    await mkdir(layout.blobsDir, { recursive: true });
-    await mkdir(layout.stagingDir, { recursive: true });
+    makeFolder(layout.blobsDir);
+    makeFolder(layout.stagingDir);
   });
-}
-
-/** Plainly first: `recursive` reports a read-only file system as ENOENT. */
-async function mkdirUnlessThere(dir: string): Promise<void> {
-  try {
-    await mkdir(dir, { mode: 0o700 });
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") await mkdir(dir, { recursive: true, mode: 0o700 });
-    else if (systemCode(error) !== "EEXIST") throw error;
-  }
 }
 
 async function attempt<T>(dir: string, work: () => Promise<T>): Promise<T> {

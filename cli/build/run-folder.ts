@@ -1,14 +1,5 @@
 import { spawnSync } from "node:child_process";
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SYSTEM_BUNDLES } from "../../certs/bundle.ts";
@@ -21,6 +12,7 @@ import { LarderError } from "../../core/errors.ts";
 import { HANDOUT_FILES, handoutPath, renderWgetrc } from "../../core/handout.ts";
 import type { NetworkPlan, RunPlan } from "../../runtime/plan.ts";
 import { renderShim } from "../../runtime/shim.ts";
+import { makeOwnFolder } from "../env/written-file.ts";
 
 /** dnf 4 and dnf 5 both read it; neither has a variable for its roots. */
 const DNF_CONFS: readonly string[] = ["/etc/dnf/dnf.conf"];
@@ -48,7 +40,7 @@ export class RunFolder {
   /** Makes the folder, and removes those whose process is gone: a SIGKILL leaves them. */
   static make(rootDir: string): RunFolder {
     const parent = join(rootDir, "builds");
-    mkdirSync(parent, { recursive: true });
+    makeOwnFolder(parent);
     for (const name of readdirSync(parent)) {
       const [pid = ""] = name.split("-");
       if (/^\d+$/.test(pid) && !existsSync(`/proc/${pid}`))
@@ -63,7 +55,7 @@ export class RunFolder {
   /** A folder that stays, for command lines that others run later; made anew each time. */
   static standing(rootDir: string): RunFolder {
     const path = join(rootDir, "builds", "standing");
-    mkdirSync(path, { recursive: true });
+    makeOwnFolder(path);
     return new RunFolder(path);
   }
 
@@ -97,7 +89,7 @@ export class RunFolder {
   /** Writes the files that a container finds below `/dev/larder`, with this machine's roots. @returns their folder */
   writeHandout({ trust, proxyUrl }: Pick<PlanOptions, "trust"> & { readonly proxyUrl: string }): string {
     const folder = join(this.path, "handout");
-    mkdirSync(folder, { recursive: true, mode: 0o755 });
+    makeOwnFolder(folder);
     copyFileSync(trust.bundleFile, join(folder, HANDOUT_FILES.bundle));
     copyFileSync(trust.caFile, join(folder, HANDOUT_FILES.ca));
     const texts = {

@@ -1,8 +1,9 @@
-import { mkdirSync, realpathSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { realpathSync } from "node:fs";
+import { resolve } from "node:path";
 import { renderNixosModule } from "../../clients/units/nixos.ts";
 import { type Program, renderResolveService, renderService, renderSocket } from "../../clients/units/systemd.ts";
 import { LarderError } from "../../core/errors.ts";
+import { writeFiles } from "../env/written-file.ts";
 import type { Invocation } from "../line/invocation.ts";
 import { print } from "../line/output.ts";
 import { EXIT } from "../line/usage.ts";
@@ -22,9 +23,8 @@ export async function printUnits({ operands, flags, workingDir }: Invocation): P
     throw new LarderError("USAGE", `${name} is no unit; there are ${Object.keys(UNITS).join(", ")}`);
   const program = { argv: [process.execPath, realpathSync(process.argv[1] ?? "")] };
   if (typeof flags["out"] === "string") {
-    const folder = resolve(workingDir, flags["out"]);
-    mkdirSync(folder, { recursive: true });
-    for (const [unit, render] of chosen) writeFileSync(join(folder, unit), render(program));
+    const texts = Object.fromEntries(chosen.map(([unit, render]) => [unit, render(program)]));
+    writeFiles(resolve(workingDir, flags["out"]), texts);
     return EXIT.ok;
   }
   for (const [unit, render] of chosen) print(`${chosen.length > 1 ? `# ${unit}\n` : ""}${render(program).trimEnd()}`);

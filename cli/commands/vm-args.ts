@@ -4,7 +4,7 @@ import { trustFilesIn } from "../../clients/audience.ts";
 import { LarderError } from "../../core/errors.ts";
 import { shellQuote } from "../../core/shell.ts";
 import { findRunning } from "../control/client.ts";
-import { replaceFile } from "../env/fragments.ts";
+import { replaceFile } from "../env/written-file.ts";
 import type { Invocation } from "../line/invocation.ts";
 import { print } from "../line/output.ts";
 import { EXIT } from "../line/usage.ts";

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { lstatSync, mkdirSync, realpathSync } from "node:fs";
+import { lstatSync, realpathSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { LarderError, systemCode } from "../../core/errors.ts";
+import { makeFolder } from "../../core/folder.ts";
 import type { Environment } from "../settings/directories.ts";
 
 /** The longest path that a `sockaddr_un` holds on Linux, without its final NUL: unix(7). */
@@ -32,7 +33,7 @@ export function controlSocketPaths(rootDir: string, env: Environment): string[] 
 /** Makes the folder 0700 where that is allowed. @returns whether it stands and is private. */
 export function makePrivateFolder(folder: string): boolean {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder, 0o700);
   } catch {
     return false;
   }

@@ -1,5 +1,5 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { renderTruststore } from "../../certs/truststore.ts";
 import { renderAptProxyDetect, renderAptTrust } from "../../clients/apt.ts";
 import { trustFilesIn } from "../../clients/audience.ts";
@@ -7,6 +7,7 @@ import { FRAGMENT_NAMES, type Fragments, renderFragments } from "../../clients/f
 import { systemCode } from "../../core/errors.ts";
 import { HANDOUT_FILES, handoutPath, renderWgetrc } from "../../core/handout.ts";
 import { trustDirOfStore } from "../serving/trust.ts";
+import { replaceFile } from "./written-file.ts";
 
 /** `<root>/env.d`: one `KEY=value` a line, read in glob order by whoever builds. */
 const FOLDER = "env.d";
@@ -14,7 +15,7 @@ const FOLDER = "env.d";
 /**
  * Writes the fragments of this store, and beside its trust files what apt, wget and Java need in their place. Each file is written at once
  * or not at all, so that a build that sources them never sees half of one.
- * @throws LarderError `CONFIG_BAD_VALUE` when a path does not fit on a line.
+ * @throws LarderError `CONFIG_BAD_VALUE` when a path does not fit on a line; `FILE_UNWRITABLE`
  */
 export function writeEnvironment(
   root: string,
@@ -34,16 +35,6 @@ export function writeEnvironment(
     if (text === undefined) rmSync(file, { force: true });
     else replaceFile(file, text, 0o644);
   }
-}
-
-/** @param mode whatever the umask says: other users read these, as apt's `_apt` does. */
-export function replaceFile(file: string, content: string | Buffer, mode: number): void {
-  mkdirSync(dirname(file), { recursive: true });
-  // The dot keeps the unfinished file out of the glob `*.env`.
-  const unfinished = join(dirname(file), `.${basename(file)}.${process.pid}`);
-  writeFileSync(unfinished, content);
-  chmodSync(unfinished, mode);
-  renameSync(unfinished, file);
 }
 
 /** Removes our fragments; others of the folder are the user's. Synchronous, so that it also works while the process exits. */

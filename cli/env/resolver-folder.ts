@@ -1,11 +1,12 @@
-import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type ResolvedCache, renderNixConf, renderProxyEnv } from "../../clients/resolved.ts";
-import { LarderError, systemCode } from "../../core/errors.ts";
+import { systemCode } from "../../core/errors.ts";
 import { formatAuthority } from "../../core/target.ts";
 import { parsePlace } from "../../reach/place.ts";
 import type { FoundCache } from "../../reach/resolve.ts";
 import type { LastKnown } from "../../reach/sources.ts";
+import { makeOwnFolder, replaceFile, unwritable } from "./written-file.ts";
 
 /**
  * The folder in which other programs read where the cache is: `<name>-ip`, `nix.conf`, `proxy.env`, and `<name>-last` for the next
@@ -26,7 +27,7 @@ export class ResolverFolder {
       if (this.#read(file) === undefined) this.#write(file, content);
   }
 
-  /** @returns whether a file has changed. @throws LarderError `CONFIG_UNREADABLE` where it cannot be written. */
+  /** @returns whether a file has changed. @throws LarderError `FILE_UNWRITABLE` */
   write(found: FoundCache | undefined): boolean {
     const changed = Object.entries(this.#contents(found)).filter(([file, content]) => this.#read(file) !== content);
     for (const [file, content] of changed) this.#write(file, content);
@@ -64,26 +65,14 @@ export class ResolverFolder {
       return readFileSync(join(this.#folder, file), "utf8");
     } catch (error) {
       if (systemCode(error) === "ENOENT") return undefined;
-      throw this.#unwritable(error);
+      throw unwritable(join(this.#folder, file), error);
     }
   }
 
+  /** Whatever the umask says: nix-daemon and builds of other users read it. */
   #write(file: string, content: string): void {
-    const unfinished = join(this.#folder, `.${file}.${process.pid}`);
-    try {
-      // Whatever the umask says: nix-daemon and builds of other users read it.
-      if (mkdirSync(this.#folder, { recursive: true }) !== undefined) chmodSync(this.#folder, 0o755);
-      writeFileSync(unfinished, content);
-      chmodSync(unfinished, 0o644);
-      renameSync(unfinished, join(this.#folder, file));
-    } catch (error) {
-      throw this.#unwritable(error);
-    }
-  }
-
-  #unwritable(cause: unknown): LarderError {
-    const message = `${this.#folder} cannot be used (${systemCode(cause)}); run as root, or choose another with --state-dir`;
-    return new LarderError("CONFIG_UNREADABLE", message, { cause });
+    if (makeOwnFolder(this.#folder)) chmodSync(this.#folder, 0o755);
+    replaceFile(join(this.#folder, file), content, 0o644);
   }
 }
 

@@ -1,7 +1,8 @@
 import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from "node:crypto";
-import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { LarderError, systemCode } from "../../core/errors.ts";
+import { makeFolder } from "../../core/folder.ts";
 import { shellQuote } from "../../core/shell.ts";
 
 /**
@@ -62,7 +63,7 @@ export function writeUsers(file: string, users: Users): void {
   );
   const draft = `${file}.${process.pid}`;
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(file), 0o700);
     writeFileSync(draft, lines.map((line) => `${line}\n`).join(""), { mode: 0o600, flag: "wx" });
     renameSync(draft, file);
   } catch (cause) {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
+import { readFileSync, realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { readCertificates } from "../../certs/read.ts";
 import { renderCloudInitSeed } from "../../clients/vm/cloud-init.ts";
@@ -10,7 +10,7 @@ import {
   renderQemuArguments,
   type VmAccess,
 } from "../../clients/vm/qemu-arguments.ts";
-import { replaceFile } from "../env/fragments.ts";
+import { replaceFile, writeFiles } from "../env/written-file.ts";
 import type { Invocation } from "../line/invocation.ts";
 
 /** The proxy of a guest. */
@@ -30,9 +30,7 @@ export function prepareVm({ flags, workingDir }: Invocation, { caFile, ...access
   const facts = { proxyUrl: proxyUrlInGuest(access), caSha256: sha256OfCertificate(caFile) };
   const seedDir = typeof flags["cloudInit"] === "string" ? resolve(workingDir, flags["cloudInit"]) : undefined;
   if (seedDir !== undefined) {
-    mkdirSync(seedDir, { recursive: true });
-    const seed = renderCloudInitSeed({ ...facts, caPem: readFileSync(caFile, "utf8") });
-    for (const [name, text] of Object.entries(seed)) writeFileSync(join(seedDir, name), text);
+    writeFiles(seedDir, renderCloudInitSeed({ ...facts, caPem: readFileSync(caFile, "utf8") }));
   }
   const guestScript = join(dirname(caFile), GUEST_SCRIPT);
   replaceFile(guestScript, renderGuestScript(), 0o755);

@@ -1,8 +1,9 @@
-import { chmod, type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { chmod, type FileHandle, open, rename, rm, stat } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { type Digest, digestOf, Hasher } from "../../core/digest.ts";
 import type { ByteRange } from "../../core/entry.ts";
 import { LarderError, systemCode } from "../../core/errors.ts";
+import { makeFolder } from "../../core/folder.ts";
 import { type Layout, shardOf } from "../layout.ts";
 import type { SealedBody } from "../staging/staging.ts";
 import { QuickDisk } from "./quick-disk.ts";
@@ -61,7 +62,7 @@ export class BlobFiles {
       await rename(stagingFile, blobFile);
     } catch (error) {
       if (systemCode(error) !== "ENOENT") throw error;
-      await mkdir(this.#layout.shardDir(shardOf(digest)), { recursive: true });
+      makeFolder(this.#layout.shardDir(shardOf(digest)));
       await rename(stagingFile, blobFile);
     }
   }

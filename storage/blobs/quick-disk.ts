@@ -1,6 +1,7 @@
-import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { systemCode } from "../../core/errors.ts";
+import { makeFolder } from "../../core/folder.ts";
 
 /** A write that took longer than this stood in everybody's way. */
 const PATIENCE_MS = 25;
@@ -64,7 +65,7 @@ function inFolder<T>(path: string, work: () => T): T {
     return work();
   } catch (error) {
     if (systemCode(error) !== "ENOENT") throw error;
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     return work();
   }
 }

@@ -1,6 +1,7 @@
-import { chmod, type FileHandle, mkdir, open, rm, writeFile } from "node:fs/promises";
+import { chmod, type FileHandle, open, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { systemCode } from "../../core/errors.ts";
+import { makeFolder } from "../../core/folder.ts";
 import { sidecarOf } from "./unfinished.ts";
 
 /** The file behind a growing body: made at the first write, readable through its descriptor until it is closed. */
@@ -104,7 +105,7 @@ async function openNew(path: string): Promise<FileHandle> {
     return await open(path, "wx+", 0o444);
   } catch (error) {
     if (systemCode(error) !== "ENOENT") throw error;
-    await mkdir(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     return open(path, "wx+", 0o444);
   }
 }
