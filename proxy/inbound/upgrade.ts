@@ -3,7 +3,7 @@ import { eachField, fieldValue, listMembers } from "../../core/fields.ts";
 
 /**
  * Whether a request to switch protocols is one to hand on: to one protocol, by GET, without content. `h2c` is none of them, as
- * curl and Java offer it with every request, and larder speaks HTTP/1.1 (docs/adr/0012-http-1-1-both-ways.md).
+ * curl and Java offer it with every request, and larder speaks HTTP/1.1 (docs/adr/0009-http-1-1-both-ways.md).
  */
 export function isHandedOn({ method, rawHeaders }: IncomingMessage): boolean {
   const wanted = listMembers(fieldValue(rawHeaders, "upgrade") ?? "");
