@@ -7,14 +7,14 @@ import {
   readDirectives,
   readWishes,
   secondsOf,
-} from "./cache-control.ts";
+} from "./fields/cache-control.ts";
+import { parseHttpDate } from "./fields/http-date.ts";
+import { isWholeRange } from "./fields/ranges.ts";
+import { heardFields } from "./fields/targeted.ts";
 import { ageSeconds, forbidsStale, freshForSeconds } from "./freshness.ts";
-import { parseHttpDate } from "./http-date.ts";
 import { asksForPart, beginningOf, partFor } from "./parts.ts";
 import type { ForwardReason, Plan, PlanContext, RequestView } from "./plan.ts";
-import { isWholeRange } from "./ranges.ts";
 import { variantOf } from "./selecting.ts";
-import { heardFields } from "./targeted.ts";
 
 /**
  * Decides what is to be done with a GET or HEAD (RFC 9111 §4), given every stored response of `GET <target URI>`, newest

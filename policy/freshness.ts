@@ -7,12 +7,12 @@ import {
   readDirectives,
   readWishes,
   secondsOf,
-} from "./cache-control.ts";
-import { isStrongMatch, isWeak, isWeakMatch } from "./entity-tag.ts";
-import { parseHttpDate } from "./http-date.ts";
+} from "./fields/cache-control.ts";
+import { isStrongMatch, isWeak, isWeakMatch } from "./fields/entity-tag.ts";
+import { parseHttpDate } from "./fields/http-date.ts";
+import { heardFields } from "./fields/targeted.ts";
 import type { ExchangeTimes, PlanContext, RequestView, ResponseHead } from "./plan.ts";
 import { type StoringContext, storedFields, updatedFields } from "./stored-fields.ts";
-import { heardFields } from "./targeted.ts";
 
 /** The share of the time since the last modification for which a response is taken to be fresh (RFC 9111 §4.2.2). */
 const HEURISTIC_SHARE = 0.1;

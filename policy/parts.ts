@@ -1,9 +1,9 @@
 import type { ByteRange, Entry } from "../core/entry.ts";
 import { type FieldRecord, fieldValue, type RawFields, withoutFields } from "../core/fields.ts";
-import { isWeak } from "./entity-tag.ts";
+import { isWeak } from "./fields/entity-tag.ts";
+import { readRange } from "./fields/ranges.ts";
 import type { Beginning, Coding, RequestView, ResponseHead } from "./plan.ts";
 import { isRangeStillValid } from "./preconditions.ts";
-import { readRange } from "./ranges.ts";
 import { variantOf } from "./selecting.ts";
 import { updatedFields } from "./stored-fields.ts";
 

@@ -1,6 +1,6 @@
 import type { FieldRecord } from "../core/fields.ts";
-import { entityTags, isStrongMatch, isWeakMatch } from "./entity-tag.ts";
-import { parseHttpDate } from "./http-date.ts";
+import { entityTags, isStrongMatch, isWeakMatch } from "./fields/entity-tag.ts";
+import { parseHttpDate } from "./fields/http-date.ts";
 
 /** The response that would be given if there were no conditions. */
 export interface Representation {

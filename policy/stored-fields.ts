@@ -1,9 +1,9 @@
 import { eachField, fieldValue, type RawFields, withoutFields } from "../core/fields.ts";
-import { type Directives, namedFields, readDirectives } from "./cache-control.ts";
+import { type Directives, namedFields, readDirectives } from "./fields/cache-control.ts";
+import { formatHttpDate, parseHttpDate } from "./fields/http-date.ts";
+import { heardFields } from "./fields/targeted.ts";
 import { endToEndFields } from "./forwarding.ts";
-import { formatHttpDate, parseHttpDate } from "./http-date.ts";
 import type { ExchangeTimes, PlanContext } from "./plan.ts";
-import { heardFields } from "./targeted.ts";
 
 export type StoringContext = PlanContext & ExchangeTimes;
 

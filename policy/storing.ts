@@ -1,12 +1,12 @@
 import type { Realm } from "../core/entry.ts";
 import { fieldValue, type RawFields } from "../core/fields.ts";
-import { type Directives, readDirectives, readWishes, secondsOf } from "./cache-control.ts";
+import { type Directives, readDirectives, readWishes, secondsOf } from "./fields/cache-control.ts";
+import { heardFields } from "./fields/targeted.ts";
 import { explicitLifetimeSeconds, HEURISTICALLY_CACHEABLE, isMissing } from "./freshness.ts";
 import { partOf } from "./parts.ts";
 import type { RequestView, ResponseHead } from "./plan.ts";
 import { type Selection, variantOf } from "./selecting.ts";
 import { type StoringContext, storedFields } from "./stored-fields.ts";
-import { heardFields } from "./targeted.ts";
 
 /** Why a response is not stored, as logs and `detail` of Cache-Status say it. */
 type StoringRefusal =

@@ -3,7 +3,7 @@ import os from "node:os";
 import type { Clock } from "../core/clock.ts";
 import type { HostPort } from "../core/target.ts";
 import { readNixKeys } from "../ecosystems/nix/signature.ts";
-import { AddressRules } from "../policy/access.ts";
+import { AddressRules } from "../policy/access/address-rules.ts";
 import { DeclaredFiles } from "./declared/declared.ts";
 import { DeclaredFills } from "./declared/declared-fills.ts";
 import { Generations } from "./declared/generations.ts";

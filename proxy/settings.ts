@@ -5,7 +5,7 @@ import type { Scheme } from "../core/target.ts";
 import type { Learner } from "../learn/learner.ts";
 import type { NarChecker } from "../learn/nar/checker.ts";
 import type { SignatureChecker } from "../learn/signatures/signatures.ts";
-import type { OriginAccess } from "../policy/origin-access.ts";
+import type { OriginAccess } from "../policy/access/origin-access.ts";
 import type { ReleaseAgeRules } from "../policy/release-age.ts";
 import type { DeclarationIndex } from "../storage/declarations.ts";
 import type { Ledger, Store } from "../storage/store.ts";

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import * as v from "valibot";
 import { LarderError } from "../../core/errors.ts";
-import type { ClientCertificate, OriginAccess } from "../../policy/origin-access.ts";
+import type { ClientCertificate, OriginAccess } from "../../policy/access/origin-access.ts";
 import { type Directories, resolvePath } from "./directories.ts";
 import { KINDS } from "./readers.ts";
 import { isTable, refuseUnknownKeys, type TomlTable } from "./toml-table.ts";

@@ -1,6 +1,6 @@
 import { isLoopback } from "../../core/target.ts";
-import type { OriginAccess } from "../../policy/origin-access.ts";
-import { DEFAULT_TUNNELS, type TunnelPatterns } from "../../policy/tunnels.ts";
+import type { OriginAccess } from "../../policy/access/origin-access.ts";
+import { DEFAULT_TUNNELS, type TunnelPatterns } from "../../policy/access/tunnels.ts";
 import type { ParentProxies, ParentRule, ProxySettings } from "../../proxy/settings.ts";
 import type { Settings } from "./config.ts";
 import type { Environment } from "./directories.ts";

@@ -172,7 +172,7 @@ function readHost(written: string): string | undefined {
   }
 }
 
-/** As policy/tunnels.ts reads them: a pattern is a name in which letters have given way to stars. */
+/** As policy/access/tunnels.ts reads them: a pattern is a name in which letters have given way to stars. */
 function readHostPattern(written: string): string | undefined {
   if (isIP(written) === 6) return written.toLowerCase();
   return readHost(written.replaceAll("*", "x")) === undefined ? undefined : written.toLowerCase().replace(/\.$/, "");

@@ -1,7 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
 import { LarderError } from "../../core/errors.ts";
 import { type Log, silentLog } from "../../core/log.ts";
-import { mayDelegate } from "../../policy/delegation.ts";
+import { mayDelegate } from "../../policy/access/delegation.ts";
 import {
   type DeclarationReader,
   openDeclarations,

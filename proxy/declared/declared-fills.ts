@@ -4,7 +4,7 @@ import { type Entry, PUBLIC_REALM } from "../../core/entry.ts";
 import { LarderError } from "../../core/errors.ts";
 import { parseTarget } from "../../core/target.ts";
 import type { Learner } from "../../learn/learner.ts";
-import { certificateShownTo } from "../../policy/origin-access.ts";
+import { certificateShownTo } from "../../policy/access/origin-access.ts";
 import type { DeclarationIndex, DeclaredResource } from "../../storage/declarations.ts";
 import type { Errand } from "../exchange/errand.ts";
 import { sourceElsewhere, sourceOf } from "../exchange/questions.ts";

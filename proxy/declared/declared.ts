@@ -2,7 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import { type Entry, entryKeyOf, PUBLIC_REALM } from "../../core/entry.ts";
 import { LarderError } from "../../core/errors.ts";
 import { declaredNames } from "../../ecosystems/repository-path.ts";
-import { isWholeRange } from "../../policy/ranges.ts";
+import { isWholeRange } from "../../policy/fields/ranges.ts";
 import type { ReleaseAgeRules } from "../../policy/release-age.ts";
 import { signingParameters } from "../../policy/signed-query.ts";
 import type { DeclarationIndex, DeclaredResource, FoundBlob } from "../../storage/declarations.ts";

@@ -1,5 +1,5 @@
 import type { ByteRange } from "../../core/entry.ts";
-import { contentRange } from "../../policy/ranges.ts";
+import { contentRange } from "../../policy/fields/ranges.ts";
 
 /** The body of a 206 with several ranges (RFC 9110 §14.6): each piece a head and its bytes, then the tail. */
 export interface Multipart {

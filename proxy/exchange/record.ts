@@ -4,7 +4,7 @@ import type { LarderError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { TargetUri } from "../../core/target.ts";
 import type { Classification } from "../../ecosystems/ecosystem.ts";
-import { type CacheStatus, formatCacheStatus } from "../../policy/cache-status.ts";
+import { type CacheStatus, formatCacheStatus } from "../../policy/fields/cache-status.ts";
 import type { Ledger } from "../../storage/store.ts";
 import type { Way } from "../inbound/way.ts";
 

@@ -1,13 +1,13 @@
 import { randomUUID } from "node:crypto";
 import type { ByteRange } from "../../core/entry.ts";
 import { fieldValue, type RawFields, withoutFields } from "../../core/fields.ts";
+import { contentRange, readRange } from "../../policy/fields/ranges.ts";
 import { partOf } from "../../policy/parts.ts";
 import {
   evaluatePreconditions,
   isRangeStillValid,
   type Representation as Validators,
 } from "../../policy/preconditions.ts";
-import { contentRange, readRange } from "../../policy/ranges.ts";
 import { layOutParts, type Multipart } from "./multipart.ts";
 import type { Reply } from "./reply.ts";
 

@@ -4,7 +4,7 @@ import type { Clock } from "../../core/clock.ts";
 import { type Declaration, isStrong } from "../../core/declaration.ts";
 import { type Entry, SMALL_BODY_BYTES } from "../../core/entry.ts";
 import { fieldValue, listMembers, type RawFields, withoutFields } from "../../core/fields.ts";
-import { acceptsCoding } from "../../policy/coding.ts";
+import { acceptsCoding } from "../../policy/fields/coding.ts";
 import { fieldsToClient } from "../../policy/forwarding.ts";
 import { ageSeconds } from "../../policy/freshness.ts";
 import type { Store } from "../../storage/store.ts";

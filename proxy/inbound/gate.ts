@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import { LarderError } from "../../core/errors.ts";
-import { readBasic } from "../../policy/credentials.ts";
-import { forwardedFor } from "../../policy/forwarded.ts";
-import { isListed, networkList } from "../../policy/ip-address.ts";
+import { isListed, networkList } from "../../policy/access/ip-address.ts";
+import { readBasic } from "../../policy/fields/credentials.ts";
+import { forwardedFor } from "../../policy/fields/forwarded.ts";
 import type { Accounts, ProxySettings } from "../settings.ts";
 import type { Way } from "./way.ts";
 

@@ -1,5 +1,5 @@
 import { LarderError } from "../../core/errors.ts";
-import { checkOriginForm } from "../../policy/access.ts";
+import { checkOriginForm } from "../../policy/access/own-pages.ts";
 import { OWN_TEXT, type Reply, sendText } from "../exchange/reply.ts";
 import type { LocalPages, ProxySettings } from "../settings.ts";
 import type { Substituter } from "./substituter.ts";

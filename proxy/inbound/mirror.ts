@@ -6,7 +6,7 @@ import { formatAuthority, makeTarget, parseTarget, type TargetUri } from "../../
 import { classify } from "../../ecosystems/classify.ts";
 import { pageRewriterOf } from "../../ecosystems/links.ts";
 import type { PageRewriter, Relink } from "../../ecosystems/page.ts";
-import { checkOriginForm } from "../../policy/access.ts";
+import { checkOriginForm } from "../../policy/access/own-pages.ts";
 import { NARROWING } from "../../policy/forwarding.ts";
 import type { DerivedPage, DerivedPages } from "./derived-pages.ts";
 

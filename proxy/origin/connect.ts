@@ -4,7 +4,7 @@ import tls from "node:tls";
 import type { buildConnector } from "undici";
 import { LarderError } from "../../core/errors.ts";
 import { formatAuthority, type HostPort } from "../../core/target.ts";
-import { accessOf } from "../../policy/origin-access.ts";
+import { accessOf } from "../../policy/access/origin-access.ts";
 import type { ProxySettings } from "../settings.ts";
 import { type Dialer, dialUnchecked } from "./dial.ts";
 import { originFault } from "./faults.ts";

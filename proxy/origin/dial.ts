@@ -3,7 +3,7 @@ import { lookup } from "node:dns/promises";
 import net from "node:net";
 import { LarderError } from "../../core/errors.ts";
 import { formatAuthority, type HostPort } from "../../core/target.ts";
-import type { AddressRules } from "../../policy/access.ts";
+import type { AddressRules } from "../../policy/access/address-rules.ts";
 import { originFault } from "./faults.ts";
 import { connectToFirst } from "./first-address.ts";
 

@@ -4,9 +4,9 @@ import { LarderError } from "../../core/errors.ts";
 import { toRecord } from "../../core/fields.ts";
 import type { Log } from "../../core/log.ts";
 import { originOf, type TargetUri } from "../../core/target.ts";
+import { retryAfterMs } from "../../policy/fields/retry-after.ts";
 import type { ResponseHead } from "../../policy/plan.ts";
 import { realmOf } from "../../policy/realm.ts";
-import { retryAfterMs } from "../../policy/retry-after.ts";
 import type { Origin, OriginResponse, Question } from "./origin.ts";
 import { RecentOrigins } from "./recent-origins.ts";
 

@@ -3,7 +3,7 @@ import { Agent, type Dispatcher } from "undici";
 import { LarderError, systemCode } from "../../core/errors.ts";
 import { fieldValue, type RawFields, withField } from "../../core/fields.ts";
 import { originOf, type TargetUri } from "../../core/target.ts";
-import { certificateShownTo } from "../../policy/origin-access.ts";
+import { certificateShownTo } from "../../policy/access/origin-access.ts";
 import type { ResponseHead } from "../../policy/plan.ts";
 import type { ProxySettings } from "../settings.ts";
 import { asUndiciConnector, type Connect } from "./connect.ts";

@@ -1,7 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
 import { LarderError } from "../../core/errors.ts";
 import { formatAuthority, type HostPort, parseHostPort, type Scheme } from "../../core/target.ts";
-import { exactnessOf, UNNAMED } from "../../policy/host-patterns.ts";
+import { exactnessOf, UNNAMED } from "../../policy/access/host-patterns.ts";
 import type { ParentProxies, ParentRule } from "../settings.ts";
 import { isConnectFailure, originFault } from "./faults.ts";
 import { NoProxy } from "./no-proxy.ts";

@@ -6,8 +6,8 @@ import { loadConfig } from "../../cli/settings/config.ts";
 import { loadOriginAccess } from "../../cli/settings/origin-access.ts";
 import { tunnelPatterns } from "../../cli/settings/proxy-settings.ts";
 import { parseTarget } from "../../core/target.ts";
-import { accessOf, certificateShownTo } from "../../policy/origin-access.ts";
-import { mayIntercept } from "../../policy/tunnels.ts";
+import { accessOf, certificateShownTo } from "../../policy/access/origin-access.ts";
+import { mayIntercept } from "../../policy/access/tunnels.ts";
 import { type Authority, createAuthority } from "../support/authority.ts";
 
 let folder: string;

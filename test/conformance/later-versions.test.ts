@@ -2,7 +2,7 @@ import { once } from "node:events";
 import http, { type InformationEvent } from "node:http";
 import { describe, expect } from "vitest";
 import { systemClock } from "../../core/clock.ts";
-import { formatHttpDate } from "../../policy/http-date.ts";
+import { formatHttpDate } from "../../policy/fields/http-date.ts";
 import { test } from "../proxy/workbench.ts";
 import { get } from "../support/client.ts";
 import type { Handler } from "../support/origin.ts";

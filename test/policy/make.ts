@@ -2,7 +2,7 @@ import { digestOf } from "../../core/digest.ts";
 import { type Entry, entryKeyOf, PUBLIC_REALM } from "../../core/entry.ts";
 import { type RawFields, toRecord } from "../../core/fields.ts";
 import { parseTarget } from "../../core/target.ts";
-import { formatHttpDate } from "../../policy/http-date.ts";
+import { formatHttpDate } from "../../policy/fields/http-date.ts";
 import type { PlanContext, RequestView } from "../../policy/plan.ts";
 
 /** The moment at which every test of this room happens. */

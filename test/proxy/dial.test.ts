@@ -5,7 +5,7 @@ import net, { type AddressInfo, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { createInterface } from "node:readline";
 import { describe, expect } from "vitest";
-import { AddressRules } from "../../policy/access.ts";
+import { AddressRules } from "../../policy/access/address-rules.ts";
 import { createDialer, type Lookup } from "../../proxy/origin/dial.ts";
 import { get } from "../support/client.ts";
 import { cleanEnvironment } from "../support/programs.ts";

@@ -11,7 +11,7 @@ import { digestOf } from "../../core/digest.ts";
 import { PUBLIC_REALM } from "../../core/entry.ts";
 import { silentLog } from "../../core/log.ts";
 import { parseTarget } from "../../core/target.ts";
-import { AddressRules } from "../../policy/access.ts";
+import { AddressRules } from "../../policy/access/address-rules.ts";
 import { fieldsToOrigin } from "../../policy/forwarding.ts";
 import type { FillOrder } from "../../proxy/fill/fill-order.ts";
 import type { FillReader } from "../../proxy/fill/fill-reader.ts";

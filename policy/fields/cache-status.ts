@@ -1,5 +1,5 @@
-import type { RawFields } from "../core/fields.ts";
-import type { ForwardReason } from "./plan.ts";
+import type { RawFields } from "../../core/fields.ts";
+import type { ForwardReason } from "../plan.ts";
 
 /** What one cache did with one request: the parameters of RFC 9211 §2. */
 export interface CacheStatus {

@@ -1,4 +1,4 @@
-import { listMembers } from "../core/fields.ts";
+import { listMembers } from "../../core/fields.ts";
 
 /** Whether a client takes a body in that content coding as it is stored (RFC 9110 §12.5.3). */
 export function acceptsCoding(acceptEncoding: string | undefined, coding: string): boolean {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isTooOld, namedFields, readDirectives, readWishes, secondsOf } from "../../policy/cache-control.ts";
+import { isTooOld, namedFields, readDirectives, readWishes, secondsOf } from "../../../policy/fields/cache-control.ts";
 
 describe("Cache-Control directives (RFC 9111 §5.2)", () => {
   it("knows no case in names", () => {

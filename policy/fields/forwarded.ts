@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { listMembers } from "../core/fields.ts";
+import { listMembers } from "../../core/fields.ts";
 
 /**
  * The address that the last proxy before larder says it was asked from: the last member of Forwarded (RFC 7239 §4), which

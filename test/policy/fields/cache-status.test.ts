@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatCacheStatus, withCacheStatus } from "../../policy/cache-status.ts";
+import { formatCacheStatus, withCacheStatus } from "../../../policy/fields/cache-status.ts";
 
 describe("Cache-Status (RFC 9211 §2)", () => {
   it("says of a hit how long it stays fresh", () => {

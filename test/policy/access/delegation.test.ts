@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { mayDelegate } from "../../policy/delegation.ts";
+import { mayDelegate } from "../../../policy/access/delegation.ts";
 
 const FILES = "https://files.pythonhosted.org/";
 

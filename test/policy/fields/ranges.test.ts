@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import rangeParser from "range-parser";
 import { describe, expect, it } from "vitest";
-import { contentRange, isWholeRange, readRange } from "../../policy/ranges.ts";
+import { contentRange, isWholeRange, readRange } from "../../../policy/fields/ranges.ts";
 
 const part = (first: number, last: number) => ({ kind: "part", range: { first, last } });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { retryAfterMs } from "../../policy/retry-after.ts";
+import { retryAfterMs } from "../../../policy/fields/retry-after.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 1, 12);
 const read = (...fields: string[]) => retryAfterMs({ status: 503, fields }, NOW_MS);

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { fieldValue } from "../../core/fields.ts";
-import { freshForSeconds } from "../../policy/freshness.ts";
-import { judge } from "../../policy/storing.ts";
-import { heardFields } from "../../policy/targeted.ts";
-import { dateIn, makeContext, makeEntry, makeRequest, NOW_MS } from "./make.ts";
+import { fieldValue } from "../../../core/fields.ts";
+import { heardFields } from "../../../policy/fields/targeted.ts";
+import { freshForSeconds } from "../../../policy/freshness.ts";
+import { judge } from "../../../policy/storing.ts";
+import { dateIn, makeContext, makeEntry, makeRequest, NOW_MS } from "../make.ts";
 
 const TARGETS = ["cdn-cache-control"];
 const heard = (...fields: string[]) => fieldValue(heardFields(fields, TARGETS), "cache-control");

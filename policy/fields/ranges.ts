@@ -1,4 +1,4 @@
-import type { ByteRange } from "../core/entry.ts";
+import type { ByteRange } from "../../core/entry.ts";
 
 /** What a Range field asks of a representation of known length. */
 export type RangeReading =

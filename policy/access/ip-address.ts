@@ -1,5 +1,5 @@
 import { BlockList, isIPv4, isIPv6 } from "node:net";
-import { LarderError } from "../core/errors.ts";
+import { LarderError } from "../../core/errors.ts";
 
 /**
  * Builds a list of networks from `address` or `address/prefix` texts.

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type ErrorCode, LarderError } from "../../core/errors.ts";
-import { AddressRules, type AddressSettings, checkOriginForm } from "../../policy/access.ts";
-import { networkList } from "../../policy/ip-address.ts";
+import { AddressRules, type AddressSettings } from "../../../policy/access/address-rules.ts";
+import { networkList } from "../../../policy/access/ip-address.ts";
+import { outcome } from "./outcome.ts";
 
 const rules = (changes: Partial<AddressSettings> = {}): AddressRules =>
   new AddressRules({
@@ -12,17 +12,6 @@ const rules = (changes: Partial<AddressSettings> = {}): AddressRules =>
     isLoopbackOnly: true,
     ...changes,
   });
-
-/** The error's code, or `open`. */
-function outcome(check: () => void): ErrorCode | "open" {
-  try {
-    check();
-    return "open";
-  } catch (error) {
-    if (error instanceof LarderError) return error.code;
-    throw error;
-  }
-}
 
 describe("clients", () => {
   const client = (address: string, allowClients: string[] = []) =>
@@ -199,36 +188,5 @@ describe("ports", () => {
 
   it.each([1, 22, 25, 110, 444, 1023, 2375, 2376, 3306, 5432, 6379, 9200, 11211, 27017])("are closed: %i", (number) => {
     expect(port(number)).toBe("PORT_NOT_ALLOWED");
-  });
-});
-
-describe("origin-form requests", () => {
-  const ask = (host: string | undefined, secFetchSite?: string) =>
-    outcome(() => checkOriginForm({ host, secFetchSite, serverNames: ["Cache.lan"] }));
-
-  it.each([
-    "127.0.0.1:3142",
-    "[::1]:3142",
-    "192.168.1.2",
-    "localhost",
-    "LOCALHOST.:3142",
-    "cache.lan",
-    "CACHE.LAN:3142",
-  ])("are answered as %s", (host) => {
-    expect(ask(host)).toBe("open");
-    expect(ask(host, "same-origin")).toBe("open");
-    expect(ask(host, "none")).toBe("open");
-  });
-
-  it.each(["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "sub.cache.lan", undefined])(
-    "are not answered as %s: a name of another site may point at us",
-    (host) => {
-      expect(ask(host)).toBe("HOST_NOT_SERVED");
-    },
-  );
-
-  it("are not answered to another site's page, whatever the host", () => {
-    expect(ask("127.0.0.1", "cross-site")).toBe("CROSS_SITE");
-    expect(ask("127.0.0.1", " Cross-Site ")).toBe("CROSS_SITE");
   });
 });

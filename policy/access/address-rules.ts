@@ -1,7 +1,5 @@
 import type { BlockList } from "node:net";
-import { isIP } from "node:net";
-import { LarderError } from "../core/errors.ts";
-import { parseHostPort } from "../core/target.ts";
+import { LarderError } from "../../core/errors.ts";
 import { destinationsOf, isListed, networkList } from "./ip-address.ts";
 
 export interface AddressSettings {
@@ -40,6 +38,36 @@ const PRIVATE = [
   "fc00::/7",
   "64:ff9b:1::/48",
 ];
+
+/** Databases and control ports that obey whoever can send them a line of HTTP. */
+const CLOSED_PORTS: ReadonlyMap<number, string> = new Map([
+  [1433, "SQL Server"],
+  [1521, "Oracle Database"],
+  [2049, "NFS"],
+  [2375, "Docker"],
+  [2376, "Docker"],
+  [2379, "etcd"],
+  [2380, "etcd"],
+  [3306, "MySQL"],
+  [5432, "PostgreSQL"],
+  [5672, "RabbitMQ"],
+  [5984, "CouchDB"],
+  [5985, "WinRM"],
+  [5986, "WinRM"],
+  [6379, "Redis"],
+  [6443, "Kubernetes"],
+  [8500, "Consul"],
+  [9042, "Cassandra"],
+  [9092, "Kafka"],
+  [9200, "Elasticsearch"],
+  [9300, "Elasticsearch"],
+  [10250, "the kubelet"],
+  [11211, "memcached"],
+  [26379, "Redis Sentinel"],
+  [27017, "MongoDB"],
+  [27018, "MongoDB"],
+  [27019, "MongoDB"],
+]);
 
 interface ClosedList {
   readonly list: BlockList;
@@ -113,60 +141,4 @@ export class AddressRules {
       { details: { port } },
     );
   }
-}
-
-/** Databases and control ports that obey whoever can send them a line of HTTP. */
-const CLOSED_PORTS: ReadonlyMap<number, string> = new Map([
-  [1433, "SQL Server"],
-  [1521, "Oracle Database"],
-  [2049, "NFS"],
-  [2375, "Docker"],
-  [2376, "Docker"],
-  [2379, "etcd"],
-  [2380, "etcd"],
-  [3306, "MySQL"],
-  [5432, "PostgreSQL"],
-  [5672, "RabbitMQ"],
-  [5984, "CouchDB"],
-  [5985, "WinRM"],
-  [5986, "WinRM"],
-  [6379, "Redis"],
-  [6443, "Kubernetes"],
-  [8500, "Consul"],
-  [9042, "Cassandra"],
-  [9092, "Kafka"],
-  [9200, "Elasticsearch"],
-  [9300, "Elasticsearch"],
-  [10250, "the kubelet"],
-  [11211, "memcached"],
-  [26379, "Redis Sentinel"],
-  [27017, "MongoDB"],
-  [27018, "MongoDB"],
-  [27019, "MongoDB"],
-]);
-
-/** What an origin-form request says about where it comes from and whom it means. */
-export interface OriginFormRequest {
-  /** The Host field. */
-  readonly host: string | undefined;
-  readonly secFetchSite: string | undefined;
-  /** Names beside IP literals and `localhost` under which larder is reached. */
-  readonly serverNames: readonly string[];
-}
-
-/**
- * Checks a request for larder's own pages. A page of another site must not read them, neither by a name of its own that it
- * points at us (DNS rebinding) nor by a cross-site request.
- * @throws LarderError `HOST_NOT_SERVED`, `CROSS_SITE`, or those of `parseHostPort`.
- */
-export function checkOriginForm({ host, secFetchSite, serverNames }: OriginFormRequest): void {
-  if (secFetchSite?.trim().toLowerCase() === "cross-site")
-    throw new LarderError("CROSS_SITE", "a page of another site may not read what larder says of itself");
-  const name = host === undefined ? "" : parseHostPort(host.trim()).host;
-  if (isIP(name) !== 0 || name === "localhost" || serverNames.some((served) => served.toLowerCase() === name)) return;
-  throw new LarderError(
-    "HOST_NOT_SERVED",
-    `larder does not answer as ${JSON.stringify(name)}: use its address, or name it with --server-name`,
-    { details: { host: name } },
-  );
 }

@@ -1,6 +1,6 @@
-import { fieldValue } from "../core/fields.ts";
+import { fieldValue } from "../../core/fields.ts";
+import type { ResponseHead } from "../plan.ts";
 import { parseHttpDate } from "./http-date.ts";
-import type { ResponseHead } from "./plan.ts";
 
 /**
  * How long Retry-After wants a client to wait (RFC 9110 §10.2.3), in milliseconds; `undefined` where it is absent or cannot be

@@ -1,4 +1,4 @@
-import { fieldValue, listMembers, type RawFields, withoutFields } from "../core/fields.ts";
+import { fieldValue, listMembers, type RawFields, withoutFields } from "../../core/fields.ts";
 
 /** One member of a structured-fields dictionary (RFC 9651 §3.2) with a value that a directive may have; parameters say nothing here. */
 const MEMBER =

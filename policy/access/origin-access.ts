@@ -1,9 +1,9 @@
-import type { TargetUri } from "../core/target.ts";
+import type { TargetUri } from "../../core/target.ts";
 import { exactnessOf, UNNAMED } from "./host-patterns.ts";
 
 /** How larder speaks TLS to some origins: `[origin."HOST"]` of the configuration. */
 export interface OriginAccess {
-  /** A host pattern (policy/host-patterns.ts). */
+  /** A host pattern (policy/access/host-patterns.ts). */
   readonly host: string;
   /** What larder shows to those origins; `undefined` when only their roots are special. */
   readonly clientCertificate: ClientCertificate | undefined;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { formatHttpDate, parseHttpDate } from "../../policy/http-date.ts";
+import { formatHttpDate, parseHttpDate } from "../../../policy/fields/http-date.ts";
 
 const MOMENT_MS = Date.UTC(2050, 7, 18, 2, 1, 18);
 

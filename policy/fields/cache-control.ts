@@ -1,4 +1,4 @@
-import { type FieldRecord, listMembers } from "../core/fields.ts";
+import { type FieldRecord, listMembers } from "../../core/fields.ts";
 
 /** Directives by lower-case name: their argument without quotes, or `true` for one that has none (RFC 9111 §5.2). */
 export type Directives = ReadonlyMap<string, string | true>;
