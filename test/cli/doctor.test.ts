@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect } from "vitest";
 import type { Finding } from "../../cli/doctor/finding.ts";
 import { mountTmpfs } from "../storage/tmpfs.ts";
-import { BASE_IMAGE, makeBaseImage } from "../support/base-image.ts";
+import { BASE_IMAGE, makeBaseImage } from "../support/clients/base-image.ts";
 import { test } from "../support/fixtures.ts";
 import { runLarder } from "../support/larder.ts";
 

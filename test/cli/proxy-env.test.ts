@@ -2,7 +2,7 @@ import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promi
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import { createAptClient } from "../support/apt-client.ts";
+import { createAptClient } from "../support/clients/apt-client.ts";
 import { test } from "../support/fixtures.ts";
 import { larderEnvironment, PROGRAM, runLarder } from "../support/larder.ts";
 import { mustRun, runProgram } from "../support/programs.ts";

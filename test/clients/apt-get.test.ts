@@ -1,12 +1,12 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import { createAptClient } from "../support/apt-client.ts";
-import { createAptRepository } from "../support/apt-repository.ts";
+import { createAptClient } from "../support/clients/apt-client.ts";
 import { folderDigests, folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import { bodyBytes } from "../support/origin.ts";
 import { mustRun } from "../support/programs.ts";
+import { createAptRepository } from "../support/repositories/apt-repository.ts";
 
 const PACKAGES = ["larder-first", "larder-second"];
 const DEB = /\.deb$/;

@@ -2,14 +2,14 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import { AptClient, type AptClientOptions } from "../support/apt-client.ts";
-import { AptPublisher, type AptRepository, INDEX } from "../support/apt-repository.ts";
+import { AptClient, type AptClientOptions } from "../support/clients/apt-client.ts";
 import { folderDigests, folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import { noise } from "../support/noise.ts";
 import { bodyBytes, type Origin } from "../support/origin.ts";
 import { mustRun, type Outcome, runProgram } from "../support/programs.ts";
-import { Site } from "../support/site.ts";
+import { AptPublisher, type AptRepository, INDEX } from "../support/repositories/apt-repository.ts";
+import { Site } from "../support/repositories/site.ts";
 
 const NAME = "larder-thing";
 const PACKAGES = [{ name: NAME }];

@@ -1,13 +1,13 @@
 import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import { AptClient } from "../support/apt-client.ts";
-import { AptPublisher, INDEX, SUITE } from "../support/apt-repository.ts";
 import { get } from "../support/client.ts";
+import { AptClient } from "../support/clients/apt-client.ts";
 import { folderDigests, folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import { bodyBytes, type Origin } from "../support/origin.ts";
 import type { Outcome } from "../support/programs.ts";
+import { AptPublisher, INDEX, SUITE } from "../support/repositories/apt-repository.ts";
 
 const PACKAGES = [{ name: "larder-small" }, { name: "larder-large", bytes: 1_500_000 }, { name: "larder-third" }];
 const NAMES = PACKAGES.map(({ name }) => name);

@@ -2,14 +2,14 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { digestOf } from "../../core/digest.ts";
-import { AptClient } from "../support/apt-client.ts";
-import { AptPublisher } from "../support/apt-repository.ts";
 import { get } from "../support/client.ts";
+import { AptClient } from "../support/clients/apt-client.ts";
 import { chunkedHandler, spoiled } from "../support/faults.ts";
 import { bytesHandler, folderDigests, folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import { bodyBytes, type Handler, type Origin } from "../support/origin.ts";
 import { type Outcome, runProgram } from "../support/programs.ts";
+import { AptPublisher } from "../support/repositories/apt-repository.ts";
 
 const SMALL = "larder-small";
 const LARGE = "larder-large";

@@ -2,14 +2,14 @@ import { cp, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { digestOf } from "../../core/digest.ts";
-import { AptClient } from "../support/apt-client.ts";
-import { AptPublisher, INDEX } from "../support/apt-repository.ts";
 import { get } from "../support/client.ts";
+import { AptClient } from "../support/clients/apt-client.ts";
 import { spoiled } from "../support/faults.ts";
 import { bytesHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import { mustRun, type Outcome } from "../support/programs.ts";
-import { Site } from "../support/site.ts";
+import { AptPublisher, INDEX } from "../support/repositories/apt-repository.ts";
+import { Site } from "../support/repositories/site.ts";
 
 const ROOT = "dists/stable/InRelease";
 const MEMBER = /\/Packages|\/by-hash\//;

@@ -1,14 +1,14 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import { AptPublisher, INDEX } from "../support/apt-repository.ts";
 import { type Answer, get as getThrough } from "../support/client.ts";
-import { Dnf } from "../support/dnf.ts";
+import { Dnf } from "../support/clients/dnf.ts";
 import { bytesHandler, folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import type { Larder } from "../support/larder.ts";
 import { bodyBytes } from "../support/origin.ts";
-import { RpmRepository } from "../support/rpm-repository.ts";
+import { AptPublisher, INDEX } from "../support/repositories/apt-repository.ts";
+import { RpmRepository } from "../support/repositories/rpm-repository.ts";
 
 const PATHS = ["dists/stable/InRelease", `${INDEX}/Packages.gz`, "pool/larder-thing_1.0_all.deb"] as const;
 const DEB = `/debian/${PATHS[2]}`;

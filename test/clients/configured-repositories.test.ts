@@ -1,13 +1,13 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import { AptPublisher, INDEX } from "../support/apt-repository.ts";
 import { get } from "../support/client.ts";
 import { spoiled } from "../support/faults.ts";
 import { bytesHandler, folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import type { Larder } from "../support/larder.ts";
 import type { Origin } from "../support/origin.ts";
+import { AptPublisher, INDEX } from "../support/repositories/apt-repository.ts";
 
 const DEB = "pool/larder-thing_1.0_all.deb";
 

@@ -1,14 +1,14 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import { AptPublisher, createAptRepository, downloadNewer, SUITE } from "../support/apt-repository.ts";
-import { BASE_IMAGE } from "../support/base-image.ts";
+import { BASE_IMAGE } from "../support/clients/base-image.ts";
 import { bytesHandler, folderHandler } from "../support/files.ts";
 import { noise } from "../support/noise.ts";
-import { createNpmPackage, publishNpmPackages } from "../support/npm-registry.ts";
 import { bodyBytes, type Origin } from "../support/origin.ts";
-import { createPythonIndex } from "../support/python-index.ts";
-import { RpmRepository } from "../support/rpm-repository.ts";
+import { AptPublisher, createAptRepository, downloadNewer, SUITE } from "../support/repositories/apt-repository.ts";
+import { createNpmPackage, publishNpmPackages } from "../support/repositories/npm-registry.ts";
+import { createPythonIndex } from "../support/repositories/python-index.ts";
+import { RpmRepository } from "../support/repositories/rpm-repository.ts";
 import { test, type Workpiece, type Workshop } from "./container-workshop.ts";
 
 const PAYLOAD = /\.(deb|rpm|whl|tgz|iso)$/;

@@ -1,10 +1,10 @@
 import { cp, mkdir, readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { describe, expect } from "vitest";
-import { Dnf } from "../support/dnf.ts";
+import { Dnf } from "../support/clients/dnf.ts";
 import { findFiles, folderHandler } from "../support/files.ts";
 import { bodyBytes } from "../support/origin.ts";
-import { RpmRepository } from "../support/rpm-repository.ts";
+import { RpmRepository } from "../support/repositories/rpm-repository.ts";
 import { test } from "./container-workshop.ts";
 
 const PAYLOAD = /\.rpm$/;

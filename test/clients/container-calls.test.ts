@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { startLarderProcess } from "../cli/process.ts";
-import { BASE_IMAGE } from "../support/base-image.ts";
+import { BASE_IMAGE } from "../support/clients/base-image.ts";
 import { test as base } from "../support/fixtures.ts";
 import { type Larder, runLarder } from "../support/larder.ts";
 import { mustRun } from "../support/programs.ts";

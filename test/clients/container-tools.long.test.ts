@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import { makeImage } from "../support/base-image.ts";
-import { createCargoRegistry } from "../support/cargo-registry.ts";
+import { makeImage } from "../support/clients/base-image.ts";
 import { bytesHandler, folderHandler } from "../support/files.ts";
-import { gitHandler } from "../support/git-server.ts";
-import { createGoModule } from "../support/go-modules.ts";
+import { createCargoRegistry } from "../support/repositories/cargo-registry.ts";
+import { gitHandler } from "../support/repositories/git-server.ts";
+import { createGoModule } from "../support/repositories/go-modules.ts";
 import { test as withImages } from "./container-workshop.ts";
 
 const IMAGE = "localhost/larder-compilers";

@@ -1,9 +1,9 @@
 import { describe, expect } from "vitest";
-import { makeImage } from "../support/base-image.ts";
+import { makeImage } from "../support/clients/base-image.ts";
 import { bytesHandler, folderHandler } from "../support/files.ts";
-import { createGitRepository, gitHandler } from "../support/git-server.ts";
-import { NixStore } from "../support/nix-cache.ts";
 import { noise } from "../support/noise.ts";
+import { createGitRepository, gitHandler } from "../support/repositories/git-server.ts";
+import { NixStore } from "../support/repositories/nix-cache.ts";
 import { test as withImages } from "./container-workshop.ts";
 
 const IMAGE = "localhost/larder-tools";

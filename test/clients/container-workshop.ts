@@ -1,10 +1,10 @@
 import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "vitest";
-import { BASE_IMAGE, makeBaseImage } from "../support/base-image.ts";
+import { BASE_IMAGE, makeBaseImage } from "../support/clients/base-image.ts";
 import { test as base } from "../support/fixtures.ts";
 import { runLarder } from "../support/larder.ts";
-import { ParentProxy } from "../support/parent-proxy.ts";
+import { ParentProxy } from "../support/networks/parent-proxy.ts";
 import { mustRun, type Outcome } from "../support/programs.ts";
 
 /**

@@ -3,12 +3,12 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { digestOf } from "../../core/digest.ts";
-import { AptPublisher, type AptRepository, INDEX } from "../support/apt-repository.ts";
 import { type Answer, get, type Through } from "../support/client.ts";
 import { spoiled } from "../support/faults.ts";
 import { bytesHandler, folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import { bodyBytes, type Handler, type Origin } from "../support/origin.ts";
+import { AptPublisher, type AptRepository, INDEX } from "../support/repositories/apt-repository.ts";
 
 const [SMALL, LARGE, HUGE] = ["larder-small", "larder-large", "larder-huge"] as const;
 /** Small enough to be held back whole, larger than what is held back, and too long for a range to wait for. */

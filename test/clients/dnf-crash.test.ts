@@ -2,12 +2,12 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { get } from "../support/client.ts";
-import { Dnf } from "../support/dnf.ts";
+import { Dnf } from "../support/clients/dnf.ts";
 import { folderDigests, folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import type { Larder } from "../support/larder.ts";
 import { bodyBytes } from "../support/origin.ts";
-import { RpmRepository } from "../support/rpm-repository.ts";
+import { RpmRepository } from "../support/repositories/rpm-repository.ts";
 
 const BASE = "/os/";
 const NAME = "larder-first";

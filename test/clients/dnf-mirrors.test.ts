@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { digestOf } from "../../core/digest.ts";
 import { get } from "../support/client.ts";
-import { Dnf } from "../support/dnf.ts";
+import { Dnf } from "../support/clients/dnf.ts";
 import { bytesHandler, folderDigests, folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
-import { metalink } from "../support/metalink.ts";
 import { bodyBytes } from "../support/origin.ts";
-import { RpmRepository } from "../support/rpm-repository.ts";
+import { metalink } from "../support/repositories/metalink.ts";
+import { RpmRepository } from "../support/repositories/rpm-repository.ts";
 
 const PACKAGES = ["a", "b", "c", "d", "e", "f"].map((letter) => `larder-${letter}`);
 const FIRST = "larder-a-1.0-1.noarch.rpm";

@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { get } from "../support/client.ts";
-import { Dnf } from "../support/dnf.ts";
+import { Dnf } from "../support/clients/dnf.ts";
 import { bytesHandler, folderDigests, folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import { bodyBytes } from "../support/origin.ts";
-import { type IndexOptions, RpmRepository } from "../support/rpm-repository.ts";
+import { type IndexOptions, RpmRepository } from "../support/repositories/rpm-repository.ts";
 
 const BASE = "/os/";
 const NAME = "larder-first";

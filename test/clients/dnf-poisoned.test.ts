@@ -3,13 +3,13 @@ import { basename, join } from "node:path";
 import { describe, expect } from "vitest";
 import { digestOf } from "../../core/digest.ts";
 import { get } from "../support/client.ts";
-import { Dnf } from "../support/dnf.ts";
+import { Dnf } from "../support/clients/dnf.ts";
 import { bytesHandler, findFiles, folderDigests, folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import type { Larder } from "../support/larder.ts";
 import { bodyBytes, type Origin } from "../support/origin.ts";
 import { runProgram } from "../support/programs.ts";
-import { RpmRepository } from "../support/rpm-repository.ts";
+import { RpmRepository } from "../support/repositories/rpm-repository.ts";
 
 const RPM = /\.rpm$/;
 const PATH = "/os/";

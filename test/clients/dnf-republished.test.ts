@@ -2,11 +2,11 @@ import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { get } from "../support/client.ts";
-import { Dnf } from "../support/dnf.ts";
+import { Dnf } from "../support/clients/dnf.ts";
 import { folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import type { Outcome } from "../support/programs.ts";
-import { memberPath, RpmRepository } from "../support/rpm-repository.ts";
+import { memberPath, RpmRepository } from "../support/repositories/rpm-repository.ts";
 
 const BASE = "/os/";
 const REPOMD = "repodata/repomd.xml";

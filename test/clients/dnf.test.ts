@@ -1,12 +1,12 @@
 import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import { Dnf } from "../support/dnf.ts";
+import { Dnf } from "../support/clients/dnf.ts";
 import { folderDigests, folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import { bodyBytes } from "../support/origin.ts";
 import { mustRun } from "../support/programs.ts";
-import { type Packing, RpmRepository } from "../support/rpm-repository.ts";
+import { type Packing, RpmRepository } from "../support/repositories/rpm-repository.ts";
 
 const PACKAGES = ["larder-first", "larder-second"];
 const RPM = /\.rpm$/;

@@ -1,10 +1,10 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "vitest";
-import { gitHandler } from "../support/git-server.ts";
 import { noise } from "../support/noise.ts";
 import type { Origin } from "../support/origin.ts";
 import { mustRun } from "../support/programs.ts";
+import { gitHandler } from "../support/repositories/git-server.ts";
 
 const IDENTITY = {
   GIT_AUTHOR_NAME: "a",

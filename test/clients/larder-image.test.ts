@@ -1,8 +1,8 @@
 import { realpath, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { describe, expect } from "vitest";
-import { BASE_IMAGE, makeBaseImage } from "../support/base-image.ts";
 import { get } from "../support/client.ts";
+import { BASE_IMAGE, makeBaseImage } from "../support/clients/base-image.ts";
 import { bytesHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import { unusedPort } from "../support/origin.ts";

@@ -4,12 +4,12 @@ import { expect } from "vitest";
 import { digestOf } from "../../core/digest.ts";
 import { copyIndex } from "../../storage/index-copy/copy-index.ts";
 import { type Layout, layoutOf } from "../../storage/layout.ts";
-import { AptClient } from "../support/apt-client.ts";
-import { createAptRepository } from "../support/apt-repository.ts";
+import { AptClient } from "../support/clients/apt-client.ts";
 import { folderDigests, folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import { Larder, runLarder } from "../support/larder.ts";
 import { bodyBytes, Origin } from "../support/origin.ts";
+import { createAptRepository } from "../support/repositories/apt-repository.ts";
 
 const PACKAGES = ["larder-first", "larder-second"];
 const DEB = /\.deb$/;

@@ -1,16 +1,16 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import { AptClient } from "../support/apt-client.ts";
-import { createAptRepository } from "../support/apt-repository.ts";
-import { Dnf } from "../support/dnf.ts";
+import { AptClient } from "../support/clients/apt-client.ts";
+import { Dnf } from "../support/clients/dnf.ts";
 import { bytesHandler, folderDigests, folderHandler } from "../support/files.ts";
 import { test } from "../support/fixtures.ts";
-import { createNpmPackage, isolatedNpm, publishNpmPackages } from "../support/npm-registry.ts";
 import { bodyBytes, type Origin } from "../support/origin.ts";
 import { mustRun } from "../support/programs.ts";
-import { createPythonIndex } from "../support/python-index.ts";
-import { RpmRepository } from "../support/rpm-repository.ts";
+import { createAptRepository } from "../support/repositories/apt-repository.ts";
+import { createNpmPackage, isolatedNpm, publishNpmPackages } from "../support/repositories/npm-registry.ts";
+import { createPythonIndex } from "../support/repositories/python-index.ts";
+import { RpmRepository } from "../support/repositories/rpm-repository.ts";
 
 const DISTRIBUTION = /\.(whl|tar\.gz)$/;
 

@@ -2,9 +2,9 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { get } from "../support/client.ts";
+import { NixBuilder } from "../support/clients/nix-builder.ts";
 import { folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
-import { NixBuilder } from "../support/nix-builder.ts";
 
 const test = base
   .extend("builder", ({ larder, caFile, folder }) =>

@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { type Digest, digestOf } from "../../core/digest.ts";
 import { test as base } from "../support/fixtures.ts";
-import type { Host } from "../support/hosts.ts";
-import { LAN, LAN6, Lan } from "../support/lan.ts";
 import { type Larder, type LarderOptions, runLarder } from "../support/larder.ts";
-import { nextLine } from "../support/network.ts";
-import { NixMachine, NixStore } from "../support/nix-cache.ts";
+import type { Host } from "../support/networks/hosts.ts";
+import { LAN, LAN6, Lan } from "../support/networks/lan.ts";
+import { nextLine } from "../support/networks/network.ts";
+import { NixMachine, NixStore } from "../support/repositories/nix-cache.ts";
 
 type StartLarder = (options: Partial<LarderOptions>) => Promise<Larder>;
 type Outcome = readonly [code: number | null, digest: Digest | undefined];

@@ -4,8 +4,8 @@ import { describe, expect } from "vitest";
 import { digestOf } from "../../core/digest.ts";
 import { bytesHandler, folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
-import { NixMachine, NixStore } from "../support/nix-cache.ts";
 import type { Origin } from "../support/origin.ts";
+import { NixMachine, NixStore } from "../support/repositories/nix-cache.ts";
 
 const NAR = /\/nar\//;
 const asked = (origin: Origin, what: RegExp) => origin.takeRequests().filter(({ path }) => what.test(path)).length;

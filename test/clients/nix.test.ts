@@ -6,8 +6,8 @@ import { get } from "../support/client.ts";
 import { spoiled } from "../support/faults.ts";
 import { bytesHandler, folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
-import { type NarCompression, NixMachine, NixStore } from "../support/nix-cache.ts";
 import { bodyBytes, type Origin } from "../support/origin.ts";
+import { type NarCompression, NixMachine, NixStore } from "../support/repositories/nix-cache.ts";
 
 const NAR = /\/nar\//;
 const hashOf = (path: string) => path.slice("/nix/store/".length, "/nix/store/".length + 32);

@@ -7,6 +7,8 @@ import { get } from "../support/client.ts";
 import { spoiled } from "../support/faults.ts";
 import { bytesHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
+import { bodyBytes, type Origin } from "../support/origin.ts";
+import { runProgram } from "../support/programs.ts";
 import {
   createNpmPackage,
   isolatedNpm,
@@ -14,9 +16,7 @@ import {
   type NpmPublishing,
   publishNpmPackages,
   tarballPath,
-} from "../support/npm-registry.ts";
-import { bodyBytes, type Origin } from "../support/origin.ts";
-import { runProgram } from "../support/programs.ts";
+} from "../support/repositories/npm-registry.ts";
 
 const [LEFT, RIGHT] = ["larder-left", "@larder/right"] as const;
 const TARBALL = /\.tgz$/;

@@ -7,8 +7,8 @@ import { bytesHandler, folderDigests } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import { bodyBytes, type Origin } from "../support/origin.ts";
 import { runProgram } from "../support/programs.ts";
-import { createPythonIndex } from "../support/python-index.ts";
-import { type PythonMirrorOptions, servePythonMirror } from "../support/python-mirror.ts";
+import { createPythonIndex } from "../support/repositories/python-index.ts";
+import { type PythonMirrorOptions, servePythonMirror } from "../support/repositories/python-mirror.ts";
 
 const NAMES = ["larder_wheel", "larder_sdist"];
 const WHEEL = "larder_wheel-1.0-py3-none-any.whl";

@@ -5,7 +5,7 @@ import { folderDigests, folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import { bodyBytes } from "../support/origin.ts";
 import { mustRun } from "../support/programs.ts";
-import { createPythonIndex } from "../support/python-index.ts";
+import { createPythonIndex } from "../support/repositories/python-index.ts";
 
 const WHEELS = ["larder_wheel"];
 const SDISTS = ["larder_sdist"];

@@ -4,11 +4,16 @@ import { describe, expect } from "vitest";
 import { get } from "../support/client.ts";
 import { test as base } from "../support/fixtures.ts";
 import type { Larder } from "../support/larder.ts";
-import { createNpmPackage, isolatedNpm, publishNpmPackages, tarballPath } from "../support/npm-registry.ts";
 import type { Origin } from "../support/origin.ts";
 import { runProgram } from "../support/programs.ts";
-import { createPythonIndex } from "../support/python-index.ts";
-import { servePythonMirror } from "../support/python-mirror.ts";
+import {
+  createNpmPackage,
+  isolatedNpm,
+  publishNpmPackages,
+  tarballPath,
+} from "../support/repositories/npm-registry.ts";
+import { createPythonIndex } from "../support/repositories/python-index.ts";
+import { servePythonMirror } from "../support/repositories/python-mirror.ts";
 
 const WHEEL = "/files/larder_wheel-1.0-py3-none-any.whl";
 const PAGE = "/simple/larder-wheel/";

@@ -7,7 +7,7 @@ import { bytesHandler, type Fields } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import { type Larder, runLarder } from "../support/larder.ts";
 import { runProgram } from "../support/programs.ts";
-import { Signer } from "../support/signer.ts";
+import { Signer } from "../support/repositories/signer.ts";
 
 const PACKAGES = "Package: a\nFilename: pool/a.deb\nSize: 1\n";
 const IN_RELEASE = "/debian/dists/stable/InRelease";

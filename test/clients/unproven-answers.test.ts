@@ -3,7 +3,6 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import { AptPublisher, INDEX } from "../support/apt-repository.ts";
 import { get, open } from "../support/client.ts";
 import { spoiled } from "../support/faults.ts";
 import { bytesHandler, folderHandler } from "../support/files.ts";
@@ -11,6 +10,7 @@ import { test as base } from "../support/fixtures.ts";
 import type { Larder } from "../support/larder.ts";
 import type { Handler } from "../support/origin.ts";
 import { runProgram } from "../support/programs.ts";
+import { AptPublisher, INDEX } from "../support/repositories/apt-repository.ts";
 
 const DEB = "pool/larder-large_1.0_all.deb";
 const CURLE_RANGE_ERROR = 33;

@@ -4,10 +4,10 @@ import { describe, expect } from "vitest";
 import { digestOf } from "../../core/digest.ts";
 import { test as base } from "../support/fixtures.ts";
 import { mustRun } from "../support/programs.ts";
-import { createPythonIndex } from "../support/python-index.ts";
-import { servePythonMirror } from "../support/python-mirror.ts";
+import { createPythonIndex } from "../support/repositories/python-index.ts";
+import { servePythonMirror } from "../support/repositories/python-mirror.ts";
 
-const SCRIPT = join(import.meta.dirname, "../support/uv-wire.py");
+const SCRIPT = join(import.meta.dirname, "../support/clients/uv-wire.py");
 const WHEEL = /\.whl$/;
 
 const test = base

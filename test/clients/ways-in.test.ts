@@ -9,9 +9,9 @@ import { describe, expect } from "vitest";
 import { bytesHandler } from "../support/files.ts";
 import { test } from "../support/fixtures.ts";
 import { noise } from "../support/noise.ts";
-import { acceptNpmPublish, isolatedNpm } from "../support/npm-registry.ts";
 import { bodyBytes } from "../support/origin.ts";
 import { mustRun } from "../support/programs.ts";
+import { acceptNpmPublish, isolatedNpm } from "../support/repositories/npm-registry.ts";
 import { echoWebSocket } from "../support/web-socket.ts";
 import { expectGitPasses } from "./git.ts";
 

@@ -5,9 +5,9 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import type { Declared, MetadataDocument, ReadOutcome } from "../../ecosystems/metadata.ts";
 import { openReader } from "../../ecosystems/readers.ts";
 import { decode } from "../../learn/unpack/decode.ts";
-import { createAptRepository, SUITE } from "../support/apt-repository.ts";
 import { mustRun } from "../support/programs.ts";
-import { RpmRepository } from "../support/rpm-repository.ts";
+import { createAptRepository, SUITE } from "../support/repositories/apt-repository.ts";
+import { RpmRepository } from "../support/repositories/rpm-repository.ts";
 import { BASE, contentOf, contents } from "./reader-workbench.ts";
 
 async function makeFolder(): Promise<string> {

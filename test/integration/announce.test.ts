@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { test as base } from "../support/fixtures.ts";
 import { type Larder, runLarder } from "../support/larder.ts";
-import { Network } from "../support/network.ts";
+import { Network } from "../support/networks/network.ts";
 
 const [SERVER, CLIENT] = ["192.0.2.1", "192.0.2.2"];
 

@@ -10,7 +10,6 @@ import { LarderError } from "../../core/errors.ts";
 import type { Finding } from "../../storage/maintenance/verify.ts";
 import { openStoreForReading, type StoreReader } from "../../storage/open-store.ts";
 import { PATIENT, verifyWith } from "../storage/maintenance/keeping.ts";
-import { AptPublisher, INDEX } from "../support/apt-repository.ts";
 import { get } from "../support/client.ts";
 import { bytesHandler, folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
@@ -18,6 +17,7 @@ import { type Larder, larderEnvironment, PROGRAM } from "../support/larder.ts";
 import { noise } from "../support/noise.ts";
 import type { Origin } from "../support/origin.ts";
 import { cleanEnvironment } from "../support/programs.ts";
+import { AptPublisher, INDEX } from "../support/repositories/apt-repository.ts";
 import { checkKilledStore } from "./killed-store.ts";
 
 const FILES = 40;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { test as base } from "../support/fixtures.ts";
 import { larderEnvironment, PROGRAM } from "../support/larder.ts";
-import { Network } from "../support/network.ts";
+import { Network } from "../support/networks/network.ts";
 import { mustRun } from "../support/programs.ts";
 
 const LARDER = "10.0.0.1";

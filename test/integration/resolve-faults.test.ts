@@ -2,8 +2,8 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { test as base } from "../support/fixtures.ts";
-import { LAN, Lan } from "../support/lan.ts";
 import { type Larder, type LarderOptions, runLarder } from "../support/larder.ts";
+import { LAN, Lan } from "../support/networks/lan.ts";
 
 const FALLBACK = "\nextra-substituters = https://cache.nixos.org/\n";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { startLarderProcess } from "../cli/process.ts";
 import { test as base } from "../support/fixtures.ts";
-import { LAN, Lan } from "../support/lan.ts";
+import { LAN, Lan } from "../support/networks/lan.ts";
 
 const test = base
   .extend("lan", { scope: "file" }, async ({ sharedFolder }, { onCleanup }) => {

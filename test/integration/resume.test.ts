@@ -2,12 +2,12 @@ import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { digestOf } from "../../core/digest.ts";
-import { AptPublisher, INDEX } from "../support/apt-repository.ts";
 import { type Answer, get } from "../support/client.ts";
 import { bytesHandler, folderHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
 import type { Larder } from "../support/larder.ts";
 import type { Handler, Origin } from "../support/origin.ts";
+import { AptPublisher, INDEX } from "../support/repositories/apt-repository.ts";
 
 const MIB = 1024 * 1024;
 const NAME = "larder-large";

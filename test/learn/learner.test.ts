@@ -13,7 +13,7 @@ import { parseTarget } from "../../core/target.ts";
 import { connect } from "../../storage/database.ts";
 import type { Store } from "../../storage/store.ts";
 import { storeBody } from "../storage/bodies.ts";
-import { createAptRepository } from "../support/apt-repository.ts";
+import { createAptRepository } from "../support/repositories/apt-repository.ts";
 import { DELEGATES, packagesOf, releaseOf, test } from "./learning-bench.ts";
 import { createRpmRepository } from "./rpm-repository.ts";
 

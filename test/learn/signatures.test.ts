@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { openSignatures, type SignatureChecker, type SignatureOptions } from "../../learn/signatures/signatures.ts";
 import { test as base } from "../support/fixtures.ts";
-import { Signer } from "../support/signer.ts";
+import { Signer } from "../support/repositories/signer.ts";
 
 const RELEASE = "Origin: larder tests\nSuite: stable\nSHA256:\n - dashed 0  \n ab 12 main/Packages\n";
 const REPOMD = '<?xml version="1.0"?>\n<repomd><revision>1</revision></repomd>';

@@ -7,7 +7,7 @@ import { createNarChecker, type NarChecker } from "../../learn/nar/checker.ts";
 import type { NarVerdict } from "../../learn/nar/nar.ts";
 import { get } from "../support/client.ts";
 import { bytesHandler, folderHandler } from "../support/files.ts";
-import { NixStore } from "../support/nix-cache.ts";
+import { NixStore } from "../support/repositories/nix-cache.ts";
 import { type Bench, test as base } from "./workbench.ts";
 
 const hashOf = (path: string): string => path.slice("/nix/store/".length, "/nix/store/".length + 32);

@@ -8,9 +8,9 @@ import { describe, expect } from "vitest";
 import type { ParentRule } from "../../proxy/settings.ts";
 import { get, open, openTunnel, sendRaw } from "../support/client.ts";
 import { bytesHandler } from "../support/files.ts";
+import { Squid } from "../support/networks/squid.ts";
 import { noise } from "../support/noise.ts";
 import { unusedPort } from "../support/origin.ts";
-import { Squid } from "../support/squid.ts";
 import { echoWebSocket } from "../support/web-socket.ts";
 import { test as base } from "./workbench.ts";
 

@@ -5,8 +5,8 @@ import { digestOf } from "../../../core/digest.ts";
 import { toNixBase32 } from "../../../ecosystems/nix/hash.ts";
 import { checkNar } from "../../../learn/nar/nar.ts";
 import { test as base } from "../../support/fixtures.ts";
-import { NAR_COMPRESSIONS, type NarCompression, NixStore } from "../../support/nix-cache.ts";
 import { mustRun } from "../../support/programs.ts";
+import { NAR_COMPRESSIONS, type NarCompression, NixStore } from "../../support/repositories/nix-cache.ts";
 
 const test = base
   .extend("nix", { scope: "file" }, ({ sharedFolder }) => NixStore.create(sharedFolder))

@@ -1,6 +1,6 @@
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { mustRun } from "./programs.ts";
+import { mustRun } from "../programs.ts";
 
 /** Named by its content, so that a cache must tell by a realisation which path it has become. */
 const DERIVATION = `derivation {

@@ -3,10 +3,10 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { bytesHandler } from "./files.ts";
-import { noise } from "./noise.ts";
-import type { Origin } from "./origin.ts";
-import { mustRun } from "./programs.ts";
+import { bytesHandler } from "../files.ts";
+import { noise } from "../noise.ts";
+import type { Origin } from "../origin.ts";
+import { mustRun } from "../programs.ts";
 
 /** The abbreviated packument, which `npm install` asks for. */
 const INSTALL_V1 = "application/vnd.npm.install-v1+json";

@@ -1,5 +1,5 @@
-import { type Fields, folderHandler } from "./files.ts";
-import type { Origin } from "./origin.ts";
+import { type Fields, folderHandler } from "../files.ts";
+import type { Origin } from "../origin.ts";
 
 /** A folder that an origin serves, until another is published in its place. */
 export class Site {

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { noise } from "./noise.ts";
-import { mustRun } from "./programs.ts";
+import { noise } from "../noise.ts";
+import { mustRun } from "../programs.ts";
 
 /** Writes a wheel, with the RECORD that pip checks, by Python's own zipfile. */
 const WHEEL_MAKER = `

@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { dirname, join } from "node:path";
-import type { Handler } from "./origin.ts";
-import { cleanEnvironment, mustRun } from "./programs.ts";
+import type { Handler } from "../origin.ts";
+import { cleanEnvironment, mustRun } from "../programs.ts";
 
 /** Serves the repositories below a folder by git's own CGI program (git-http-backend), for clones and pushes. */
 export function gitHandler(folder: string): Handler {

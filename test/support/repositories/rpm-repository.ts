@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { noise } from "./noise.ts";
-import { mustRun } from "./programs.ts";
+import { noise } from "../noise.ts";
+import { mustRun } from "../programs.ts";
 
 /** How the repodata of a repository is packed; `zck` adds zchunk files beside those of gzip. */
 export type Packing = "gz" | "xz" | "zstd" | "zck";

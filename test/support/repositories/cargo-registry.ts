@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { mustRun } from "../programs.ts";
 import { createGitRepository } from "./git-server.ts";
-import { mustRun } from "./programs.ts";
 
 /**
  * Makes a registry of one crate, with the kind of index that every cargo knows: the git repository `<folder>/index.git`

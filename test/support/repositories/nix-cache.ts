@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { noise } from "./noise.ts";
-import { mustRun, type Outcome, runProgram } from "./programs.ts";
+import { noise } from "../noise.ts";
+import { mustRun, type Outcome, runProgram } from "../programs.ts";
 
 /** How caches pack their nars. */
 export const NAR_COMPRESSIONS = ["xz", "zstd", "br", "none"] as const;

@@ -1,8 +1,8 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { inject } from "vitest";
+import { mustRun } from "../programs.ts";
 import { BASE_IMAGE, makeBaseImage } from "./base-image.ts";
-import { mustRun } from "./programs.ts";
 
 /** What a guest is made of; files that all guests of a run share and none of them writes. */
 export interface GuestParts {

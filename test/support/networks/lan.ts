@@ -1,8 +1,8 @@
 import type { ChildProcess } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { mustRun } from "../programs.ts";
 import { Network } from "./network.ts";
-import { mustRun } from "./programs.ts";
 
 /** Addresses of a range for examples (RFC 5737). */
 export const LAN = {

@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { cleanEnvironment, type Outcome, type ProgramOptions, runProgram } from "../programs.ts";
 import type { Host } from "./hosts.ts";
-import { cleanEnvironment, type Outcome, type ProgramOptions, runProgram } from "./programs.ts";
 
 /** Who is no root makes the namespaces inside a user namespace, in which it is. */
 const IS_ROOT = process.getuid?.() === 0;

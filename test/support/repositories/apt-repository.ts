@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { chmod, copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { digestOf } from "../../core/digest.ts";
-import { noise } from "./noise.ts";
-import { mustRun } from "./programs.ts";
+import { digestOf } from "../../../core/digest.ts";
+import { noise } from "../noise.ts";
+import { mustRun } from "../programs.ts";
 
 /** A signed Debian repository on disk, made by Debian's own tools. */
 export interface AptRepository {

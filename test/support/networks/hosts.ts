@@ -1,4 +1,4 @@
-/** Servers in a network of a test's own (test/support/network.ts starts this as a process there). Prints `ready` when all listen. */
+/** Servers in a network of a test's own (test/support/networks/network.ts starts this as a process there). Prints `ready` when all listen. */
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
@@ -6,8 +6,8 @@ import http, { type RequestListener, type ServerResponse } from "node:http";
 import https from "node:https";
 import net, { type Server } from "node:net";
 import { join } from "node:path";
-import type { KeyPair } from "./authority.ts";
-import { folderHandler } from "./files.ts";
+import type { KeyPair } from "../authority.ts";
+import { folderHandler } from "../files.ts";
 
 /** What listens at an address. */
 export interface Host {

@@ -1,9 +1,9 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Digest } from "../../core/digest.ts";
-import { type AptRepository, SUITE } from "./apt-repository.ts";
-import { folderDigests } from "./files.ts";
-import { type Outcome, runProgram } from "./programs.ts";
+import type { Digest } from "../../../core/digest.ts";
+import { folderDigests } from "../files.ts";
+import { type Outcome, runProgram } from "../programs.ts";
+import { type AptRepository, SUITE } from "../repositories/apt-repository.ts";
 
 /** How apt gets out. */
 export interface AptAccess {

@@ -1,8 +1,8 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Digest, digestOf } from "../../core/digest.ts";
-import { findFiles } from "./files.ts";
-import { type Outcome, runProgram } from "./programs.ts";
+import { type Digest, digestOf } from "../../../core/digest.ts";
+import { findFiles } from "../files.ts";
+import { type Outcome, runProgram } from "../programs.ts";
 
 export interface DnfOptions {
   /** Everything dnf writes goes below it; one folder is one machine that has never seen the repository. */

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { mustRun } from "./programs.ts";
+import { mustRun } from "../programs.ts";
 
 /** What `go mod download` asks a proxy for: go.dev/ref/mod, "GOPROXY protocol". */
 const ZIP = `import sys, zipfile

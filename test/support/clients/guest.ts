@@ -4,9 +4,9 @@ import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
+import { larderEnvironment, PROGRAM } from "../larder.ts";
+import { cleanEnvironment, mustRun } from "../programs.ts";
 import type { GuestParts } from "./guest-parts.ts";
-import { larderEnvironment, PROGRAM } from "./larder.ts";
-import { cleanEnvironment, mustRun } from "./programs.ts";
 
 /** What every script begins with: the guest's surroundings, and how it tells something to the test. */
 const PREAMBLE = `exec </dev/null

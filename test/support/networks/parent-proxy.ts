@@ -2,7 +2,7 @@ import { once } from "node:events";
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { Origin } from "./origin.ts";
+import type { Origin } from "../origin.ts";
 
 /**
  * The proxy of a company, which is the only way out and resolves names itself: here `NAME.larder.test` leads to the

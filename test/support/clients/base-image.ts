@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { inject } from "vitest";
-import { mustRun } from "./programs.ts";
+import { mustRun } from "../programs.ts";
 
 /** An image made from Debian's packages alone. */
 export interface ImageRecipe {

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { mustRun } from "./programs.ts";
+import { mustRun } from "../programs.ts";
 
 export interface SignerOptions {
   /** Its key expired years ago; what it signs, it signed before. */

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { bytesHandler } from "./files.ts";
-import type { Origin } from "./origin.ts";
+import { bytesHandler } from "../files.ts";
+import type { Origin } from "../origin.ts";
 
 export interface PythonMirrorOptions {
   /** The folder that {@link createPythonIndex} made. */
