@@ -1,7 +1,7 @@
 import type { Declaration, DigestAlgorithm } from "../../core/declaration.ts";
 import { type Digest, parseDigest } from "../../core/digest.ts";
 import { PUBLIC_REALM, type Realm } from "../../core/entry.ts";
-import type { Database } from "../database.ts";
+import { type Database, transact } from "../database.ts";
 import type { FoundBlob } from "../declarations.ts";
 import { fromRaw, toRaw } from "../keys.ts";
 
@@ -10,9 +10,11 @@ export const STRONG: ReadonlySet<DigestAlgorithm> = new Set<DigestAlgorithm>(["s
 
 /** Blobs by digest alone. A digest is not a key to someone else's bytes: who may have a blob was noted when it was stored. */
 export class BlobFinder {
+  readonly #db: Database;
   readonly #statements: ReturnType<typeof prepare>;
 
   constructor(db: Database) {
+    this.#db = db;
     this.#statements = prepare(db);
   }
 
@@ -28,15 +30,24 @@ export class BlobFinder {
     this.#statements.grant.run(realm, toRaw(blob));
   }
 
+  /** What was joined to a blob by that digest, before anybody had seen it, is joined to the blob itself. */
   noteAlias(algorithm: DigestAlgorithm, digest: string, blob: Digest): void {
-    if (algorithm !== "sha256") this.#statements.note.run(algorithm, Buffer.from(digest, "hex"), toRaw(blob));
+    if (algorithm === "sha256") return;
+    const alias = Buffer.from(digest, "hex");
+    transact(this.#db, () => {
+      this.#statements.note.run(algorithm, alias, toRaw(blob));
+      this.#statements.settle.run(toRaw(blob), alias);
+    });
   }
 
-  /** Whether or not the payloads are stored yet; of one that is known by another digest than sha256, once it is. */
+  /**
+   * Whether or not the payloads are stored yet. One that nobody has seen is joined by the digest that it is declared by, whatever
+   * that is: those of different algorithms differ in length.
+   */
   noteCompanions(root: Digest, payloads: readonly Declaration[]): void {
     for (const payload of payloads) {
-      const blob = this.seenWith(payload);
-      if (blob !== undefined) this.#statements.join.run(toRaw(blob), toRaw(root));
+      const blob = this.seenWith(payload) ?? payload.digest;
+      this.#statements.join.run(Buffer.from(blob, "hex"), toRaw(root));
     }
   }
 
@@ -63,6 +74,7 @@ function prepare(db: Database) {
     join: db.prepare<[Buffer, Buffer]>(
       "INSERT OR IGNORE INTO edge (parent_sha256, child_sha256) SELECT sha256, ? FROM blob WHERE sha256 = ?",
     ),
+    settle: db.prepare<[Buffer, Buffer]>("UPDATE OR REPLACE edge SET child_sha256 = ? WHERE child_sha256 = ?"),
     note: db.prepare<[string, Buffer, Buffer]>("INSERT OR REPLACE INTO alias (alg, digest, sha256) VALUES (?, ?, ?)"),
   };
 }

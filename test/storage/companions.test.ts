@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { describe, expect } from "vitest";
 import type { Declaration } from "../../core/declaration.ts";
 import type { Entry } from "../../core/entry.ts";
@@ -102,6 +103,23 @@ describe("a narinfo and the nar that it names", () => {
       await keeper.pin({ what: [`http://o/${pinned}`] }, PATIENT);
       expect(await keeper.collect({ maxBytes: 0 }, PATIENT)).toMatchObject({ blobs: 2 });
       expect(urisOf(store)).toEqual(["http://o/a.narinfo", "http://o/nar/a.nar"]);
+    },
+  );
+
+  test.for(["sha512", "sha1"] as const)(
+    "are a pair from the moment on that the nar is stored, when both caches name it by its %s",
+    async (algorithm, { store, keeper, declaring }) => {
+      const nar = noise("a", NAR_BYTES);
+      const digest = createHash(algorithm).update(nar).digest("hex");
+      for (const cache of ["http://one", "http://other"]) {
+        const fields = noise(cache, NARINFO_BYTES);
+        const narinfo = await storeBody(store, `${cache}/a.narinfo`, fields, { class: "root" });
+        declaring.index.noteCompanions(narinfo.digest, [{ algorithm, digest, bytes: NAR_BYTES }]);
+      }
+      const { digest: blob } = await storeBody(store, "http://one/nar/a.nar", nar, { class: "payload" });
+      for (const _ of ["stored", "stored again"]) declaring.index.noteAlias(algorithm, digest, blob);
+      expect(await keeper.purge({ pattern: "**/a.nar" }, PATIENT)).toMatchObject({ blobs: 3 });
+      expect(urisOf(store)).toEqual([]);
     },
   );
 
