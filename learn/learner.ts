@@ -22,6 +22,8 @@ export interface LearnJob {
   readonly place?: MetadataPlace | undefined;
   /** The body of what may not be stored. */
   readonly bytes?: Uint8Array | undefined;
+  /** The Content-Encoding that its origin gave it. */
+  readonly coding?: string | undefined;
   /** When it was seen; just now unless that is given. */
   readonly seenMs?: number;
 }
@@ -163,8 +165,8 @@ class ThreadedLearner implements Learner {
 
   /** A member is known as such by what its root declares, wherever it lies; so this is decided when its turn comes. */
   #taskFor(job: LearnJob, atMs: number): LearnTask | undefined {
-    const { target, digest, realm, bytes, place = locateMetadata(target) } = job;
-    const stored = { digest, realm, atMs, bytes, file: this.#layout.blobFile(digest) };
+    const { target, digest, realm, bytes, coding, place = locateMetadata(target) } = job;
+    const stored = { digest, realm, atMs, bytes, coding, file: this.#layout.blobFile(digest) };
     if (place?.role === "mirrors") return { ...stored, ...place, kind: "mirrors", uri: target.uri };
     if (place?.role === "root")
       return { ...stored, ...place, kind: "root", uri: place.base + place.path, scope: place.scope ?? "" };

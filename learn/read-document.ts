@@ -9,6 +9,8 @@ export interface DocumentSource extends DocumentPlace {
   readonly file: string;
   /** In place of the file. */
   readonly bytes?: Uint8Array | undefined;
+  /** The Content-Encoding that its origin gave it. */
+  readonly coding?: string | undefined;
   readonly document: MetadataDocument;
   /** What it has to be once it is unpacked, where its root tells. */
   readonly opened?: DeclaredContent | undefined;
@@ -22,9 +24,10 @@ const READ_BYTES = 256 * 1024;
  * @throws LarderError `METADATA_BROKEN`; what was emitted may not be believed then.
  */
 export async function readDocument(source: DocumentSource, emit: Emit): Promise<ReadOutcome> {
-  const { file, bytes, document, opened } = source;
+  const { file, bytes, coding, document, opened } = source;
   const reader = openReader(document.kind, source, emit);
   const packed = bytes === undefined ? createReadStream(file, { highWaterMark: READ_BYTES }) : Readable.from([bytes]);
-  for await (const chunk of decode(packed, { compression: document.compression, opened })) reader.push(chunk);
+  const { compression } = document;
+  for await (const chunk of decode(packed, { compression, coding, opened })) reader.push(chunk);
   return reader.finish();
 }

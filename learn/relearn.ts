@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { fieldValue } from "../core/fields.ts";
+import { fieldValue, type RawFields } from "../core/fields.ts";
 import type { Log } from "../core/log.ts";
-import { parseTarget } from "../core/target.ts";
+import { parseTarget, type TargetUri } from "../core/target.ts";
 import { classify } from "../ecosystems/classify.ts";
 import type { MetadataPlace } from "../ecosystems/metadata.ts";
 import { locateMetadata } from "../ecosystems/readers.ts";
@@ -115,15 +115,18 @@ async function learnEntry(row: EntryRow, { store, learner }: RelearnOptions): Pr
   // It may have been replaced meanwhile; then it was learnt, and is not the newest any more.
   const isCurrent = store.find(row.key).some((entry) => entry.digest === digest && entry.realm === realm);
   if (!isCurrent) return false;
-  const job = { target: parseTarget(uri), digest, realm, place: placeOf(row), seenMs: responseMs };
-  const { kind } = await learner.learn(job);
+  const target = parseTarget(uri);
+  const fields = JSON.parse(row.fields) as string[];
+  const place = placeOf(target, fields);
+  // Members are stored as they are declared, whatever coding their origin named.
+  const coding = place === undefined ? undefined : fieldValue(fields, "content-encoding");
+  const { kind } = await learner.learn({ target, digest, realm, place, coding, seenMs: responseMs });
   return kind === "learnt" || kind === "known";
 }
 
 /** What a request told by what it accepts, its answer tells by what it is. */
-function placeOf({ uri, fields }: EntryRow): MetadataPlace | undefined {
-  const target = parseTarget(uri);
-  const { ecosystem } = classify(target, { accept: fieldValue(JSON.parse(fields) as string[], "content-type") });
+function placeOf(target: TargetUri, fields: RawFields): MetadataPlace | undefined {
+  const { ecosystem } = classify(target, { accept: fieldValue(fields, "content-type") });
   return locateMetadata(target, ecosystem);
 }
 

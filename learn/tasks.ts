@@ -22,6 +22,8 @@ interface Stored {
   readonly file: string;
   /** What is in no file, because it may not be stored. */
   readonly bytes?: Uint8Array | undefined;
+  /** The Content-Encoding that their origin gave them. */
+  readonly coding?: string | undefined;
   readonly realm: Realm;
   /** When they were seen. */
   readonly atMs: number;

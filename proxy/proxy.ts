@@ -9,8 +9,10 @@ import { DeclaredFills } from "./declared/declared-fills.ts";
 import { Generations } from "./declared/generations.ts";
 import { Mismatches } from "./declared/mismatches.ts";
 import { NarChecks } from "./declared/nar-checks.ts";
+import { PassingRoots } from "./declared/passing-roots.ts";
 import { RootFallbacks } from "./declared/root-fallbacks.ts";
 import { SignedRoots } from "./declared/signed-roots.ts";
+import { TakenRoots } from "./declared/taken-roots.ts";
 import { Exchanges } from "./exchange/exchange.ts";
 import type { Totals } from "./exchange/record.ts";
 import { Filling } from "./fill/filling.ts";
@@ -141,10 +143,12 @@ function createSources(dependencies: ProxyDependencies, settings: ProxySettings,
   };
   const mismatches = new Mismatches({ index, clock, log, onMismatch });
   const narChecks = checker === undefined ? undefined : new NarChecks({ checker, store, mismatches, log });
-  const generations = new Generations({ index, learner, fills, origin, mismatches, clock });
+  const taken = new TakenRoots({ takenRoots: index.takenRoots, clock });
+  const generations = new Generations({ index, learner, fills, origin, mismatches, taken, clock });
+  const passingRoots = new PassingRoots({ learner, taken, log });
   const nixKeys = readNixKeys(settings.nixPublicKeys);
   const signedRoots = new SignedRoots({ store, origin, clock, log, demand: dependencies.signatures, nixKeys });
-  const filling = new Filling({ store, fills, origin, generations, signedRoots, clock });
+  const filling = new Filling({ store, fills, origin, generations, passingRoots, signedRoots, clock });
   const declaredFills = new DeclaredFills({
     index,
     fills,

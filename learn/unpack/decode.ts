@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { LarderError } from "../../core/errors.ts";
 import { brokenMetadata, type Compression, type DeclaredContent } from "../../ecosystems/metadata.ts";
 import { ByteReader } from "./byte-reader.ts";
-import { DECODERS } from "./decoders.ts";
+import { CODING_DECODERS, DECODERS } from "./decoders.ts";
 
 /** Larger than any index there is: Fedora's and openSUSE's primary have 200 to 300 MiB. */
 const MAX_BYTES = 2 * 1024 * 1024 * 1024;
@@ -26,6 +26,8 @@ const MAGIC_BYTES = 10;
 export interface DecodeOptions {
   /** What the document's name tells: a packed document must then be packed, though in whatever form its bytes are in. */
   readonly compression?: Compression | undefined;
+  /** The Content-Encoding that its origin gave it: what the bytes do not tell by themselves is undone first. */
+  readonly coding?: string | undefined;
   /** What the document must be once unpacked, where its root tells it. */
   readonly opened?: DeclaredContent | undefined;
   readonly maxBytes?: number;
@@ -43,7 +45,8 @@ export async function* decode(
   options: DecodeOptions = {},
 ): AsyncGenerator<Uint8Array> {
   const packed = new Meter(source);
-  const reader = new ByteReader(packed.chunks());
+  const uncode = CODING_DECODERS.get(options.coding?.trim().toLowerCase() ?? "") ?? DECODERS.plain;
+  const reader = new ByteReader(uncode(packed.chunks()));
   try {
     const compression = compressionOf(await reader.peek(MAGIC_BYTES), options.compression);
     const unpacked = DECODERS[compression](reader.rest());

@@ -1,5 +1,5 @@
 import { pipeline, Readable, type Transform } from "node:stream";
-import { createBrotliDecompress, createGunzip } from "node:zlib";
+import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 import type { Compression } from "../../ecosystems/metadata.ts";
 import { decodeBzip2 } from "./bzip2.ts";
 import { decodeXz } from "./xz.ts";
@@ -19,15 +19,25 @@ export const DECODERS: Readonly<Record<Compression, Decoder>> = {
   zchunk: decodeZchunk,
 };
 
+/** The content codings (RFC 9110 §8.4.1) that bytes do not tell by themselves. */
+export const CODING_DECODERS: ReadonlyMap<string, Decoder> = new Map<string, Decoder>([
+  ["br", decodeBrotli],
+  ["deflate", (source) => through(source, createInflate())],
+]);
+
 /** Those of nars, by the names that narinfos have for them; Nix knows more, which no public cache uses. */
 export const NAR_DECODERS: ReadonlyMap<string, Decoder> = new Map<string, Decoder>([
   ["none", DECODERS.plain],
   ["xz", DECODERS.xz],
   ["zstd", DECODERS.zstd],
-  ["br", (source) => through(source, createBrotliDecompress())],
+  ["br", decodeBrotli],
   ["gzip", DECODERS.gzip],
   ["bzip2", DECODERS.bzip2],
 ]);
+
+function decodeBrotli(source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  return through(source, createBrotliDecompress());
+}
 
 /** The error, if there is one, comes out of the stream that is read. */
 function through(source: AsyncIterable<Uint8Array>, transform: Transform): AsyncIterable<Uint8Array> {

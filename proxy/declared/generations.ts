@@ -12,12 +12,12 @@ import type { Errand } from "../exchange/errand.ts";
 import { sourceBeside, sourceElsewhere } from "../exchange/questions.ts";
 import type { FillOrder } from "../fill/fill-order.ts";
 import { type Fills, placeOf } from "../fill/fills.ts";
-import { readAlong } from "../fill/read-along.ts";
 import { readAtMost } from "../fill/read-at-most.ts";
 import { askThroughRedirects } from "../fill/redirects.ts";
-import type { Origin, OriginResponse } from "../origin/origin.ts";
+import type { Origin } from "../origin/origin.ts";
 import type { Mismatches } from "./mismatches.ts";
-import { TakenRoots } from "./taken-roots.ts";
+import { bounded } from "./patience.ts";
+import type { TakenRoots } from "./taken-roots.ts";
 
 export interface GenerationsDependencies {
   readonly index: DeclarationIndex;
@@ -25,6 +25,7 @@ export interface GenerationsDependencies {
   readonly fills: Fills;
   readonly origin: Origin;
   readonly mismatches: Mismatches;
+  readonly taken: TakenRoots;
   readonly clock: Clock;
 }
 
@@ -38,8 +39,6 @@ const LEARNING_PATIENCE_MS = 15_000;
 const ROOT_PATIENCE_MS = 10_000;
 /** Debian's InRelease has 200 KB. */
 const MAX_ROOT_BYTES = 32 * 1024 * 1024;
-/** Codings that the learner sees by themselves. */
-const READABLE_CODINGS: ReadonlySet<string | undefined> = new Set([undefined, "identity", "gzip", "x-gzip", "zstd"]);
 /** Members remembered for each root. */
 const MAX_MEMBERS = 64;
 
@@ -55,7 +54,6 @@ export class Generations {
   readonly #members = new Map<string, Set<string>>();
   /** The signatures beside roots that clients asked for, by the root's URI. */
   readonly #signatures = new Map<string, TargetUri>();
-  readonly #taken: TakenRoots;
   /** Roots whose members the origin no longer has: they are asked for anew at their next use. */
   readonly #outdated = new Set<string>();
   /** Origins that are being asked what root they have now. */
@@ -63,8 +61,6 @@ export class Generations {
 
   constructor(dependencies: GenerationsDependencies) {
     this.#deps = dependencies;
-    const { index, clock } = dependencies;
-    this.#taken = new TakenRoots({ takenRoots: index.takenRoots, clock });
   }
 
   /**
@@ -79,22 +75,6 @@ export class Generations {
     await this.#learn(errand.view.target, entry, place);
     if (isHeldWithPayloads(errand)) this.#deps.index.noteCompanions(entry.digest, this.#payloadsOf(place, entry));
     if (isNew && place.role === "root") await this.#fetchMembers(errand);
-  }
-
-  /**
-   * The same for one that goes out without being stored (`no-store`), as it passes: payloads that are asked for after it are held to
-   * what it says, for whoever brings the same credentials.
-   */
-  learnPassing({ place, view, reply }: Errand, response: OriginResponse): OriginResponse {
-    const { status, fields } = response.head;
-    const isReadable = READABLE_CODINGS.has(fieldValue(fields, "content-encoding")?.toLowerCase());
-    if (place === undefined || view.method !== "GET" || status !== 200 || !isReadable) return response;
-    const body = readAlong(response.body, MAX_ROOT_BYTES, (bytes) => {
-      const digest = digestOf(bytes);
-      void this.#deps.learner.learn({ target: view.target, digest, realm: view.realm, place, bytes });
-      if (place.role === "root") this.#taken.note(reply.record.way, `${place.base} ${place.scope ?? ""}`, digest);
-    });
-    return { ...response, body };
   }
 
   /** The same for one that is served without asking its origin: mostly it is known. */
@@ -146,12 +126,12 @@ export class Generations {
   noteTaken(errand: Errand, { digest }: Entry): void {
     const { place } = errand;
     if (place?.role !== "root") return;
-    this.#taken.note(errand.reply.record.way, `${place.base} ${place.scope ?? ""}`, digest);
+    this.#deps.taken.note(errand.reply.record.way, place, digest);
   }
 
   /** Tells the roots that the client took last. */
   preferenceOf({ reply }: Errand): (root: Digest) => boolean {
-    return this.#taken.preferenceOf(reply.record.way);
+    return this.#deps.taken.preferenceOf(reply.record.way);
   }
 
   /** Remembers a member that a client asked for, so that it is there when its root changes. */
@@ -220,8 +200,10 @@ export class Generations {
     return this.#deps.index.isKnown({ ecosystem, scope, digest });
   }
 
-  async #learn(target: TargetUri, { digest, realm }: Entry, place?: MetadataPlace): Promise<void> {
-    await this.#deps.learner.learn({ target, digest, realm, place });
+  /** What is declared is stored as it is declared, whatever coding its origin named. */
+  async #learn(target: TargetUri, { digest, realm, fields }: Entry, place?: MetadataPlace): Promise<void> {
+    const coding = place === undefined ? undefined : fieldValue(fields, "content-encoding");
+    await this.#deps.learner.learn({ target, digest, realm, place, coding });
   }
 
   /** A repository republished in mid-update must not cause a hash mismatch: the members come in with their root. */
@@ -287,13 +269,4 @@ function isHeldWithPayloads({ reply }: Errand): boolean {
 /** As declarations call it. */
 export function uriOf({ base, path }: RepositoryPlace): string {
   return base + path;
-}
-
-async function bounded(work: Promise<unknown>, patienceMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, patienceMs);
-  });
-  await Promise.race([work, patience]);
-  clearTimeout(timer);
 }

@@ -1,5 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Digest } from "../../core/digest.ts";
+import type { RepositoryPlace } from "../../ecosystems/metadata.ts";
 import type { TakenRootLog } from "../../storage/declarations.ts";
 import type { Way } from "../inbound/way.ts";
 
@@ -28,8 +29,8 @@ export class TakenRoots {
     for (const { client, place, root } of takenRoots.all(clock())) this.#remember(client, place, root);
   }
 
-  /** @param place base and scope of the root */
-  note(way: Way, place: string, root: Digest): void {
+  note(way: Way, { base, scope = "" }: Pick<RepositoryPlace, "base" | "scope">, root: Digest): void {
+    const place = `${base} ${scope}`;
     const client = nameOf(way);
     const isNew = this.#clients.get(client)?.get(place) !== root;
     this.#remember(client, place, root);

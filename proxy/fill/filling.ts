@@ -7,6 +7,7 @@ import type { Beginning, ForwardReason, ResponseHead } from "../../policy/plan.t
 import { variantOf } from "../../policy/selecting.ts";
 import type { Store } from "../../storage/store.ts";
 import type { Generations } from "../declared/generations.ts";
+import type { PassingRoots } from "../declared/passing-roots.ts";
 import type { SignedRoots } from "../declared/signed-roots.ts";
 import type { Errand } from "../exchange/errand.ts";
 import { partSourceOf, sourceOf } from "../exchange/questions.ts";
@@ -23,6 +24,7 @@ export interface FillingDependencies {
   readonly fills: Fills;
   readonly origin: Origin;
   readonly generations: Generations;
+  readonly passingRoots: PassingRoots;
   readonly signedRoots: SignedRoots;
   readonly clock: Clock;
 }
@@ -144,8 +146,8 @@ export class Filling {
   }
 
   async #servePassed(errand: Errand, response: OriginResponse): Promise<void> {
-    const { signedRoots, generations } = this.#deps;
-    await servePass(errand.reply, generations.learnPassing(errand, await signedRoots.screen(errand, response)));
+    const { signedRoots, passingRoots } = this.#deps;
+    await servePass(errand.reply, passingRoots.learn(errand, await signedRoots.screen(errand, response)));
   }
 
   async #fromBody(errand: Errand, fill: Fill, head: FillHead & { kind: "body" }, wish: FillWish): Promise<void> {

@@ -1,25 +1,62 @@
 import { Readable } from "node:stream";
 
-/**
- * The body as it passes; `onWhole` is called with all of it before its last piece goes out, unless it is longer than that or is
- * cut.
- */
-export function readAlong(body: Readable, maxBytes: number, onWhole: (whole: Buffer) => void): Readable {
+/** Memory for bodies that are read as they pass, shared by all of them. */
+export class Room {
+  #freeBytes: number;
+
+  constructor(maxBytes: number) {
+    this.#freeBytes = maxBytes;
+  }
+
+  /** @returns whether there was so much left; it is to be given back then. */
+  take(bytes: number): boolean {
+    if (bytes > this.#freeBytes) return false;
+    this.#freeBytes -= bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.#freeBytes += bytes;
+  }
+}
+
+export interface ReadAlongOptions {
+  /** What is longer is not kept together. */
+  readonly maxBytes: number;
+  readonly room: Room;
+  /** Called with all of it, or with `undefined` when that was too much; its last piece goes out when this has resolved. */
+  readonly onWhole: (whole: Buffer | undefined) => Promise<void>;
+}
+
+/** The body as it passes, unless it is cut or left, read as a whole before its last piece goes out. */
+export function readAlong(body: Readable, options: ReadAlongOptions): Readable {
   // Whoever leaves destroys the body, which undici tells as an error of the request; who reads on is told of it all the same.
   body.on("error", () => undefined);
-  async function* passing(): AsyncGenerator<Buffer> {
-    const read: Buffer[] = [];
-    let bytes = 0;
-    let last: Buffer | undefined;
+  return Readable.from(passing(body, options), { objectMode: false });
+}
+
+async function* passing(body: Readable, { maxBytes, room, onWhole }: ReadAlongOptions): AsyncGenerator<Buffer> {
+  const kept: Buffer[] = [];
+  let keptBytes = 0;
+  let isWhole = true;
+  let last: Buffer | undefined;
+  try {
     for await (const chunk of body as AsyncIterable<Buffer>) {
       if (last !== undefined) yield last;
       last = chunk;
-      bytes += chunk.length;
-      if (bytes <= maxBytes) read.push(chunk);
-      else read.length = 0;
+      isWhole &&= keptBytes + chunk.length <= maxBytes && room.take(chunk.length);
+      if (isWhole) {
+        kept.push(chunk);
+        keptBytes += chunk.length;
+      } else {
+        kept.length = 0;
+        room.give(keptBytes);
+        keptBytes = 0;
+      }
     }
-    if (bytes <= maxBytes) onWhole(Buffer.concat(read));
-    if (last !== undefined) yield last;
+    await onWhole(isWhole ? Buffer.concat(kept) : undefined);
+  } finally {
+    room.give(keptBytes);
   }
-  return Readable.from(passing(), { objectMode: false });
+  if (last !== undefined) yield last;
 }

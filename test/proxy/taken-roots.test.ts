@@ -22,8 +22,8 @@ const [older, newer] = [digestOf("older"), digestOf("newer")];
 describe("the roots that clients took", () => {
   test("are told of each client's own", () => {
     const taken = takenRoots();
-    taken.note(wayOf("192.0.2.1"), "https://a.example/ dists/sid/", older);
-    taken.note(wayOf("192.0.2.2"), "https://a.example/ dists/sid/", newer);
+    taken.note(wayOf("192.0.2.1"), { base: "https://a.example/", scope: "dists/sid/" }, older);
+    taken.note(wayOf("192.0.2.2"), { base: "https://a.example/", scope: "dists/sid/" }, newer);
     expect(taken.preferenceOf(wayOf("192.0.2.1"))(older)).toBe(true);
     expect(taken.preferenceOf(wayOf("192.0.2.1"))(newer)).toBe(false);
     expect(taken.preferenceOf(wayOf("192.0.2.3"))(older)).toBe(false);
@@ -31,7 +31,7 @@ describe("the roots that clients took", () => {
 
   test("tell apart the sessions of one address", () => {
     const taken = takenRoots();
-    taken.note(wayOf("127.0.0.1", "1"), "https://a.example/ ", older);
+    taken.note(wayOf("127.0.0.1", "1"), { base: "https://a.example/", scope: "" }, older);
     expect(taken.preferenceOf(wayOf("127.0.0.1", "2"))(older)).toBe(false);
     expect(taken.preferenceOf(wayOf("127.0.0.1", "1"))(older)).toBe(true);
   });
@@ -39,17 +39,18 @@ describe("the roots that clients took", () => {
   test("count only the last of a repository and scope", () => {
     const taken = takenRoots();
     const way = wayOf("192.0.2.1");
-    taken.note(way, "https://a.example/ dists/sid/", older);
-    taken.note(way, "https://a.example/ dists/trixie/", older);
-    taken.note(way, "https://a.example/ dists/sid/", newer);
+    taken.note(way, { base: "https://a.example/", scope: "dists/sid/" }, older);
+    taken.note(way, { base: "https://a.example/", scope: "dists/trixie/" }, older);
+    taken.note(way, { base: "https://a.example/", scope: "dists/sid/" }, newer);
     expect(taken.preferenceOf(way)(newer)).toBe(true);
-    taken.note(way, "https://a.example/ dists/trixie/", newer);
+    taken.note(way, { base: "https://a.example/", scope: "dists/trixie/" }, newer);
     expect(taken.preferenceOf(way)(older)).toBe(false);
   });
 
   test("of the client that was seen longest ago are forgotten first", () => {
     const taken = takenRoots();
-    for (let i = 0; i <= 1_000; i += 1) taken.note(wayOf(`client ${i}`), "https://a.example/ ", older);
+    for (let i = 0; i <= 1_000; i += 1)
+      taken.note(wayOf(`client ${i}`), { base: "https://a.example/", scope: "" }, older);
     expect(taken.preferenceOf(wayOf("client 0"))(older)).toBe(false);
     expect(taken.preferenceOf(wayOf("client 1"))(older)).toBe(true);
   });
@@ -57,9 +58,9 @@ describe("the roots that clients took", () => {
   test("outlive a restart, but for those of sessions, which do not", () => {
     const log = logOf();
     const before = takenRoots(log);
-    before.note(wayOf("192.0.2.1"), "https://a.example/ ", older);
-    before.note(wayOf("192.0.2.1"), "https://a.example/ ", newer);
-    before.note(wayOf("192.0.2.1", "7"), "https://a.example/ ", older);
+    before.note(wayOf("192.0.2.1"), { base: "https://a.example/", scope: "" }, older);
+    before.note(wayOf("192.0.2.1"), { base: "https://a.example/", scope: "" }, newer);
+    before.note(wayOf("192.0.2.1", "7"), { base: "https://a.example/", scope: "" }, older);
     const after = takenRoots(log);
     expect(after.preferenceOf(wayOf("192.0.2.1"))(newer)).toBe(true);
     expect(after.preferenceOf(wayOf("192.0.2.1"))(older)).toBe(false);
