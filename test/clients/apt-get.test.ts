@@ -14,7 +14,7 @@ const EVERYTHING = /^/;
 
 const test = base.extend("repository", ({ folder }) => createAptRepository(folder, PACKAGES));
 
-describe.for(["http", "https"] as const)("apt-get over %s", { timeout: 120_000 }, (scheme) => {
+describe.for(["http", "https"] as const)("apt-get over %s", (scheme) => {
   const withDebian = test
     .extend("debian", ({ origin, secureOrigin, repository }) => {
       const debian = scheme === "http" ? origin : secureOrigin;

@@ -73,7 +73,7 @@ const LAYOUTS: Readonly<Record<string, Layout>> = {
   },
 };
 
-describe.for(Object.entries(LAYOUTS))("%s", { timeout: 120_000 }, ([, { options, make, work, pool }]) => {
+describe.for(Object.entries(LAYOUTS))("%s", ([, { options, make, work, pool }]) => {
   test("is verified, shared by mirrors, and served when all of them are down", async ({
     publisher,
     serveTwice,
@@ -99,9 +99,12 @@ describe.for(Object.entries(LAYOUTS))("%s", { timeout: 120_000 }, ([, { options,
   });
 });
 
-test("an index that is brought up to date by patches: they are members, fetched once and verified", {
-  timeout: 120_000,
-}, async ({ publisher, origin, newMachine, larder }) => {
+test("an index that is brought up to date by patches: they are members, fetched once and verified", async ({
+  publisher,
+  origin,
+  newMachine,
+  larder,
+}) => {
   const before = await publisher.publish("patched-1", PACKAGES);
   const after = await publishPatched(publisher, before);
   const site = new Site(origin, "/debian/", before.folder);

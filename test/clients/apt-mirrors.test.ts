@@ -38,7 +38,7 @@ const WAYS = [
   ["https", "gz indexes by name"],
 ] as const;
 
-describe.for(WAYS)("a repository on two hosts, over %s, with %s", { timeout: 120_000 }, ([scheme, layout]) => {
+describe.for(WAYS)("a repository on two hosts, over %s, with %s", ([scheme, layout]) => {
   const { hasByHash, flags } = LAYOUTS[layout];
   const withMirrors = test
     .extend("repository", ({ repositories }) => (hasByHash ? repositories.byHash : repositories.byName))

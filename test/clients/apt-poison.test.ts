@@ -60,7 +60,7 @@ const test = base
     return apt;
   });
 
-describe.for(Object.entries(POISONS))("a lone mirror that gives %s", { timeout: 120_000 }, ([, { code, poison }]) => {
+describe.for(Object.entries(POISONS))("a lone mirror that gives %s", ([, { code, poison }]) => {
   test("cannot make apt-get, or larder, take it", async ({ mirror, updated, larder, debs, published }) => {
     const bad = await mirror();
     for (const name of NAMES) bad.serve(pathOf(name), poison(debs[name]));
@@ -88,7 +88,7 @@ describe.for(Object.entries(POISONS))("a lone mirror that gives %s", { timeout: 
   });
 });
 
-describe("a mirror that gives wrong bytes beside one that gives right ones", { timeout: 120_000 }, () => {
+describe("a mirror that gives wrong bytes beside one that gives right ones", () => {
   const withBoth = test
     .extend("bad", async ({ mirror, debs }) => {
       const bad = await mirror();

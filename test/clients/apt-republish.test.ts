@@ -44,45 +44,39 @@ const test = base
     };
   });
 
-describe.for(["byName", "byHash"] as const)(
-  "a repository published anew in mid-update, indexes %s",
-  {
-    timeout: 120_000,
-  },
-  (layout) => {
-    const withSite = test
-      .extend("first", ({ generations }) => generations[layout].first.folder)
-      .extend("second", ({ generations }) => generations[layout].second.folder)
-      .extend("site", ({ origin, first }) => new Site(origin, "/debian/", first));
+describe.for(["byName", "byHash"] as const)("a repository published anew in mid-update, indexes %s", (layout) => {
+  const withSite = test
+    .extend("first", ({ generations }) => generations[layout].first.folder)
+    .extend("second", ({ generations }) => generations[layout].second.folder)
+    .extend("site", ({ origin, first }) => new Site(origin, "/debian/", first));
 
-    withSite("the index is stored: who took its root gets it", async ({ origin, site, second, newMachine, larder }) => {
-      expectSuccess(await (await newMachine(site)).update());
-      origin.takeRequests();
+  withSite("the index is stored: who took its root gets it", async ({ origin, site, second, newMachine, larder }) => {
+    expectSuccess(await (await newMachine(site)).update());
+    origin.takeRequests();
+    site.publishAfter("/InRelease", second);
+    expectSuccess(await (await newMachine(site)).update());
+    expect(origin.takeRequests().filter(({ path }) => MEMBER.test(path))).toEqual([]);
+    expect(larder.logged("mismatch")).toEqual([]);
+  });
+
+  withSite(
+    "the index is gone: the client is told so, and its next update works",
+    async ({ site, second, newMachine, larder }) => {
+      const apt = await newMachine(site);
       site.publishAfter("/InRelease", second);
-      expectSuccess(await (await newMachine(site)).update());
-      expect(origin.takeRequests().filter(({ path }) => MEMBER.test(path))).toEqual([]);
-      expect(larder.logged("mismatch")).toEqual([]);
-    });
+      const outcome = await apt.update();
+      expect(outcome.code).not.toBe(0);
+      expect(outcome.stderr).toContain("502");
+      expect(outcome.stderr).not.toMatch(/mismatch/i);
+      expect(larder.logged("exchange")).toContainEqual(
+        expect.objectContaining({ status: 502, code: "GENERATION_GONE" }),
+      );
 
-    withSite(
-      "the index is gone: the client is told so, and its next update works",
-      async ({ site, second, newMachine, larder }) => {
-        const apt = await newMachine(site);
-        site.publishAfter("/InRelease", second);
-        const outcome = await apt.update();
-        expect(outcome.code).not.toBe(0);
-        expect(outcome.stderr).toContain("502");
-        expect(outcome.stderr).not.toMatch(/mismatch/i);
-        expect(larder.logged("exchange")).toContainEqual(
-          expect.objectContaining({ status: 502, code: "GENERATION_GONE" }),
-        );
-
-        expectSuccess(await apt.update());
-        expectSuccess(await apt.download(["larder-more"]));
-      },
-    );
-  },
-);
+      expectSuccess(await apt.update());
+      expectSuccess(await apt.download(["larder-more"]));
+    },
+  );
+});
 
 /** How many fills there may be at once, and what the origin wants to see. */
 const CONDITIONS: Readonly<Record<string, { readonly flags?: readonly string[]; readonly authorization?: string }>> = {

@@ -22,7 +22,7 @@ async function says(larder: Larder, ...args: readonly string[]): Promise<string>
   return stdout.toString();
 }
 
-describe("larder build", { timeout: 60_000 }, () => {
+describe("larder build", () => {
   test("--print shows the final command, in which the shim has taken the runtime's place", async ({ serving }) => {
     const said = await says(serving, "--print", "--", ...CALL);
     expect(said).toMatch(/^podman build --runtime=\S+\/runc --network=host \.\n$/);
@@ -94,7 +94,7 @@ describe("larder build", { timeout: 60_000 }, () => {
   });
 });
 
-describe("larder image lint", { timeout: 60_000 }, () => {
+describe("larder image lint", () => {
   test("reads an OCI layout, and finds what a careless build leaves", async ({ folder, larder }) => {
     const podman = (...args: string[]) =>
       mustRun("buildah", ["--root", join(folder, "storage"), "--runroot", join(folder, "run"), ...args], {

@@ -22,7 +22,7 @@ const WAYS = {
   "https without ALPN": { scheme: "https", flags: ["--no-alpn"] },
 } as const;
 
-describe.for(Object.entries(WAYS))("curl: %s", { timeout: 60_000 }, ([, { scheme, flags }]) => {
+describe.for(Object.entries(WAYS))("curl: %s", ([, { scheme, flags }]) => {
   const withCurl = test
     .extend("publisher", ({ origin, secureOrigin }) => {
       const publisher = scheme === "http" ? origin : secureOrigin;

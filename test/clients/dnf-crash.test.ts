@@ -21,9 +21,12 @@ const test = base.extend("repository", async ({ folder }) => {
   return repository;
 });
 
-test("killed while it reads a large primary.xml, larder believes all of it or nothing, and dnf installs", {
-  timeout: 180_000,
-}, async ({ repository, origin, startLarder, folder }) => {
+test("killed while it reads a large primary.xml, larder believes all of it or nothing, and dnf installs", async ({
+  repository,
+  origin,
+  startLarder,
+  folder,
+}) => {
   origin.serve(BASE, folderHandler(BASE, repository.folder));
   const baseurl = origin.url + BASE;
   const primary = await repository.pathOf("primary");

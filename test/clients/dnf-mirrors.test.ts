@@ -46,7 +46,7 @@ const LISTS = {
   mirrorlist: (_: Buffer, bases: readonly string[]) => Buffer.from(`# mirrors\n${bases.join("\n")}\n`),
 } as const;
 
-describe.for(["metalink", "mirrorlist"] as const)("a %s", { timeout: 120_000 }, (kind) => {
+describe.for(["metalink", "mirrorlist"] as const)("a %s", (kind) => {
   const withList = test.extend("list", async ({ repository, bases }) =>
     LISTS[kind](await readFile(join(repository.folder, "repodata/repomd.xml")), bases),
   );

@@ -33,7 +33,7 @@ const test = base
     };
   });
 
-describe("dnf and metadata as it is found", { timeout: 120_000 }, () => {
+describe("dnf and metadata as it is found", () => {
   test("packages at another base (xml:base): believed about its own host, a hit the second time", async ({
     createRepository,
     serve,

@@ -64,7 +64,7 @@ const test = base
     return (await keptBy(larder)).filter((name) => digests.has(name));
   });
 
-describe("a mirror that lies about packages", { timeout: 120_000 }, () => {
+describe("a mirror that lies about packages", () => {
   test("alone: dnf fails however often it tries, larder keeps nothing of it and says so", async ({
     newMachine,
     poisoned,

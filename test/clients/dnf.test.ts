@@ -23,7 +23,7 @@ const WAYS: readonly Way[] = [
   { scheme: "https", packing: "zck" },
 ];
 
-describe.for(WAYS)("dnf over $scheme, repodata by $packing", { timeout: 120_000 }, ({ scheme, packing }) => {
+describe.for(WAYS)("dnf over $scheme, repodata by $packing", ({ scheme, packing }) => {
   const test = base
     .extend("repository", ({ folder }) => RpmRepository.create(join(folder, "rpm"), PACKAGES, { packing }))
     .extend("published", ({ repository }) => folderDigests(repository.packages, RPM))
@@ -66,9 +66,6 @@ describe.for(WAYS)("dnf over $scheme, repodata by $packing", { timeout: 120_000 
 
 base(
   "dnf with openSUSE's layout: folders by architecture, sha512, packages redirected to whatever mirror is near",
-  {
-    timeout: 120_000,
-  },
   async ({ folder, startOrigin, larder, caFile }) => {
     const repository = await RpmRepository.create(join(folder, "rpm"), PACKAGES);
     const oss = join(folder, "oss");

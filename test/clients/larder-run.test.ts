@@ -89,7 +89,7 @@ const withApt = test
     ];
   });
 
-describe("larder run", { timeout: 120_000 }, () => {
+describe("larder run", () => {
   withPypi(
     "-- pip download, twice: the second time every payload is a hit",
     async ({ larderRun, download, index, pypi }) => {

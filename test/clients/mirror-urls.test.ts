@@ -18,7 +18,7 @@ const DISTRIBUTION = /\.(whl|tar\.gz)$/;
 const mirrorOf = (larder: { readonly url: string }, origin: Origin) =>
   `${larder.url}/https/${new URL(origin.url).host}`;
 
-describe("by mirror URLs, without a CA", { timeout: 120_000 }, () => {
+describe("by mirror URLs, without a CA", () => {
   test("pip follows an index whose files lie at another host", async ({
     larder,
     folder,

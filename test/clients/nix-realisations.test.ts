@@ -20,7 +20,7 @@ const test = base
     return secureOrigin;
   });
 
-describe("through larder, by a binary cache that says all it can", { timeout: 120_000 }, () => {
+describe("through larder, by a binary cache that says all it can", () => {
   test("nix-build takes by its realisation what was built elsewhere, and its log: cold, warm, and with no cache there", async ({
     builder,
     published: { derivation },

@@ -89,7 +89,7 @@ const test = base
   })
   .extend("site", async ({ siteOf, folder }) => siteOf(await Lan.create(folder), LAN.publicCache));
 
-describe("nix-store --realise with the nix.conf of larder resolve", { timeout: 60_000 }, () => {
+describe("nix-store --realise with the nix.conf of larder resolve", () => {
   test("takes a path from the larder that was found; once that has moved, by the old file from the public cache, by the new from it", async ({
     site,
     startLarder,

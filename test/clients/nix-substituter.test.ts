@@ -46,7 +46,7 @@ const test = base
     return digestOf(await readFile(join(sharedFolder, "source", nix.path)));
   });
 
-describe("nix-store --realise from /nix/, without a CA", { timeout: 120_000 }, () => {
+describe("nix-store --realise from /nix/, without a CA", () => {
   test("takes a path from the first cache that has it, once, and when none is there any more", async ({
     first,
     second,

@@ -48,7 +48,7 @@ async function narOf(folder: string, path: string): Promise<{ readonly name: str
   return { name: `/${name}`, bytes: await readFile(join(folder, name)) };
 }
 
-describe("nix copy", { timeout: 120_000 }, () => {
+describe("nix copy", () => {
   for (const compression of ["xz", "zstd", "br", "none"] as const)
     test(`takes nars in ${compression} from the network once, whichever cache has them, and all when none is there`, async ({
       startCache,
@@ -87,7 +87,7 @@ describe("nix copy", { timeout: 120_000 }, () => {
   });
 });
 
-describe("nix-store --realise", { timeout: 120_000 }, () => {
+describe("nix-store --realise", () => {
   test("takes a path from the substituter that has it right", async ({ startCache, newMachine, nix, published }) => {
     const { origin: bad, folder } = await startCache();
     const { name, bytes } = await narOf(folder, nix.path);
@@ -156,7 +156,7 @@ describe("a narinfo", () => {
   });
 });
 
-describe("with a public key", { timeout: 120_000 }, () => {
+describe("with a public key", () => {
   const withKey = test.extend("larder", ({ startLarder, nix }) =>
     startLarder({ flags: ["--nix-public-keys", nix.publicKey] }),
   );

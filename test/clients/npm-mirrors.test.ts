@@ -64,7 +64,7 @@ const test = base
     };
   });
 
-describe("npm", { timeout: 120_000 }, () => {
+describe("npm", () => {
   test("install gets each tarball from the network once, whichever registry names it, and all of it when none is there", async ({
     startRegistry,
     npm,
@@ -113,9 +113,14 @@ describe("npm", { timeout: 120_000 }, () => {
   });
 });
 
-test("npm ci, which asks for no packument, is held to its lock: nothing else is stored, and another try gets what is right", {
-  timeout: 120_000,
-}, async ({ startRegistry, npm, packages, published, larder, folder }) => {
+test("npm ci, which asks for no packument, is held to its lock: nothing else is stored, and another try gets what is right", async ({
+  startRegistry,
+  npm,
+  packages,
+  published,
+  larder,
+  folder,
+}) => {
   const registry = await startRegistry();
   const lock = join(folder, "lock");
   await mkdir(lock);

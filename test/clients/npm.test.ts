@@ -29,7 +29,7 @@ const test = base
     return Promise.all(names.map((name) => readFile(join(home, "node_modules", name, "index.js"), "utf8")));
   });
 
-describe("npm install", { timeout: 120_000 }, () => {
+describe("npm install", () => {
   test("gets the right packages, and no body byte of the registry again", async ({ install, packages, registry }) => {
     const published = packages.map(({ main }) => main);
     expect(await install("first")).toEqual(published);

@@ -46,7 +46,7 @@ const test = base
     };
   });
 
-describe.for(["json", "html"] as const)("pip, by pages in %s", { timeout: 120_000 }, (form) => {
+describe.for(["json", "html"] as const)("pip, by pages in %s", (form) => {
   test("gets each file from the network once, whichever index names it, and all of it when none is there", async ({
     startMirror,
     download,

@@ -45,7 +45,7 @@ const test = base
     return folderDigests(home, DISTRIBUTION);
   });
 
-describe("pip download", { timeout: 120_000 }, () => {
+describe("pip download", () => {
   test("gets the right wheel and sdist, and no body byte of the index again", async ({ download, pypi, index }) => {
     const published = await folderDigests(join(index, "packages"), DISTRIBUTION);
     expect(await download("first")).toEqual(published);

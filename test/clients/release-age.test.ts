@@ -86,7 +86,7 @@ describe("with a minimum age of releases", () => {
   });
 });
 
-describe("a real client", { timeout: 120_000 }, () => {
+describe("a real client", () => {
   const strict = ["--min-release-age", "7d"];
 
   /** Has pip download the wheel in a new folder. */

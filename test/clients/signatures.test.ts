@@ -44,7 +44,7 @@ const test = base
 
 const refused = { status: 502, text: expect.stringContaining("SIGNATURE_BAD") };
 
-describe("with --verify-signatures require", { timeout: 60_000 }, () => {
+describe("with --verify-signatures require", () => {
   test("an InRelease that a known key signed is served, learnt from and checked once", async ({
     startWith,
     curl,
@@ -235,7 +235,7 @@ describe("with --verify-signatures require", { timeout: 60_000 }, () => {
   });
 });
 
-describe("with --verify-signatures warn", { timeout: 60_000 }, () => {
+describe("with --verify-signatures warn", () => {
   test("a root without a good signature is served, and told once", async ({ startWith, curl, publish, stranger }) => {
     const larder = await startWith("warn");
     const message = await stranger.clearsign(releaseNamed("one"));

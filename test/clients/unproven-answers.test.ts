@@ -45,7 +45,7 @@ function stalling(body: Buffer, bytes: number): Handler {
 /** Wrong from the first byte on, so that what went out is wrong, too. */
 const wrong = (body: Buffer) => Buffer.from(body).fill(0, 1_000, 2_000);
 
-describe("the rest of an answer that was cut because it was wrong", { timeout: 60_000 }, () => {
+describe("the rest of an answer that was cut because it was wrong", () => {
   test("is nobody's to have after a restart either: curl -C - assembles nothing", async ({
     startAgain,
     debian,

@@ -29,7 +29,7 @@ const test = base
     return JSON.parse((await mustRun("python3", args, { cwd: folder })).toString()) as unknown;
   });
 
-describe("what uv puts on the wire, by its source, on connections that are kept", { timeout: 60_000 }, () => {
+describe("what uv puts on the wire, by its source, on connections that are kept", () => {
   test.for(["metadata", "ranges"] as const)(
     "is answered right by way of %s: cold, warm, and with no host there",
     async (way, { index, hosts, ask }) => {

@@ -31,7 +31,7 @@ const DOWNLOADS: Readonly<Record<string, (url: string, file: string, caFile: str
   ],
 };
 
-describe("through larder", { timeout: 120_000 }, () => {
+describe("through larder", () => {
   test("git pushes and clones over https, as much as it likes", async ({ larder, caFile, folder, secureOrigin }) => {
     await expectGitPasses(secureOrigin, { bytes: 24 * MIB, folder, proxy: larder.url, caFile });
     expect(larder.logged("exchange").some(({ method, status }) => method === "POST" && status === 200)).toBe(true);

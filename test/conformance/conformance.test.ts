@@ -20,7 +20,7 @@ function failed(results: readonly Result[]): readonly string[] {
 }
 
 describe("the cache-tests suite", () => {
-  test("passes plain and intercepted but for what docs/http.md gives a reason for", { timeout: 120_000 }, async ({
+  test("passes plain and intercepted but for what docs/http.md gives a reason for", async ({
     larder,
     authority,
     caFile: _,

@@ -18,9 +18,7 @@ describe("README.md", () => {
     expect(shellLines(SET_UP)).toHaveLength(2);
   });
 
-  test("gives a tour whose commands work as printed, beside a running proxy", { timeout: 60_000 }, async ({
-    larder,
-  }) => {
+  test("gives a tour whose commands work as printed, beside a running proxy", async ({ larder }) => {
     const script = ["set -e -o pipefail", "shopt -s expand_aliases", ...shellLines(TOUR)].join("\n");
     const env = { ...larderEnvironment(larder.folder), TMPDIR: larder.folder };
     const said = (await mustRun("bash", ["-c", script], { cwd: ROOT, env })).toString();

@@ -56,7 +56,7 @@ function documentNamed(declared: readonly Declared[], name: string): Stored {
   return { path: found.path, document: found.document, opened: found.opened };
 }
 
-describe("apt-ftparchive", { timeout: 120_000 }, () => {
+describe("apt-ftparchive", () => {
   const COMPRESSORS = [
     ["xz", ["-k"]],
     ["gzip", ["-kn"]],
@@ -155,7 +155,7 @@ describe("apt-ftparchive", { timeout: 120_000 }, () => {
   }
 });
 
-describe("createrepo_c", { timeout: 120_000 }, () => {
+describe("createrepo_c", () => {
   const REPOMD: Stored = { path: "repodata/repomd.xml", document: { kind: "rpm-repomd", compression: "plain" } };
 
   /** Reads a repository down to its packages, each file of repodata checked against the one on disk. */

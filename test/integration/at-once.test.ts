@@ -18,4 +18,4 @@ test("what has just been fetched is a hit at once: a part of it needs no origin"
     expect(part.body.equals(BODY.subarray(1000, 2000))).toBe(true);
   }
   expect(origin.takeRequests().map(({ path }) => path)).toHaveLength(OBJECTS);
-}, 60_000);
+});

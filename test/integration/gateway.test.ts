@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import net from "node:net";
 import { createInterface } from "node:readline";
@@ -11,7 +11,8 @@ import { type Larder, larderEnvironment, PROGRAM } from "../support/larder.ts";
 const QUESTION = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 function start(program: string, args: readonly string[], { folder }: Larder) {
-  return spawn(program, args, { stdio: "pipe", env: { ...process.env, ...larderEnvironment(folder) } });
+  const child = spawn(program, args, { stdio: "pipe", env: { ...process.env, ...larderEnvironment(folder) } });
+  return { child, exited: once(child, "exit") };
 }
 
 function startGateway(larder: Larder, ...args: readonly string[]) {
@@ -23,36 +24,34 @@ async function portAnnouncedBy({ stdout }: { readonly stdout: Readable }): Promi
   return Number(/^larder gateway listening on 127\.0\.0\.1:(\d+)$/.exec(line)?.[1]);
 }
 
-const exitOf = (child: ChildProcess) => once(child, "exit");
-
 describe("larder gateway", () => {
   test("leads to the proxy that serves this store, and ends by a signal", async ({ larder }) => {
-    const gateway = startGateway(larder, "--listen", "127.0.0.1:0");
-    const socket = net.connect({ port: await portAnnouncedBy(gateway), host: "127.0.0.1" });
+    const { child, exited } = startGateway(larder, "--listen", "127.0.0.1:0");
+    const socket = net.connect({ port: await portAnnouncedBy(child), host: "127.0.0.1" });
     socket.write(QUESTION);
     expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 /);
-    gateway.kill("SIGTERM");
-    expect(await exitOf(gateway)).toEqual([0, null]);
+    child.kill("SIGTERM");
+    expect(await exited).toEqual([0, null]);
   });
 
   test("over stdin and stdout is one connection, and ends with it", async ({ larder }) => {
-    const gateway = startGateway(larder, "--stdio", "--to", `127.0.0.1:${larder.port}`);
-    gateway.stdin.write(QUESTION);
-    expect(await text(gateway.stdout)).toMatch(/^HTTP\/1\.1 200 /);
-    gateway.stdin.end();
-    expect(await exitOf(gateway)).toEqual([0, null]);
+    const { child, exited } = startGateway(larder, "--stdio", "--to", `127.0.0.1:${larder.port}`);
+    child.stdin.write(QUESTION);
+    expect(await text(child.stdout)).toMatch(/^HTTP\/1\.1 200 /);
+    child.stdin.end();
+    expect(await exited).toEqual([0, null]);
   });
 
   test("over stdin and stdout with no proxy says so and fails", async ({ larder }) => {
-    const gateway = startGateway(larder, "--stdio", "--to", "127.0.0.1:1");
-    const [said, [exitCode]] = await Promise.all([text(gateway.stderr), exitOf(gateway)]);
+    const { child, exited } = startGateway(larder, "--stdio", "--to", "127.0.0.1:1");
+    const [said, [exitCode]] = await Promise.all([text(child.stderr), exited]);
     expect(said).toMatch(/NOT_RUNNING: no proxy answers: 127\.0\.0\.1:1 /);
     expect(exitCode).toBe(1);
   });
 
   test("ends when the process that started it has gone", async ({ larder }) => {
     const script = `"${process.execPath}" "${PROGRAM}" gateway --listen 127.0.0.1:0 & read -r _; kill -9 $$`;
-    const shell = start("sh", ["-c", script], larder);
+    const { child: shell } = start("sh", ["-c", script], larder);
     const connected = net.connect({ port: await portAnnouncedBy(shell), host: "127.0.0.1" });
     await once(connected, "connect");
     connected.on("error", () => undefined);

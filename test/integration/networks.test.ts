@@ -19,7 +19,7 @@ const test = base.extend("network", async ({ folder }, { onCleanup }) => {
   return network;
 });
 
-describe("a client from elsewhere", { timeout: 60_000 }, () => {
+describe("a client from elsewhere", () => {
   test("comes in from an allowed network, or as a user, and whatever Forwarded says in no other way", async ({
     network,
     folder,

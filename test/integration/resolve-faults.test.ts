@@ -42,6 +42,9 @@ const test = base
 
 type StartLarder = (options: Partial<LarderOptions>) => Promise<Larder>;
 
+/** The first has this test take a second; a machine too busy for that gets the time it needs. */
+const DEADLINES = ["500ms", "3s", "10s"];
+
 /** The lines of `--explain` about one method. */
 const linesOf = (said: string, method: string) => said.split("\n").filter((line) => line.startsWith(`${method} `));
 
@@ -59,8 +62,13 @@ describe("larder resolve, where the place that a file names", () => {
   test.for(faults)(
     "%s, succeeds, tells why, and leaves the public caches",
     async ([, place, verdict], { strangers: _, look, written }) => {
-      const { code, said } = await look(place, "--deadline", "500ms");
-      expect(code).toBe(0);
+      let said = "";
+      for (const deadline of DEADLINES) {
+        const looked = await look(place, "--deadline", deadline);
+        expect(looked.code).toBe(0);
+        said = looked.said;
+        if (linesOf(said, "override").some((line) => verdict.test(line))) break;
+      }
       expect(linesOf(said, "override")).toEqual([expect.stringMatching(verdict)]);
       expect(said).toMatch(/\nno cache; the public ones serve\n$/);
       expect(await written("nix.conf")).toContain(FALLBACK);

@@ -1,4 +1,4 @@
-import { access, readFile, stat, writeFile } from "node:fs/promises";
+import { access, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { startLarderProcess } from "../cli/process.ts";
@@ -36,6 +36,12 @@ const test = base
         readFile(join(folder, "resolver", file), "utf8"),
   );
 
+/** As editors do: nobody finds the file empty in between. */
+async function replaceFile(file: string, text: string): Promise<void> {
+  await writeFile(`${file}.new`, text);
+  await rename(`${file}.new`, file);
+}
+
 /** Resolves as soon as the file is there. */
 async function appearance(file: string): Promise<void> {
   while (
@@ -71,24 +77,25 @@ describe("larder resolve --watch", () => {
     folder,
   }) => {
     const changes = join(folder, "changes");
-    await writeFile(join(folder, "override"), "");
-    const watcher = watch("--explain", "--deadline", "500ms", "--on-change", `echo changed >> '${changes}'; exit 3`);
+    const override = join(folder, "override");
+    await writeFile(override, "");
+    const watcher = watch("--explain", "--on-change", `echo changed >> '${changes}'; exit 3`);
     await watcher.said(/no cache; the public ones serve\n/);
 
     await startLarderAt(LAN.cache);
-    await writeFile(join(folder, "override"), `${LAN.cache}\n`);
+    await replaceFile(override, `${LAN.cache}\n`);
     await watcher.said(/192\.0\.2\.10:3142 by override\n/);
     await appearance(changes);
     expect(await written("larder-ip")).toBe(`${LAN.cache}\n`);
     const before = await stat(join(folder, "resolver", "nix.conf"));
 
-    await writeFile(join(folder, "override"), `${LAN.cache} # the same\n`);
+    await replaceFile(override, `${LAN.cache} # the same\n`);
     await watcher.said(/by override\n(.|\n)*by override\n/);
     expect((await stat(join(folder, "resolver", "nix.conf"))).ino).toBe(before.ino);
 
     await startLarderAt(LAN.otherCache);
     await lan.name({ "larder.larder.test": LAN.otherCache });
-    await writeFile(join(folder, "override"), "");
+    await replaceFile(override, "");
     await watcher.said(/192\.0\.2\.11:3142 by dns\n/);
     await lan.network.run("ip", ["address", "add", "192.0.2.77/24", "dev", "lan0"], { cwd: folder });
     await watcher.said(/by dns\n(.|\n)*by dns\n/);

@@ -4,11 +4,14 @@ import { describe, expect } from "vitest";
 import { test } from "../support/fixtures.ts";
 import { type Larder, runLarder } from "../support/larder.ts";
 
-/** One look, with a name that nobody has, so that only what the test names is found. */
+const NOWHERE = "127.0.0.1:1\n";
+
+/** One look, with a name that nobody has, so that only what the test names is found. What is found ends it at once. */
 async function look(folder: string, override: string, ...flags: readonly string[]) {
   await writeFile(join(folder, "override"), override);
   const places = ["--override-file", join(folder, "override"), "--state-dir", join(folder, "resolver")];
-  const args = ["resolve", "--once", "--name", "nobody-has-this-name", "--deadline", "2s", ...places, ...flags];
+  const deadline = override === NOWHERE ? "2s" : "10s";
+  const args = ["resolve", "--once", "--name", "nobody-has-this-name", "--deadline", deadline, ...places, ...flags];
   return runLarder(args, { folder });
 }
 
@@ -26,7 +29,7 @@ describe("larder resolve", () => {
   });
 
   test("without a cache succeeds too, and the public ones stand in the files", async ({ folder }) => {
-    const { code, stdout } = await look(folder, "127.0.0.1:1\n");
+    const { code, stdout } = await look(folder, NOWHERE);
     expect(code).toBe(0);
     expect(stdout.toString()).toBe("no cache; the public ones serve\n");
     expect(await read(folder, "nobody-has-this-name-ip")).toBe("");
@@ -43,7 +46,7 @@ describe("larder resolve", () => {
     await look(folder, placeOf(larder), ...onChange);
     await look(folder, placeOf(larder), ...onChange);
     await larder.stop();
-    await look(folder, placeOf(larder), ...onChange);
+    await look(folder, NOWHERE, ...onChange);
     expect(await readFile(join(folder, "changes"), "utf8")).toBe("changed\nchanged\n");
     expect((await readdir(join(folder, "resolver"))).sort()).toEqual([
       "nix.conf",

@@ -38,7 +38,7 @@ const test = base.extend("disk", async ({ folder }, { onCleanup }) => {
 });
 
 test(`whichever write finds the disk full (${FREE_PAGES.length} of them), the bytes go on, and all is well when there is room`, {
-  timeout: 300_000,
+  timeout: 600_000,
 }, async ({ disk, workbench }) => {
   const counts = { stored: 0, refused: 0, learnt: 0, unlearnt: 0 };
   for (const pages of FREE_PAGES) {

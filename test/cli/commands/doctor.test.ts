@@ -62,7 +62,7 @@ describe("larder doctor", () => {
     expect(found["trust of curl"]).toMatchObject({ outcome: "bad", cure: 'eval "$(larder proxy-env --format sh)"' });
   });
 
-  test("one that was stopped, and does not answer, holds nobody up", { timeout: 60_000 }, async ({ larder }) => {
+  test("one that was stopped, and does not answer, holds nobody up", async ({ larder }) => {
     process.kill(larder.pid, "SIGSTOP");
     try {
       const { code, found } = await examine(larder.folder, WITHOUT_CONTAINERS);

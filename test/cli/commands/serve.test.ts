@@ -139,6 +139,9 @@ describe("beside a running serve", () => {
     });
     const curl = ["-sS", "--noproxy", "", "--proxy", larder.url, `${origin.url}/kept`];
     await mustRun("curl", curl, { cwd: folder });
+    // Both are done when the client has its answer, not before.
+    await expect.poll(() => larder.stored("kept")).toHaveLength(1);
+    await expect.poll(() => larder.counters()).toMatchObject({ exchanges: 1 });
 
     const [status, list, usage, why] = await Promise.all([
       larder.command("status", "--json"),

@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import net from "node:net";
 import { join } from "node:path";
@@ -5,7 +7,8 @@ import { text } from "node:stream/consumers";
 import { describe, expect } from "vitest";
 import type { StatusReport } from "../../../cli/control/status-report.ts";
 import { test as base } from "../../support/fixtures.ts";
-import { type Larder, runLarder } from "../../support/larder.ts";
+import { type Larder, larderEnvironment, runLarder } from "../../support/larder.ts";
+import { cleanEnvironment } from "../../support/programs.ts";
 import { startLarderProcess } from "../process.ts";
 
 /** Says what it was given, one argument a line, then stays until it is ended. */
@@ -50,7 +53,7 @@ describe("larder vm", () => {
     expect((await statusOf(larder)).sessions).toEqual([expect.objectContaining({ name: "ci-7" })]);
     vm.child.kill("SIGTERM");
     expect(await vm.ended).toMatchObject({ code: 7, stderr: expect.stringMatching(/^larder: 0 payloads, /) });
-    expect((await statusOf(larder)).sessions).toEqual([]);
+    await expect.poll(async () => (await statusOf(larder)).sessions).toEqual([]);
   });
 
   test("killed with no word takes QEMU along, and its session", async ({ larder, qemu }) => {
@@ -112,9 +115,13 @@ describe("larder vm-args", () => {
     origin.serve("/a.deb", (_request, response) => void response.end("package"));
     const { host } = new URL(origin.url);
     const ask = async (request: string) => {
-      const command = `(printf '${request} HTTP/1.1\\r\\nHost: ${host}\\r\\nConnection: close\\r\\n\\r\\n'; sleep 2) | ${gateway} | head -n 1`;
-      const shell = startLarderProcess(["run", "--", "sh", "-c", command], { folder: larder.folder });
-      return (await shell.ended).stdout;
+      const child = spawn(gateway, { env: cleanEnvironment(larder.folder, larderEnvironment(larder.folder)) });
+      const ended = once(child, "exit");
+      child.stdin.write(`${request} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+      const answer = await text(child.stdout);
+      child.stdin.end();
+      await ended;
+      return answer;
     };
     expect(await ask(`GET ${origin.url}/a.deb`)).toMatch(/^HTTP\/1\.1 200 /);
     expect(await ask("GET http://192.168.1.1/")).toMatch(/^HTTP\/1\.1 403 /);

@@ -99,7 +99,7 @@ describe("under socket activation", () => {
     await clients;
     holder.say("stop");
     await holder.hear(/^ended 0$/);
-  }, 60_000);
+  });
 
   test("all the sockets that systemd hands over are listened on, and no others", async ({ speak, folder, origin }) => {
     origin.serve("/", (_, response) => void response.writeHead(200, { "cache-control": "no-store" }).end("there"));

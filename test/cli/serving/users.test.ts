@@ -90,7 +90,7 @@ describe("the file of users", () => {
     expect([accounts.hasUsers, await accounts.signIn("one", "new")]).toEqual([false, undefined]);
   });
 
-  blackBox("is heeded by a larder that runs", { timeout: 60_000 }, async ({ larder, origin }) => {
+  blackBox("is heeded by a larder that runs", async ({ larder, origin }) => {
     origin.serve("/a", (_, response) => void response.end("a"));
     const user = (args: string[], stdin = "") =>
       mustRun(process.execPath, [PROGRAM, "user", ...args], {

@@ -24,7 +24,7 @@ const test = base
     return { narinfoFile, narFile: join(cache, /^URL: (.*)$/m.exec(text)?.[1] ?? ""), rewrite };
   });
 
-describe("a nar", { timeout: 60_000 }, () => {
+describe("a nar", () => {
   test.for(NAR_COMPRESSIONS)(
     "in %s is right when it unpacks to what its narinfo says, and wrong else",
     async (compression, { pack }) => {

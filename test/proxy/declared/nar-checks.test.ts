@@ -62,7 +62,7 @@ const test = base
 const urisIn = ({ store }: Bench): readonly string[] => store.list({ limit: 9 }).map(({ uri }) => uri);
 const urlIn = (narinfo: string): string => /^URL: (.*)$/m.exec(narinfo)?.[1] ?? "";
 
-describe("with --verify-nars", { timeout: 60_000 }, () => {
+describe("with --verify-nars", () => {
   test("a nar that unpacks to what its narinfo says stays", async ({ larder, origin, cache, checker, nix }) => {
     checker.begin();
     await get(larder, cache.narinfoUrl);

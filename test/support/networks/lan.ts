@@ -1,4 +1,5 @@
 import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { mustRun } from "../programs.ts";
@@ -24,12 +25,14 @@ export class Lan {
   readonly network: Network;
   readonly #hostsFile: string;
   readonly #publicCache: string;
+  readonly #nameServer: string;
   #names: ChildProcess | undefined;
 
-  private constructor(network: Network, folder: string, publicCache: string) {
+  private constructor(network: Network, folder: string, own: { readonly publicCache: string; readonly names: string }) {
     this.network = network;
     this.#hostsFile = join(folder, "names");
-    this.#publicCache = publicCache;
+    this.#publicCache = own.publicCache;
+    this.#nameServer = own.names;
   }
 
   /** @param folder empty */
@@ -44,21 +47,25 @@ export class Lan {
       `ip route add default via ${LAN.blackHole}`,
     ];
     const network = await Network.create({ folder, nameServers: [LAN.names], setUp });
-    return new Lan(network, folder, LAN.publicCache).#begin(folder, LAN.names);
+    return new Lan(network, folder, LAN).#begin();
   }
 
   /** One that knows IPv4 on loopback only. */
   static async createIpv6Only(folder: string): Promise<Lan> {
     const own = Object.values(LAN6).map((address) => `ip address add ${address}/64 dev lan0 nodad`);
     const network = await Network.create({ folder, nameServers: [LAN6.names], setUp: [...UP, ...own] });
-    return new Lan(network, folder, LAN6.publicCache).#begin(folder, LAN6.names);
+    return new Lan(network, folder, LAN6).#begin();
   }
 
   /** Puts names in place of those that the name server knows beside the public cache's; no others exist. */
   async name(names: Readonly<Record<string, string>>): Promise<void> {
     const all = Object.entries({ ...names, "cache.nixos.org": this.#publicCache });
     await writeFile(this.#hostsFile, all.map(([name, address]) => `${address} ${name}\n`).join(""));
-    this.#names?.kill("SIGHUP");
+    // Another one, for it says nothing when it has read its file again; whoever asks a new one waits until it has read it.
+    await this.#endNames();
+    const dnsmasq = `dnsmasq --no-daemon --user=root --no-resolv --no-hosts '--addn-hosts=${this.#hostsFile}' '--address=/#/' --bind-interfaces --listen-address=${this.#nameServer}`;
+    const cwd = dirname(this.#hostsFile);
+    this.#names = await this.network.start("sh", ["-c", `exec ${dnsmasq} 2>&1`], { cwd });
   }
 
   /** From now on what is sent to one of its addresses vanishes. */
@@ -67,10 +74,15 @@ export class Lan {
     await mustRun("nsenter", [...this.network.enter.slice(1), "sh", "-ec", script], { cwd: dirname(this.#hostsFile) });
   }
 
-  async #begin(folder: string, address: string): Promise<Lan> {
+  async #begin(): Promise<Lan> {
     await this.name({});
-    const dnsmasq = `dnsmasq --no-daemon --user=root --no-resolv --no-hosts '--addn-hosts=${this.#hostsFile}' '--address=/#/' --bind-interfaces --listen-address=${address}`;
-    this.#names = await this.network.start("sh", ["-c", `exec ${dnsmasq} 2>&1`], { cwd: folder });
     return this;
+  }
+
+  async #endNames(): Promise<void> {
+    if (this.#names === undefined) return;
+    const ended = once(this.#names, "exit");
+    this.#names.kill("SIGKILL");
+    await ended;
   }
 }
