@@ -11,10 +11,11 @@ import {
 import { parseHttpDate } from "./fields/http-date.ts";
 import { isWholeRange } from "./fields/ranges.ts";
 import { heardFields } from "./fields/targeted.ts";
-import { ageSeconds, forbidsStale, freshForSeconds } from "./freshness.ts";
+import { ageSeconds, freshForSeconds } from "./freshness.ts";
 import { asksForPart, beginningOf, partFor } from "./parts.ts";
 import type { ForwardReason, Plan, PlanContext, RequestView } from "./plan.ts";
 import { variantOf } from "./selecting.ts";
+import { forbidsStale } from "./serving-stale.ts";
 
 /**
  * Decides what is to be done with a GET or HEAD (RFC 9111 §4), given every stored response of `GET <target URI>`, newest

@@ -1,36 +1,9 @@
 import type { Entry } from "../core/entry.ts";
 import { fieldLines, fieldValue, type RawFields } from "../core/fields.ts";
-import {
-  type Directives,
-  isTooOld,
-  parseDeltaSeconds,
-  readDirectives,
-  readWishes,
-  secondsOf,
-} from "./fields/cache-control.ts";
-import { isStrongMatch, isWeak, isWeakMatch } from "./fields/entity-tag.ts";
+import { type Directives, parseDeltaSeconds, readDirectives, secondsOf } from "./fields/cache-control.ts";
 import { parseHttpDate } from "./fields/http-date.ts";
 import { heardFields } from "./fields/targeted.ts";
-import type { ExchangeTimes, PlanContext, RequestView, ResponseHead } from "./plan.ts";
-import { type StoringContext, storedFields, updatedFields } from "./stored-fields.ts";
-
-/** The share of the time since the last modification for which a response is taken to be fresh (RFC 9111 §4.2.2). */
-const HEURISTIC_SHARE = 0.1;
-/** A changed page is seen after a day at the latest; package files keep their bytes under their name and need no bound. */
-const HEURISTIC_MAX_SECONDS = 24 * 60 * 60;
-/** A name that its registry never gives to other bytes: some registries say nothing at all about how long an answer holds. */
-const IMMUTABLE_SECONDS = 30 * 24 * 60 * 60;
-
-/** A cache may sign a path anew, or pack its nar otherwise: that is seen after a day at the latest. */
-const COMPLETE_SECONDS = 24 * 60 * 60;
-
-/** Statuses that may be fresh by heuristics (RFC 9110 §15.1). */
-export const HEURISTICALLY_CACHEABLE: ReadonlySet<number> = new Set([
-  200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501,
-]);
-
-/** What of a stored response its freshness depends on. */
-export type FreshnessSource = Pick<Entry, "status" | "fields" | "responseMs">;
+import type { PlanContext } from "./plan.ts";
 
 /** Clocks that are kept right are put back by less. */
 const CLOCK_JITTER_MS = 60_000;
@@ -66,6 +39,24 @@ function readInitialAgeMs({ fields, requestMs, responseMs }: Entry): number {
   const ageValueSeconds = parseDeltaSeconds(first.trim()) ?? 0;
   return Math.max(apparentSeconds * 1000, ageValueSeconds * 1000 + (responseMs - requestMs));
 }
+
+/** The share of the time since the last modification for which a response is taken to be fresh (RFC 9111 §4.2.2). */
+const HEURISTIC_SHARE = 0.1;
+/** A changed page is seen after a day at the latest; package files keep their bytes under their name and need no bound. */
+const HEURISTIC_MAX_SECONDS = 24 * 60 * 60;
+/** A name that its registry never gives to other bytes: some registries say nothing at all about how long an answer holds. */
+const IMMUTABLE_SECONDS = 30 * 24 * 60 * 60;
+
+/** A cache may sign a path anew, or pack its nar otherwise: that is seen after a day at the latest. */
+const COMPLETE_SECONDS = 24 * 60 * 60;
+
+/** Statuses that may be fresh by heuristics (RFC 9110 §15.1). */
+export const HEURISTICALLY_CACHEABLE: ReadonlySet<number> = new Set([
+  200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501,
+]);
+
+/** What of a stored response its freshness depends on. */
+export type FreshnessSource = Pick<Entry, "status" | "fields" | "responseMs">;
 
 /**
  * How long the response is fresh, in whole seconds from the moment its age is 0 (RFC 9111 §4.2.1). Roots are fresh for
@@ -128,95 +119,4 @@ function heuristicLifetimeSeconds({ status, fields, responseMs }: FreshnessSourc
 
 function dateMsOf(fields: RawFields, responseMs: number): number {
   return parseHttpDate(fieldValue(fields, "date")) ?? responseMs;
-}
-
-/**
- * The entry's fields and times after a 304 (RFC 9111 §4.3.4).
- * @returns `another` when the 304 validates another representation than the entry's: ask again without conditions.
- */
-export function freshenFields(
-  entry: Entry,
-  head304: ResponseHead,
-  context: StoringContext,
-): (ExchangeTimes & { readonly fields: RawFields }) | "another" {
-  if (!isOfEntry(entry.fields, head304.fields)) return "another";
-  return freshened(entry, head304, context);
-}
-
-function freshened(entry: Entry, { fields: received }: ResponseHead, context: StoringContext) {
-  const directives = readDirectives(fieldValue(heardFields(received, context.targets), "cache-control"));
-  const fields = updatedFields(entry.fields, storedFields(received, directives, context));
-  return { fields, requestMs: context.requestMs, responseMs: context.responseMs };
-}
-
-/**
- * The entry's fields and times after a 200 to a HEAD of its target (RFC 9111 §4.3.5).
- * @returns `another` when the answer is about another representation than the entry's, which is stale then.
- */
-export function freshenByHead(
-  entry: Entry,
-  head: ResponseHead,
-  context: StoringContext,
-): (ExchangeTimes & { readonly fields: RawFields }) | "another" {
-  const length = fieldValue(head.fields, "content-length");
-  const hasOtherValidator = ["etag", "last-modified"].some((name) => {
-    const received = fieldValue(head.fields, name);
-    return received !== undefined && received !== fieldValue(entry.fields, name);
-  });
-  if (hasOtherValidator || (length !== undefined && Number(length) !== entry.bytes)) return "another";
-  return freshened(entry, head, context);
-}
-
-/** A 304 without validators answers the only conditions there were: those of the entry. */
-function isOfEntry(stored: RawFields, fields304: RawFields): boolean {
-  const etag = fieldValue(fields304, "etag");
-  const storedTag = fieldValue(stored, "etag");
-  if (etag !== undefined && storedTag !== undefined)
-    return isWeak(etag) ? isWeakMatch(etag, storedTag) : isStrongMatch(etag, storedTag);
-  const modified = fieldValue(fields304, "last-modified");
-  return modified === undefined || modified === (fieldValue(stored, "last-modified") ?? modified);
-}
-
-/** Why the origin could not answer. */
-export type OriginFailure = { readonly kind: "status"; readonly status: number } | { readonly kind: "unreachable" };
-
-/** Directives under which a shared cache never serves a response stale (RFC 9111 §4.2.4). */
-const FORBID_STALE = ["must-revalidate", "proxy-revalidate", "s-maxage"];
-
-/** Whether the response's own directives forbid to serve it stale (RFC 9111 §4.2.4). */
-export function forbidsStale(directives: Directives): boolean {
-  return directives.get("no-cache") === true || FORBID_STALE.some((name) => directives.has(name));
-}
-
-/**
- * Whether the stale entry may be served in place of an origin that failed. What is about packages is served stale whatever
- * the directives (departure "stale-package"); all else by RFC 9111 §4.2.4 and RFC 5861 §4.
- */
-export function mayServeStale(
-  entry: Entry,
-  request: RequestView,
-  failure: OriginFailure,
-  context: PlanContext,
-): boolean {
-  if (!isFailure(failure, context)) return false;
-  const isShared = entry.realm === request.sharedRealm && request.realm === request.sharedRealm;
-  // A path that the cache had not is looked for elsewhere then, as before, instead of nowhere (departure "missing-root").
-  const isKnownAbsence = context.missingFreshForMs !== undefined && isMissing(entry.status);
-  if (context.class !== "other" && (entry.status < 400 || isKnownAbsence) && isShared) return true;
-
-  const directives = readDirectives(fieldValue(heardFields(entry.fields, context.targets), "cache-control"));
-  const wishes = readWishes(request.record);
-  const age = ageSeconds(entry, context.nowMs);
-  const isUnwanted = wishes.noCache || wishes.minFreshSeconds > 0 || isTooOld(age, wishes);
-  if (isUnwanted || forbidsStale(directives)) return false;
-  const staleForSeconds = age - freshForSeconds(entry, context);
-  const window = secondsOf(directives, "stale-if-error") ?? wishes.staleIfErrorSeconds;
-  if (window !== undefined) return staleForSeconds <= window;
-  return failure.kind === "unreachable" || staleForSeconds <= (wishes.maxStaleSeconds ?? -1);
-}
-
-/** RFC 5861 §4 knows the errors of servers only; an origin that is asked too often has no package file to give, either. */
-function isFailure(failure: OriginFailure, context: PlanContext): boolean {
-  if (failure.kind === "unreachable" || failure.status >= 500) return true;
-  return failure.status === 429 && context.class !== "other";
 }

@@ -3,7 +3,7 @@ import { type Entry, entryKeyOf, PUBLIC_REALM } from "../../core/entry.ts";
 import type { LarderError } from "../../core/errors.ts";
 import { makeTarget } from "../../core/target.ts";
 import { selectStored } from "../../policy/decide.ts";
-import { mayServeStale } from "../../policy/freshness.ts";
+import { mayServeStale } from "../../policy/serving-stale.ts";
 import type { Store } from "../../storage/store.ts";
 import type { Errand } from "../exchange/errand.ts";
 import { withoutQuery } from "../exchange/questions.ts";

@@ -2,7 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Entry } from "../../core/entry.ts";
 import type { RawFields } from "../../core/fields.ts";
 import { fieldsToOrigin } from "../../policy/forwarding.ts";
-import { freshenByHead } from "../../policy/freshness.ts";
+import { freshenByHead } from "../../policy/freshening.ts";
 import type { Beginning, ForwardReason, ResponseHead } from "../../policy/plan.ts";
 import { variantOf } from "../../policy/selecting.ts";
 import type { Store } from "../../storage/store.ts";

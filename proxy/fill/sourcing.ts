@@ -1,8 +1,9 @@
 import { LarderError, toLarderError } from "../../core/errors.ts";
 import type { RawFields } from "../../core/fields.ts";
-import { freshenFields, mayServeStale } from "../../policy/freshness.ts";
+import { freshenBy304 } from "../../policy/freshening.ts";
 import { completedHead, restFields } from "../../policy/parts.ts";
 import type { Beginning, ExchangeTimes, PlanContext, ResponseHead } from "../../policy/plan.ts";
+import { mayServeStale } from "../../policy/serving-stale.ts";
 import { judge, judgeDeclared } from "../../policy/storing.ts";
 import type { EntryDraft } from "../../storage/store.ts";
 import type { OriginResponse } from "../origin/origin.ts";
@@ -172,7 +173,7 @@ export class Sourcing {
   async #freshen(source: FillSource, head: ResponseHead, times: ExchangeTimes): Promise<boolean> {
     const { entry } = this.#order;
     if (entry === undefined) return false;
-    const freshening = freshenFields(entry, head, { ...this.#planContext(), ...times });
+    const freshening = freshenBy304(entry, head, { ...this.#planContext(), ...times });
     if (freshening === "another") return false;
     this.#deps.announce({ kind: "freshened", entry: await this.#deps.keeping.freshen(source, entry, freshening) });
     return true;
