@@ -2,18 +2,31 @@ import { LarderError } from "../../core/errors.ts";
 import { fieldLines } from "../../core/fields.ts";
 import type { ResponseHead } from "../../policy/plan.ts";
 
+/** Codings that change the bytes, of contents (RFC 9110 §8.4.1, RFC 8878) or of messages (RFC 9112 §7.2): larder asks for none of them. */
+const CODED: ReadonlySet<string> = new Set(["br", "compress", "deflate", "gzip", "x-compress", "x-gzip", "zstd"]);
+const TOKEN = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
+
 /**
  * Refuses an answer whose end is in doubt: its chunks would be taken for content, or its content for the next answer. Two
- * lengths, or a length beside chunks, are refused by the parsers themselves.
+ * lengths, or a length beside a coding, are refused by the parsers themselves.
  * @throws LarderError `ORIGIN_PROTOCOL`
  */
 export function checkResponseHead({ status, fields }: ResponseHead, authority: string): void {
   const codings = fieldLines(fields, "transfer-encoding");
-  if (codings.length > 1 || (codings.length === 1 && codings[0]?.toLowerCase() !== "chunked"))
+  if (codings.length > 1 || (codings.length === 1 && !isClear(codings[0] ?? "")))
     throw new LarderError(
       "ORIGIN_PROTOCOL",
       `${authority}: the Transfer-Encoding of the answer is not just \`chunked\``,
     );
   if (status < 200 || status > 999)
     throw new LarderError("ORIGIN_PROTOCOL", `${authority}: the answer has the status ${status}, which ends nothing`);
+}
+
+/**
+ * `chunked`, or one name that nobody knows (`binary`, `8bit`, the old `identity`): that changes nothing about the bytes, and they end
+ * with the connection, which is not used again (RFC 9112 §6.3). What only resembles `chunked` may be chunks to somebody else.
+ */
+function isClear(coding: string): boolean {
+  const name = coding.toLowerCase();
+  return name === "chunked" || (TOKEN.test(name) && !name.includes("chunk") && !CODED.has(name));
 }

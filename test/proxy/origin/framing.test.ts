@@ -3,7 +3,7 @@ import net, { type AddressInfo } from "node:net";
 import tls from "node:tls";
 import { describe, expect } from "vitest";
 import type { KeyPair } from "../../support/authority.ts";
-import { openTunnel, readToEnd, sendRaw } from "../../support/client.ts";
+import { get, openTunnel, readToEnd, sendRaw } from "../../support/client.ts";
 import { test } from "../workbench.ts";
 
 const FRESH = "HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\n";
@@ -25,6 +25,13 @@ const BAD_ANSWERS: readonly (readonly [title: string, sent: string])[] = [
   ["gzip, chunked", coded("gzip, chunked")],
   ["chunked twice", coded("chunked, chunked")],
   ["chunked, identity", coded("chunked, identity")],
+  ["a name that nobody knows before chunked", coded("binary, chunked")],
+  ["a name that nobody knows behind chunked", coded("chunked, binary")],
+  ["two names that nobody knows", coded("binary, 8bit")],
+  ["chunked with a parameter", coded("chunked;a=b")],
+  ["a coding of messages that nobody asked for", coded("gzip")],
+  ["a coding of contents", coded("br")],
+  ["a name that nobody knows beside a length", answer("Transfer-Encoding: binary", "Content-Length: 3")],
   ["a coding that only looks like chunked", coded("xchunked")],
   ["a vertical tab before chunked", coded("\u000bchunked")],
   ["a space before a colon", answer("Content-Length : 3")],
@@ -113,6 +120,27 @@ describe("an answer whose framing is in doubt", () => {
     }
     liar.close();
   });
+
+  test.for(["binary", "8bit", "identity", "XYZ"])(
+    "is not one whose coding is a name that nobody knows (%s): its content ends with its connection (RFC 9112 §6.3)",
+    async (coding, { startLarder }) => {
+      const larder = await startLarder();
+      const content = "3\r\nabc\r\n0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
+      const liar = await startLiar(`${FRESH}Transfer-Encoding: ${coding}\r\n\r\n${content}`);
+      for (const _ of ["miss", "hit"]) {
+        const got = await get(larder, `${liar.url}/a`);
+        expect(got).toMatchObject({ status: 200, isWhole: true });
+        expect(got.body.toString()).toBe(content);
+        expect(got.headers["transfer-encoding"]).not.toBe(coding);
+      }
+      expect(larder.store.find(`GET ${liar.url}/a`)).toMatchObject([{ bytes: content.length }]);
+      await expect.poll(() => larder.events.map(({ isHit }) => isHit)).toEqual([false, true]);
+      const posted = await sendRaw(larder.port, request("POST", liar.url, "/a"));
+      expect(posted).toMatch(/^HTTP\/1\.1 200 /);
+      expect(posted).toContain(content);
+      liar.close();
+    },
+  );
 
   test("does not include what follows it: a second answer is nobody's", async ({ startLarder }) => {
     const larder = await startLarder();
