@@ -177,7 +177,8 @@ export function sendError(reply: Reply, error: LarderError): void {
     return;
   }
   const isOurs = error.source !== "origin";
-  record.cacheStatus = { ...record.cacheStatus, detail: error.code };
+  const { stored: _, ...cacheStatus } = record.cacheStatus;
+  record.cacheStatus = { ...cacheStatus, detail: error.code };
   // A request whose body was not read, or that is in doubt, must not be followed by another on this connection.
   const isShut = record.way.refusal !== undefined && error.status !== 407;
   const closes = isShut || isInDoubt(error) || (isOurs && !request.complete);

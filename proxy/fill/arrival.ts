@@ -1,3 +1,4 @@
+import type { Clock } from "../../core/clock.ts";
 import type { RawFields } from "../../core/fields.ts";
 import { partOf } from "../../policy/parts.ts";
 import type { Beginning } from "../../policy/plan.ts";
@@ -15,6 +16,7 @@ import { Verifier } from "./verify.ts";
 export interface ArrivalDependencies {
   readonly order: FillOrder;
   readonly store: Store;
+  readonly clock: Clock;
   /** Where the bytes are read while they come. */
   readonly body: GrowingBody;
   readonly signal: AbortSignal;
@@ -144,6 +146,7 @@ export class Arrival {
       verifier: this.#verifier,
       declared,
       authority: source.target.authority,
+      clock: this.#deps.clock,
       signal: this.#deps.signal,
       // Offsets of a part are not those of the whole.
       askForRest: async (cut) => (isWhole || draft.status === 206 ? undefined : await this.#continuations.ask(cut)),

@@ -1,3 +1,4 @@
+import type { Clock } from "../../core/clock.ts";
 import type { Declaration } from "../../core/declaration.ts";
 import { LarderError } from "../../core/errors.ts";
 import type { Staging } from "../../storage/store.ts";
@@ -12,6 +13,7 @@ export interface DownloadOptions {
   readonly verifier: Verifier;
   readonly declared: Declaration | undefined;
   readonly authority: string;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
   /** Asks for the rest of what was cut; `undefined` when it is not to be had, or not wanted in pieces. */
   readonly askForRest: (cut: CutBody) => Promise<OriginResponse | undefined>;
@@ -21,6 +23,9 @@ export interface DownloadOptions {
 
 /** How often one answer may be cut and continued. */
 const MAX_CUTS = 5;
+/** An origin that sends less than this in a minute hardly sends: no line is as slow, and dnf gives up at ten times as much. */
+const MIN_BYTES = 6_000;
+const MIN_BYTES_IN_MS = 60_000;
 
 /**
  * Brings an answer's body into staging, at the origin's speed. One that is cut is continued with a range request where the
@@ -42,12 +47,23 @@ export async function download(response: OriginResponse, options: DownloadOption
   }
 }
 
-async function drain({ body }: OriginResponse, { staging, verifier, onBytes }: DownloadOptions): Promise<void> {
+async function drain({ body }: OriginResponse, options: DownloadOptions): Promise<void> {
+  const { staging, verifier, onBytes, clock, authority } = options;
+  let askedMs = clock();
+  let waitedMs = 0;
+  let bytes = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {
+    waitedMs += clock() - askedMs;
+    bytes += chunk.length;
+    if (bytes >= MIN_BYTES) waitedMs = bytes = 0;
+    else if (waitedMs > MIN_BYTES_IN_MS)
+      throw new LarderError("ORIGIN_BODY_TIMEOUT", `${authority} sent ${bytes} bytes in a minute`);
     verifier.update(chunk);
     await staging.append(chunk);
     await onBytes();
     if (verifier.isTooLong(staging.appendedBytes)) return;
+    // What readers and the disk take is not the origin's time.
+    askedMs = clock();
   }
 }
 

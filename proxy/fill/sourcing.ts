@@ -228,10 +228,11 @@ export class Sourcing {
   }
 
   #arrive(answer: Answer): Arrival {
-    const { store, body, signal, keeping, announce, isHeadKnown, onLength, onUnstorable } = this.#deps;
+    const { store, clock, body, signal, keeping, announce, isHeadKnown, onLength, onUnstorable } = this.#deps;
     this.#arrival = new Arrival(answer, {
       order: this.#order,
       store,
+      clock,
       body,
       signal,
       send: (source, fields) => this.#send(source, fields),

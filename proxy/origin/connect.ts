@@ -78,10 +78,18 @@ export function asUndiciConnector(connect: Connect): buildConnector.connector {
     const isTls = protocol === "https:";
     const to = { host: hostname.replace(/^\[|\]$/g, ""), port: port === "" ? (isTls ? 443 : 80) : Number(port) };
     connect(to, isTls).then(
-      (socket) => done(null, socket),
+      (socket) => done(null, socket.on("error", tellReset)),
       (error: unknown) => done(originFault(error, formatAuthority(to)), null),
     );
   };
+}
+
+/**
+ * By this code alone undici takes a reset for the end of a body that ends with its connection, as macOS tells of orderly ends so: a
+ * part would pass for the whole.
+ */
+function tellReset(error: NodeJS.ErrnoException): void {
+  if (error.code === "ECONNRESET") error.code = "EPIPE";
 }
 
 /**

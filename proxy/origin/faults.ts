@@ -38,12 +38,25 @@ export function originFault(error: unknown, authority: string): LarderError {
   if (known !== undefined) return known;
   const code = deepestCode(error);
   const fault = FAULTS.find(([name]) => (name.endsWith("_") ? code.startsWith(name) : code === name));
-  const reason = error instanceof Error && error.message !== "" ? error.message : code;
+  const reason = REASONS[code] ?? (error instanceof Error && error.message !== "" ? error.message : code);
   return new LarderError(fault?.[1] ?? "ORIGIN_PROTOCOL", `${authority}: ${reason}`, {
     details: { authority, reason: code },
     cause: error,
   });
 }
+
+/** What undici says is about itself: the same about the origin. */
+const REASONS: Readonly<Record<string, string>> = {
+  ERR_ASSERTION: "the answer is not HTTP/1.1",
+  ERR_STREAM_PREMATURE_CLOSE: "it closed the connection in the middle of its answer",
+  ECONNRESET: "it reset the connection",
+  EPIPE: "it reset the connection",
+  UND_ERR_BODY_TIMEOUT: "nothing of the body came for too long (--body-timeout)",
+  UND_ERR_HEADERS_OVERFLOW: "the head of its answer is too long",
+  UND_ERR_HEADERS_TIMEOUT: "its answer did not begin in time (--headers-timeout)",
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: "the body is not as long as its Content-Length says",
+  UND_ERR_SOCKET: "it closed the connection before its answer was whole, or what it sent is no answer",
+};
 
 /**
  * No connection came to be. A bad certificate is none of these: it comes at once, costs nobody a wait, and who mends it

@@ -1,7 +1,7 @@
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { Agent, type Dispatcher } from "undici";
 import { LarderError, systemCode } from "../../core/errors.ts";
-import { fieldValue, type RawFields, withField } from "../../core/fields.ts";
+import { fieldValue, type RawFields, withField, withoutFields } from "../../core/fields.ts";
 import { originOf, type TargetUri } from "../../core/target.ts";
 import { certificateShownTo } from "../../policy/access/origin-access.ts";
 import type { ResponseHead } from "../../policy/plan.ts";
@@ -9,7 +9,7 @@ import type { ProxySettings } from "../settings.ts";
 import { asUndiciConnector, type Connect } from "./connect.ts";
 import { originFault } from "./faults.ts";
 import { type ParentProxy, type ParentTable, type Route, unauthorizedAt } from "./parents.ts";
-import { checkResponseHead } from "./response-head.ts";
+import { checkResponseHead, checkWasAsked } from "./response-head.ts";
 
 /** An origin's answer: the head as it came, the body still to be read, destroyed or discarded by the caller. */
 export interface OriginResponse {
@@ -54,6 +54,8 @@ const CONNECTIONS_PER_ORIGIN = 64;
 const MAX_RESPONSE_HEAD_BYTES = 64 * 1024;
 /** A body to be thrown away is read up to this length to keep its connection. */
 const DISCARD_BYTES = 64 * 1024;
+/** Interim answers before the final one; each gives the origin its time to begin anew. */
+const MAX_INTERIM = 64;
 /** Read-ahead of a body, in bytes, before the socket is paused. */
 const BODY_READ_AHEAD = 256 * 1024;
 
@@ -82,18 +84,23 @@ export function createOrigin(
       signal,
       responseHeaders: "raw",
       highWaterMark: BODY_READ_AHEAD,
-      ...(onInterim === undefined ? {} : { onInfo: (info) => onInterim(headOf(info)) }),
+      onInfo: countingInterim(target.authority, onInterim),
     } as Dispatcher.RequestOptions);
     // Whoever reads the body is told of its end; one that is destroyed unread says so to nobody, which would end the process.
     response.body.on("error", () => undefined);
     const head = headOf(response);
     try {
       checkResponseHead(head, target.authority);
+      checkWasAsked(head, fields, target.authority);
     } catch (error) {
       response.body.destroy();
       throw error;
     }
     const discard = (): void => void response.body.dump({ limit: DISCARD_BYTES }).catch(() => undefined);
+    if (head.status === 204 || head.status === 304) {
+      discard();
+      return { head: withoutContent(head), body: Readable.from([]), discard: () => undefined };
+    }
     const trailers = (): RawFields =>
       Object.entries(response.trailers).flatMap(([name, values]) => [values].flat().flatMap((value) => [name, value]));
     return { head, body: response.body, discard, trailers };
@@ -133,6 +140,30 @@ export function createOrigin(
 /** With `responseHeaders: "raw"` undici gives alternating names and values; its types do not say so. */
 function headOf({ statusCode, headers }: { readonly statusCode: number; readonly headers: unknown }): ResponseHead {
   return { status: statusCode, fields: headers as RawFields };
+}
+
+/**
+ * Neither has content, whatever length it tells of (RFC 9112 §6.3): undici would wait for that, or call it cut. In a 304 it is the length
+ * of what is stored (RFC 9110 §8.6).
+ */
+function withoutContent(head: ResponseHead): ResponseHead {
+  return head.status === 204 ? { ...head, fields: withoutFields(head.fields, LENGTH) } : head;
+}
+
+const LENGTH: ReadonlySet<string> = new Set(["content-length"]);
+
+/** What undici throws of it ends the request. */
+function countingInterim(authority: string, onInterim: Question["onInterim"]) {
+  let count = 0;
+  return (info: Parameters<typeof headOf>[0]): void => {
+    count += 1;
+    if (count > MAX_INTERIM)
+      throw new LarderError(
+        "ORIGIN_PROTOCOL",
+        `${authority}: more than ${MAX_INTERIM} interim answers, and no final one`,
+      );
+    onInterim?.(headOf(info));
+  };
 }
 
 /** A kept-alive connection that the origin closed as the request went out: safe to send again (RFC 9112 §9.3.1). */
