@@ -108,7 +108,7 @@ function noteFailure(log: Log, error: unknown): void {
 async function learnEntry(row: EntryRow, { store, learner }: RelearnOptions): Promise<boolean> {
   const { uri, realm, digest, responseMs } = row;
   try {
-    (await store.openBlob(digest)).destroy();
+    (await store.openBlob(digest)).close();
   } catch {
     return false;
   }

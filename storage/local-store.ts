@@ -1,4 +1,3 @@
-import type { Readable } from "node:stream";
 import type { Clock } from "../core/clock.ts";
 import type { Digest } from "../core/digest.ts";
 import { type ByteRange, type Entry, type EntryKey, PUBLIC_REALM } from "../core/entry.ts";
@@ -28,6 +27,7 @@ import type { SealedBody } from "./staging/staging.ts";
 import { Stagings } from "./staging/stagings.ts";
 import type { UnfinishedBody } from "./staging/unfinished.ts";
 import type {
+  BlobReader,
   EntryDraft,
   EntryFreshening,
   StageOptions,
@@ -182,7 +182,7 @@ export class LocalStore implements Store {
     return this.#blobs.readWhole(digest);
   }
 
-  openBlob(digest: Digest, range?: ByteRange): Promise<Readable> {
+  openBlob(digest: Digest, range?: ByteRange): Promise<BlobReader> {
     this.#chores.request();
     return this.#blobs.open(digest, range);
   }

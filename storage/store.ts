@@ -1,4 +1,3 @@
-import type { Readable } from "node:stream";
 import type { Digest } from "../core/digest.ts";
 import type { ByteRange, Entry, EntryKey } from "../core/entry.ts";
 import type { LarderError } from "../core/errors.ts";
@@ -124,15 +123,26 @@ export interface Store {
    */
   readWhole(digest: Digest): Buffer | Promise<Buffer>;
   /**
-   * Opens a committed blob for reading; the caller must destroy the stream.
+   * Opens a committed blob for reading; the caller must close it, or iterate it to some end.
    * @throws LarderError as {@link Store.readWhole}.
    */
-  openBlob(digest: Digest, range?: ByteRange): Promise<Readable>;
+  openBlob(digest: Digest, range?: ByteRange): Promise<BlobReader>;
   usage(): StoreUsage;
   /** Entries whose URI contains `containing`, least recently used last, `limit` at most. */
   list(options: { readonly containing?: string; readonly limit: number }): readonly StoreListing[];
   /** Waits for what is being written, makes it durable, releases the lock. */
   close(): Promise<void>;
+}
+
+/**
+ * The bytes of an open blob, in order. Iterating throws LarderError `BLOB_CORRUPT` when the file ends too early, `STORE_UNREADABLE`
+ * when the system cannot read it, and closes the reader at the end, whatever that is.
+ */
+export interface BlobReader extends AsyncIterable<Buffer> {
+  /** The same, in buffers that are used again: a chunk holds until the next is asked for. */
+  lend(): AsyncIterable<Buffer>;
+  /** Lets go of the file; does no harm when that was done before. */
+  close(): void;
 }
 
 /** What a client took: one event of the ledger. */

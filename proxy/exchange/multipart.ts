@@ -1,5 +1,6 @@
 import type { ByteRange } from "../../core/entry.ts";
 import { contentRange } from "../../policy/fields/ranges.ts";
+import type { BlobReader } from "../../storage/store.ts";
 
 /** The body of a 206 with several ranges (RFC 9110 §14.6): each piece a head and its bytes, then the tail. */
 export interface Multipart {
@@ -45,15 +46,20 @@ export function cut(body: Buffer, part: ByteRange | Multipart | "whole"): Buffer
   return Buffer.concat([...pieces, part.tail]);
 }
 
-/** The body; each range is opened before its head is given. */
+/** The body; each range is opened before its head is given, and closed whenever the iteration ends.
+ * Chunks hold until the next is asked for. */
 export async function* writeParts(
   { pieces, tail }: Multipart,
-  open: (range: ByteRange) => Promise<AsyncIterable<Buffer>>,
+  open: (range: ByteRange) => Promise<BlobReader>,
 ): AsyncGenerator<Buffer, undefined> {
   for (const { head, range } of pieces) {
-    const bytes = await open(range);
-    yield head;
-    yield* bytes;
+    const reader = await open(range);
+    try {
+      yield head;
+      yield* reader.lend();
+    } finally {
+      reader.close();
+    }
   }
   yield tail;
 }

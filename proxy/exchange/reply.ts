@@ -120,7 +120,8 @@ export function sendWhole(reply: Reply, status: number, fields: RawFields, body:
 }
 
 /**
- * Sends the chunks at the client's speed and ends the answer cleanly.
+ * Sends the chunks at the client's speed and ends the answer cleanly. The next is asked for when the system has taken the one before:
+ * a source may use its buffers again.
  * @param trailers called at the end; they go out where the answer is chunked, and are lost else, as RFC 9110 §6.5.1 allows
  * @returns false when the client left before the end. @throws what the source throws; the answer is then not ended.
  */
@@ -140,7 +141,7 @@ export async function sendBody(
   for await (const chunk of chunks) {
     if (!reply.isOpen()) return false;
     record.sentBytes += chunk.length;
-    if (!response.write(chunk) && !(await drained(response))) return false;
+    if (!(await written(response, chunk))) return false;
   }
   if (!reply.isOpen()) return false;
   if (trailers !== undefined) response.addTrailers(trailersToPass(trailers()));
@@ -148,19 +149,15 @@ export async function sendBody(
   return true;
 }
 
-/** @returns false when the client has left. */
-function drained(response: ServerResponse): Promise<boolean> {
-  if (response.destroyed || response.closed) return Promise.resolve(false);
+/** Resolves when the system has taken the bytes. @returns false when the client has left. */
+function written(response: ServerResponse, chunk: Buffer): Promise<boolean> {
   return new Promise((resolve) => {
-    const onDrain = (): void => settle(true);
-    const onClose = (): void => settle(false);
-    const settle = (isOpen: boolean): void => {
-      response.removeListener("drain", onDrain);
-      response.removeListener("close", onClose);
-      resolve(isOpen);
-    };
-    response.once("drain", onDrain);
+    const onClose = (): void => resolve(false);
     response.once("close", onClose);
+    response.write(chunk, (error) => {
+      response.removeListener("close", onClose);
+      resolve(error == null);
+    });
   });
 }
 

@@ -1,4 +1,4 @@
-import { pipeline, Readable } from "node:stream";
+import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import type { Clock } from "../../core/clock.ts";
 import { type Declaration, isStrong } from "../../core/declaration.ts";
@@ -64,15 +64,19 @@ export async function serveEntry(
     const chunks = writeParts(part, (range) => store.openBlob(entry.digest, range));
     // The first range is open, or the entry is gone, before anything goes out.
     const first = await chunks.next();
-    sendHead(reply, status, head);
-    return await sendBody(reply, startingWith(first.value, chunks));
+    try {
+      sendHead(reply, status, head);
+      return await sendBody(reply, startingWith(first.value, chunks));
+    } finally {
+      await chunks.return(undefined);
+    }
   }
-  const stream = await store.openBlob(entry.digest, part === "whole" ? undefined : part);
+  const reader = await store.openBlob(entry.digest, part === "whole" ? undefined : part);
   try {
     sendHead(reply, status, head);
-    return await sendBody(reply, decodes ? gunzipped(stream) : stream);
+    return await sendBody(reply, decodes ? gunzipped(reader) : reader.lend());
   } finally {
-    stream.destroy();
+    reader.close();
   }
 }
 
@@ -108,7 +112,7 @@ export async function serveFill(
     if (!reply.isOpen()) return false;
     sendHead(reply, status, fields);
     const chunks = startingWith(first, reader);
-    return await sendBody(reply, decodes ? gunzipped(Readable.from(chunks)) : chunks);
+    return await sendBody(reply, decodes ? gunzipped(chunks) : chunks);
   } finally {
     reply.response.removeListener("close", leave);
     reader.close();
@@ -214,7 +218,7 @@ function decodedHead({ status, fields }: Representation): Representation {
   return { status, fields: rest, bytes: undefined };
 }
 
-function gunzipped(source: Readable): AsyncIterable<Buffer> {
+function gunzipped(source: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
   const gunzip = createGunzip();
   // A failure of the source, or of unpacking, comes out of the iteration below.
   pipeline(source, gunzip, () => undefined);

@@ -131,7 +131,7 @@ export class Arrival {
     for (const { entry, range } of this.#answer.beginning?.pieces ?? []) {
       const offset = partOf(entry)?.range.first ?? 0;
       const bytes = await store.openBlob(entry.digest, { first: range.first - offset, last: range.last - offset });
-      for await (const chunk of bytes as AsyncIterable<Buffer>) {
+      for await (const chunk of bytes) {
         await staging.append(chunk);
         await this.#noteBytes(staging);
       }

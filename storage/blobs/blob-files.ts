@@ -1,18 +1,13 @@
 import { chmod, type FileHandle, open, rename, rm, stat } from "node:fs/promises";
-import type { Readable } from "node:stream";
 import { type Digest, digestOf, Hasher } from "../../core/digest.ts";
 import type { ByteRange } from "../../core/entry.ts";
 import { LarderError, systemCode } from "../../core/errors.ts";
 import { makeFolder } from "../../core/folder.ts";
 import { type Layout, shardOf } from "../layout.ts";
 import type { SealedBody } from "../staging/staging.ts";
+import { FileReader } from "./file-reader.ts";
 import { QuickDisk } from "./quick-disk.ts";
 
-/**
- * How much of a blob is read at once. Measured on Node 20: 64 KiB costs 620–930 ms of CPU per GB, 256 KiB 200–380, 1 MiB 145;
- * every open stream holds up to two such buffers, so that 200 readers stay near 100 MB with 256 KiB.
- */
-const READ_BYTES = 256 * 1024;
 /** Hashing a blob again reads in larger steps: a step is 0.6 ms of hashing. */
 const VERIFY_BYTES = 1024 * 1024;
 
@@ -88,18 +83,18 @@ export class BlobFiles {
   }
 
   /**
-   * A stream of the blob, which closes the file when it ends or is destroyed.
+   * Opens the blob, or a part of it, for reading.
    * @throws LarderError `BLOB_MISSING` when there is no such file, `BLOB_CORRUPT` when its length differs, `STORE_UNREADABLE`
    * when the system cannot say.
    */
-  async stream(digest: Digest, bytes: number, range: ByteRange | undefined): Promise<Readable> {
+  async open(digest: Digest, bytes: number, range: ByteRange = { first: 0, last: bytes - 1 }): Promise<FileReader> {
     const handle = await this.#open(digest, bytes);
-    if (range === undefined) return handle.createReadStream({ highWaterMark: READ_BYTES });
-    const highWaterMark = Math.min(READ_BYTES, range.last - range.first + 1);
-    return handle.createReadStream({ start: range.first, end: range.last, highWaterMark });
+    return new FileReader(handle, range, (cause) =>
+      cause === undefined ? corrupt(digest, "it ends too early") : readFault(digest, cause),
+    );
   }
 
-  /** The whole blob, its bytes hashed again: 64 KiB cost 40 µs. @throws LarderError as {@link stream}. */
+  /** The whole blob, its bytes hashed again: 64 KiB cost 40 µs. @throws LarderError as {@link open}. */
   readVerified(digest: Digest, bytes: number): Promise<Buffer> {
     return this.#using(digest, bytes, async (handle) => {
       const body = await handle.readFile();
@@ -109,7 +104,7 @@ export class BlobFiles {
   }
 
   /**
-   * Reads the whole blob and hashes it. @throws LarderError as {@link stream}.
+   * Reads the whole blob and hashes it. @throws LarderError as {@link open}.
    * @param pace awaited after each step, of so many bytes, for who is in no hurry
    */
   verify(digest: Digest, bytes: number, pace?: (bytesRead: number) => Promise<void>): Promise<void> {

@@ -1,4 +1,3 @@
-import type { Readable } from "node:stream";
 import { LRUCache } from "lru-cache";
 import type { Clock } from "../../core/clock.ts";
 import type { Digest } from "../../core/digest.ts";
@@ -8,6 +7,7 @@ import type { Log } from "../../core/log.ts";
 import type { Quota } from "../eviction/quota.ts";
 import type { FaultLog } from "../faults.ts";
 import type { SealedBody } from "../staging/staging.ts";
+import type { BlobReader } from "../store.ts";
 import { Turns } from "../turns.ts";
 import type { BlobFiles } from "./blob-files.ts";
 import type { BlobFacts, BlobTable, LastUsed } from "./blob-table.ts";
@@ -79,16 +79,16 @@ export class Blobs {
   }
 
   /** As {@link Store.openBlob}. */
-  async open(digest: Digest, range: ByteRange | undefined): Promise<Readable> {
+  async open(digest: Digest, range: ByteRange | undefined): Promise<BlobReader> {
     const { files } = this.#dependencies;
     const { bytes } = this.#known(digest);
     if (this.#suspects.has(digest)) {
       await this.#condemning(digest, bytes, () => files.verify(digest, bytes));
       this.#trust(digest);
     }
-    const stream = await this.#condemning(digest, bytes, () => files.stream(digest, bytes, range));
+    const reader = await this.#condemning(digest, bytes, () => files.open(digest, bytes, range));
     this.noteUse(digest);
-    return stream;
+    return reader;
   }
 
   /**

@@ -47,7 +47,7 @@ export async function storeBody(
 /** Every byte of the blob, through a stream. */
 export async function readBlob(store: Store, digest: Digest): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  for await (const chunk of (await store.openBlob(digest)) as AsyncIterable<Buffer>) chunks.push(chunk);
+  for await (const chunk of await store.openBlob(digest)) chunks.push(chunk);
   return Buffer.concat(chunks);
 }
 

@@ -116,7 +116,7 @@ test("a reader that has its blob open reads on to the end when it is evicted", a
   await store.settled();
   await expect(readBlob(store, digest)).rejects.toMatchObject({ code: "BLOB_MISSING" });
   const read: Buffer[] = [];
-  for await (const chunk of stream as AsyncIterable<Buffer>) read.push(chunk);
+  for await (const chunk of stream) read.push(chunk);
   expect(Buffer.concat(read).equals(body)).toBe(true);
 });
 

@@ -32,7 +32,7 @@ test("a pinned blob stays without its entry, and a body that is being read is re
   const stream = await store.openBlob(open.digest);
   expect(await keeper.purge({ pattern: "**" }, PATIENT)).toMatchObject({ entries: 2, blobs: 1, pinnedBlobs: 1 });
   const chunks: Buffer[] = [];
-  for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk);
+  for await (const chunk of stream) chunks.push(chunk);
   expect(Buffer.concat(chunks).equals(body)).toBe(true);
   expect((await readBlob(store, digest)).equals(noise("pinned", 100))).toBe(true);
   await store.settled();

@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import type { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect } from "vitest";
@@ -9,6 +8,7 @@ import { LarderError } from "../../../core/errors.ts";
 import { fromRaw } from "../../../storage/keys.ts";
 import type { LocalStore } from "../../../storage/local-store.ts";
 import type { StoreKeeper } from "../../../storage/maintenance/keeper.ts";
+import type { BlobReader } from "../../../storage/store.ts";
 import { noise } from "../../support/noise.ts";
 import { keyOf, readBlob, stageBody, storeBody } from "../bodies.ts";
 import { findingsIn, keeperOf, PATIENT } from "../maintenance/keeping.ts";
@@ -41,7 +41,7 @@ export class StoreModel {
   readonly #lingering = new Set<Digest>();
   /** What power cuts may have damaged. */
   readonly #doubtful = new Set<Digest>();
-  #readers: { readonly body: number; readonly stream: Readable }[] = [];
+  #readers: { readonly body: number; readonly reader: BlobReader }[] = [];
   #store: LocalStore;
   #keeper: StoreKeeper;
   #closeLedger: () => void;
@@ -94,15 +94,15 @@ export class StoreModel {
 
   /** Opens the body and holds it, whatever becomes of it. */
   async hold(body: number): Promise<void> {
-    const stream = await this.#open(body, undefined);
-    if (stream !== undefined) this.#readers.push({ body, stream });
+    const reader = await this.#open(body, undefined);
+    if (reader !== undefined) this.#readers.push({ body, reader });
   }
 
   /** Who has a body open reads on to its end. */
   async finishReaders(): Promise<void> {
     const readers = this.#readers;
     this.#readers = [];
-    for (const { body, stream } of readers) expect((await buffer(stream)).equals(BODIES[body] as Buffer)).toBe(true);
+    for (const { body, reader } of readers) expect((await buffer(reader)).equals(BODIES[body] as Buffer)).toBe(true);
   }
 
   async reopen(): Promise<void> {
@@ -225,12 +225,12 @@ export class StoreModel {
     if (length === 0) return;
     const [one, other] = [Math.floor(from * length), Math.floor(to * length)];
     const range = { first: Math.min(one, other), last: Math.max(one, other) };
-    const stream = await this.#open(body, range);
-    if (stream === undefined) return;
-    expect((await buffer(stream)).equals((BODIES[body] as Buffer).subarray(range.first, range.last + 1))).toBe(true);
+    const reader = await this.#open(body, range);
+    if (reader === undefined) return;
+    expect((await buffer(reader)).equals((BODIES[body] as Buffer).subarray(range.first, range.last + 1))).toBe(true);
   }
 
-  async #open(body: number, range: ByteRange | undefined): Promise<Readable | undefined> {
+  async #open(body: number, range: ByteRange | undefined): Promise<BlobReader | undefined> {
     try {
       return await this.#store.openBlob(DIGESTS[body] as Digest, range);
     } catch (error) {
