@@ -1,35 +1,28 @@
 import { Declarations, parseBytes, parseDigests, type Statement } from "../declarations.ts";
 import { Facts } from "../facts.ts";
-import type { Emit, MetadataReader, ReadOutcome } from "../metadata.ts";
+import type { Emit, ReadOutcome } from "../metadata.ts";
 import { canonicalPathOfText } from "../repository-path.ts";
-import { type XmlElement, XmlReader } from "../xml.ts";
+import type { XmlElement } from "../xml.ts";
+import { XmlDocument } from "./xml-document.ts";
+
+const TEXTS = new Set(["filename", "size", "checksum"]);
 
 /** Reads `prestodelta.xml` (createrepo_c) and `deltainfo.xml` (openSUSE): delta packages. */
-export class DeltainfoReader implements MetadataReader {
+export class DeltainfoReader extends XmlDocument {
   readonly #declarations: Declarations;
-  readonly #xml = new XmlReader({
-    roots: ["prestodelta", "deltainfo"],
-    levels: 4,
-    texts: new Set(["filename", "size", "checksum"]),
-    onElement: (element) => this.#take(element),
-  });
   /** Of the `<delta>` that is being read. */
   #facts = new Facts();
 
   constructor(emit: Emit) {
+    super({ roots: ["prestodelta", "deltainfo"], levels: 4, texts: TEXTS });
     this.#declarations = new Declarations(emit);
   }
 
-  push(chunk: Uint8Array): void {
-    this.#xml.push(chunk);
-  }
-
-  finish(): ReadOutcome {
-    this.#xml.finish();
+  protected outcome(): ReadOutcome {
     return this.#declarations.outcome();
   }
 
-  #take({ name, attributes, text, parents }: XmlElement): void {
+  protected take({ name, attributes, text, parents }: XmlElement): void {
     if (name === "delta") this.#declare();
     else if (parents.at(-1) === "delta")
       this.#facts.set(name, name === "checksum" ? `${attributes["type"]} ${text}` : text);

@@ -1,10 +1,12 @@
 import { algorithmNamed, orderDigests, parseBytes, type WrittenDigests } from "../declarations.ts";
 import { Facts } from "../facts.ts";
-import { brokenMetadata, type MetadataReader, type MirroredRoot, type ReadOutcome } from "../metadata.ts";
+import { brokenMetadata, type MirroredRoot, type ReadOutcome } from "../metadata.ts";
 import { canonicalUri, targetOf } from "../repository-path.ts";
-import { type XmlAttributes, type XmlElement, XmlReader } from "../xml.ts";
+import type { XmlAttributes, XmlElement } from "../xml.ts";
 import { REPOMD_PATH } from "./locate.ts";
+import { XmlDocument } from "./xml-document.ts";
 
+const TEXTS = new Set(["hash", "size", "timestamp", "url"]);
 const ALGORITHMS = ["sha512", "sha384", "sha256", "sha1", "md5"] as const;
 /** A mirror without preference comes last; so it is in mirrormanager's `preference` (100 best) and RFC 5854's `priority` (1 best). */
 const LAST_RANK = 1_000_000;
@@ -19,13 +21,7 @@ interface RankedMirror {
  * still serve (`mm0:alternates`), or Metalink 4 (RFC 5854).
  * @see https://www.metalinker.org/Metalink_3.0_Spec.pdf
  */
-export class MetalinkReader implements MetadataReader {
-  readonly #xml = new XmlReader({
-    roots: ["metalink"],
-    levels: 7,
-    texts: new Set(["hash", "size", "timestamp", "url"]),
-    onElement: (element) => this.#take(element),
-  });
+export class MetalinkReader extends XmlDocument {
   /** Of the `<file>` and the `<alternate>` that are being read. */
   #file = new Facts();
   #alternate = new Facts();
@@ -36,18 +32,17 @@ export class MetalinkReader implements MetadataReader {
   #roots: readonly MirroredRoot[] | undefined;
   #bases: readonly string[] = [];
 
-  push(chunk: Uint8Array): void {
-    this.#xml.push(chunk);
+  constructor() {
+    super({ roots: ["metalink"], levels: 7, texts: TEXTS });
   }
 
-  finish(): ReadOutcome {
-    this.#xml.finish();
+  protected outcome(): ReadOutcome {
     if (this.#roots === undefined) throw brokenMetadata("it does not speak about a repomd.xml");
     const mirrors = { bases: this.#bases, roots: this.#roots };
     return { declared: 0, skipped: this.#skipped, ambiguous: new Set(), root: undefined, mirrors };
   }
 
-  #take({ name, attributes, text, parents }: XmlElement): void {
+  protected take({ name, attributes, text, parents }: XmlElement): void {
     const facts = parents.includes("alternate") ? this.#alternate : this.#file;
     switch (name) {
       case "hash":

@@ -1,41 +1,33 @@
 import { Declarations, parseBytes, parseDigests, type Statement } from "../declarations.ts";
 import { Facts } from "../facts.ts";
-import type { Emit, MetadataReader, ReadOutcome } from "../metadata.ts";
-import { ownText, type XmlAttributes, type XmlElement, XmlReader } from "../xml.ts";
+import type { Emit, ReadOutcome } from "../metadata.ts";
+import { ownText, type XmlAttributes, type XmlElement } from "../xml.ts";
 import { locationIn, readLocation, setLocation } from "./location.ts";
+import { XmlDocument } from "./xml-document.ts";
 
 /** `<metadata>`, `<package>`, and what is in it; what an RPM provides and requires stands deeper and is passed over. */
 const LEVELS = 3;
+const TEXTS = new Set(["name", "arch", "checksum"]);
 
 /** Reads `primary.xml`: the location of each package with its digest. */
-export class PrimaryReader implements MetadataReader {
+export class PrimaryReader extends XmlDocument {
   readonly #declarations: Declarations;
   readonly #base: string;
-  readonly #xml = new XmlReader({
-    roots: ["metadata"],
-    levels: LEVELS,
-    texts: new Set(["name", "arch", "checksum"]),
-    onElement: (element) => this.#take(element),
-  });
   /** Of the `<package>` that is being read. */
   #facts = new Facts();
 
   /** @param base the repository's base, to tell whether a location is in it. */
   constructor(base: string, emit: Emit) {
+    super({ roots: ["metadata"], levels: LEVELS, texts: TEXTS });
     this.#declarations = new Declarations(emit);
     this.#base = base;
   }
 
-  push(chunk: Uint8Array): void {
-    this.#xml.push(chunk);
-  }
-
-  finish(): ReadOutcome {
-    this.#xml.finish();
+  protected outcome(): ReadOutcome {
     return this.#declarations.outcome();
   }
 
-  #take({ name, attributes, text, parents }: XmlElement): void {
+  protected take({ name, attributes, text, parents }: XmlElement): void {
     if (parents.length < LEVELS - 1) {
       if (name === "package") this.#declare(attributes["type"]);
       return;

@@ -1,17 +1,10 @@
 import { Declarations, parseBytes, parseDigests, type Statement } from "../declarations.ts";
 import { Facts } from "../facts.ts";
-import type {
-  DeclaredContent,
-  DocumentKind,
-  Emit,
-  MetadataDocument,
-  MetadataReader,
-  ReadOutcome,
-  RootFacts,
-} from "../metadata.ts";
-import { type XmlElement, XmlReader } from "../xml.ts";
+import type { DeclaredContent, DocumentKind, Emit, MetadataDocument, ReadOutcome, RootFacts } from "../metadata.ts";
+import type { XmlElement } from "../xml.ts";
 import { REPOMD_PATH, rpmCompression } from "./locate.ts";
 import { type Location, locationIn, readLocation, setLocation } from "./location.ts";
+import { XmlDocument } from "./xml-document.ts";
 
 const TEXTS = new Set(["revision", "checksum", "open-checksum", "size", "open-size", "timestamp"]);
 /** The types of data for which there is a reader; createrepo_c adds `_zck` to those of zchunk files. */
@@ -24,15 +17,9 @@ const KINDS: ReadonlyMap<string, DocumentKind> = new Map([
 const ROOTS: ReadonlySet<string> = new Set([REPOMD_PATH, `${REPOMD_PATH}.asc`, `${REPOMD_PATH}.key`]);
 
 /** Reads `repomd.xml`: what else is in `repodata/`. */
-export class RepomdReader implements MetadataReader {
+export class RepomdReader extends XmlDocument {
   readonly #declarations: Declarations;
   readonly #base: string;
-  readonly #xml = new XmlReader({
-    roots: ["repomd"],
-    levels: 3,
-    texts: TEXTS,
-    onElement: (element) => this.#take(element),
-  });
   /** Of the `<data>` that is being read. */
   #facts = new Facts();
   #revision: string | undefined;
@@ -40,22 +27,18 @@ export class RepomdReader implements MetadataReader {
 
   /** @param base the repository's base, to tell whether a location is in it. */
   constructor(base: string, emit: Emit) {
+    super({ roots: ["repomd"], levels: 3, texts: TEXTS });
     this.#declarations = new Declarations(emit);
     this.#base = base;
   }
 
-  push(chunk: Uint8Array): void {
-    this.#xml.push(chunk);
-  }
-
-  finish(): ReadOutcome {
-    this.#xml.finish();
+  protected outcome(): ReadOutcome {
     const unsaid = { expiresMs: undefined, origin: undefined, suite: undefined, codename: undefined };
     const root: RootFacts = { ...unsaid, publishedMs: this.#publishedMs, revision: this.#revision };
     return { ...this.#declarations.outcome(), root };
   }
 
-  #take({ name, attributes, text, parents }: XmlElement): void {
+  protected take({ name, attributes, text, parents }: XmlElement): void {
     if (parents.at(-1) === "data") {
       if (name === "location") setLocation(this.#facts, readLocation(attributes, this.#base));
       else if (name.endsWith("checksum")) this.#facts.set(name, `${attributes["type"]} ${text}`);
