@@ -150,10 +150,12 @@ export interface TakenRootLog {
 
 /** Bases that gave wrong bytes for a path, with a back-off that doubles each time. */
 export interface Quarantine {
-  /** @returns until when the base is not to be asked for that path. */
+  /** @returns until when others are to be asked for that path instead. */
   add(base: string, path: string, nowMs: number): number;
-  /** Until when the base is not to be asked for that path; `undefined` when it may be asked. */
+  /** Until when others are to be asked for that path instead; `undefined` when the base may be asked. */
   until(base: string, path: string, nowMs: number): number | undefined;
+  /** When the base last gave wrong bytes for that path; `undefined` when that is forgotten. */
+  lastWrongMs(base: string, path: string): number | undefined;
   /** The base gave right bytes. */
   clear(base: string, path: string): void;
 }

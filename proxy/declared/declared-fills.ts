@@ -157,7 +157,7 @@ export class DeclaredFills {
     };
   }
 
-  /** The place that was asked for, the member's other names, the mirrors; none that lied about this file a moment ago. */
+  /** The place that was asked for, the member's other names, the mirrors; last what gave wrong bytes for this file lately. */
   #sources(errand: Errand, resource: DeclaredResource): readonly FillSource[] {
     const { index, clock, mismatches, settings } = this.#deps;
     const isPublic = errand.view.realm === PUBLIC_REALM;
@@ -168,8 +168,8 @@ export class DeclaredFills {
       .map((uri) => parseTarget(uri))
       .filter((target) => certificateShownTo(target, settings.originAccess) === undefined);
     const elsewhere = open.map((target) => sourceElsewhere(errand, target));
-    const trusted = [sourceOf(errand), ...elsewhere].filter((source) => mismatches.trusts(source, resource));
-    if (trusted.length > 0) return trusted.slice(0, MAX_SOURCES);
+    const sources = mismatches.inOrder([sourceOf(errand), ...elsewhere], resource);
+    if (sources.length > 0) return sources.slice(0, MAX_SOURCES);
     throw new LarderError("DIGEST_MISMATCH", "every place that has this file gave wrong bytes for it a moment ago", {
       details: { declared: resource.declaration.digest, root: resource.root.uri },
     });

@@ -16,9 +16,19 @@ export interface MismatchesDependencies {
   readonly onMismatch: () => void;
 }
 
-/** What becomes of a place that gave wrong bytes: told in the log, counted, and not asked for that file for a while. */
+/**
+ * How long a place that gave wrong bytes is not asked again where no other is left: a client that tries again and again without a pause
+ * costs its origin no more than that, and what was mended is had at once. Neither its ETag nor its length would tell: whatever spoils
+ * bytes on their way leaves both as they are.
+ */
+const PAUSE_MS = 2_000;
+const MAX_MISDECLARED = 10_000;
+
+/** What becomes of a place that gave wrong bytes: told in the log, counted, and for a while asked only after all others. */
 export class Mismatches {
   readonly #deps: MismatchesDependencies;
+  /** Files whose very declaration is wrong, as {@link quarantinedName} calls them. */
+  readonly #misdeclared = new Set<string>();
 
   constructor(dependencies: MismatchesDependencies) {
     this.#deps = dependencies;
@@ -44,10 +54,25 @@ export class Mismatches {
     );
   }
 
-  /** Whether the place may be asked for the file now. */
-  trusts({ target }: FillSource, resource: DeclaredResource): boolean {
-    const { index, clock } = this.#deps;
-    return index.quarantine.until(baseOf(target, resource), quarantinedName(resource), clock()) === undefined;
+  /** The place gave what is declared, and that is wrong: it has nothing else, so it is not asked again before its time. */
+  noteMisdeclared(source: FillSource, fault: LarderError, resource: DeclaredResource): void {
+    if (this.#misdeclared.size >= MAX_MISDECLARED) this.#misdeclared.clear();
+    this.#misdeclared.add(quarantinedName(resource));
+    this.note(source, fault, resource);
+  }
+
+  /** The places that may be asked for the file now, in that order: those that gave wrong bytes a while ago come last. */
+  inOrder<Source extends FillSource>(sources: readonly Source[], resource: DeclaredResource): readonly Source[] {
+    const { clock, index } = this.#deps;
+    const nowMs = clock();
+    const trusted: Source[] = [];
+    const doubted: Source[] = [];
+    for (const source of sources) {
+      const place = [baseOf(source.target, resource), quarantinedName(resource)] as const;
+      if (index.quarantine.until(...place, nowMs) === undefined) trusted.push(source);
+      else if (Math.abs(nowMs - (index.quarantine.lastWrongMs(...place) ?? 0)) >= PAUSE_MS) doubted.push(source);
+    }
+    return this.#misdeclared.has(quarantinedName(resource)) ? trusted : [...trusted, ...doubted];
   }
 
   /** The place gave the right bytes. */

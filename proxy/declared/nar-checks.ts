@@ -41,7 +41,7 @@ export class NarChecks {
     const { algorithm, declared, received } = verdict;
     const reason = `unpacked it is ${received} where its narinfo says NarHash ${algorithm} ${declared}`;
     const details = { algorithm, declared, received, of: "NarHash" };
-    mismatches.note(source, new LarderError("DIGEST_MISMATCH", reason, { details }), resource);
+    mismatches.noteMisdeclared(source, new LarderError("DIGEST_MISMATCH", reason, { details }), resource);
     // Blobs that others name, rightly, stay with them.
     store.remove(entry);
     for (const narinfo of store.find(entryKeyOf("GET", root.uri)))

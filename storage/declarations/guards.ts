@@ -22,6 +22,7 @@ export function guardQuarantine(table: Quarantine, or: Guard): Quarantine {
   return {
     add: (base, path, nowMs) => or(nowMs, () => table.add(base, path, nowMs)),
     until: (base, path, nowMs) => or(undefined, () => table.until(base, path, nowMs)),
+    lastWrongMs: (base, path) => or(undefined, () => table.lastWrongMs(base, path)),
     clear: (base, path) => or(undefined, () => table.clear(base, path)),
   };
 }

@@ -19,7 +19,7 @@ export class QuarantineTable implements Quarantine {
   add(base: string, path: string, nowMs: number): number {
     this.#statements.forget.run(nowMs - FORGOTTEN_AFTER_MS);
     const tries = this.#statements.get.get(base, keyHash(path))?.tries ?? 0;
-    const untilMs = nowMs + Math.min(FIRST_MS * 2 ** tries, LONGEST_MS);
+    const untilMs = nowMs + lengthOf(tries + 1);
     this.#statements.put.run(base, keyHash(path), untilMs, tries + 1);
     return untilMs;
   }
@@ -31,9 +31,19 @@ export class QuarantineTable implements Quarantine {
     return isRunning ? untilMs : undefined;
   }
 
+  lastWrongMs(base: string, path: string): number | undefined {
+    const row = this.#statements.get.get(base, keyHash(path));
+    return row === undefined ? undefined : row.until_ms - lengthOf(row.tries);
+  }
+
   clear(base: string, path: string): void {
     this.#statements.clear.run(base, keyHash(path));
   }
+}
+
+/** How long the n-th quarantine lasts. */
+function lengthOf(tries: number): number {
+  return Math.min(FIRST_MS * 2 ** (tries - 1), LONGEST_MS);
 }
 
 function prepare(db: Database) {

@@ -80,7 +80,7 @@ describe("a mirror that lies about packages", () => {
     expect(await wrongBlobs()).toEqual([]);
 
     const lines = larder.log.filter(({ msg }) => msg === "mismatch");
-    expect(lines.map(({ target }) => basename(String(target))).sort()).toEqual(Object.keys(published));
+    expect([...new Set(lines.map(({ target }) => basename(String(target))))].sort()).toEqual(Object.keys(published));
     for (const { target, ...line } of lines) {
       const root = `${poisoned.url}${PATH}repodata/repomd.xml`;
       const declared = published[basename(String(target))];
@@ -88,7 +88,9 @@ describe("a mirror that lies about packages", () => {
       expect(line["received"]).toMatch(/^[0-9a-f]{64}$/);
       expect(line["received"]).not.toBe(declared);
     }
-    expect((await larder.command("status")).stdout.toString()).toMatch(/\b2 mismatches$/m);
+    expect((await larder.command("status")).stdout.toString()).toMatch(
+      new RegExp(`\\b${lines.length} mismatches$`, "m"),
+    );
   });
 
   test("cut in the middle: who comes back for the rest gets all of it, from a good one (curl -C -)", async ({

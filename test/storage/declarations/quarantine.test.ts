@@ -30,6 +30,21 @@ test("each time it is wrong again the wait doubles, up to a day", ({ declaring, 
   expect(waits.slice(-2)).toEqual([DAY_MS, DAY_MS]);
 });
 
+test("when a base was wrong last is told after any number of times, and forgotten when it is right", ({
+  declaring,
+  clock,
+}) => {
+  const { quarantine } = declaring.index;
+  expect(quarantine.lastWrongMs(BASE, "p/bash.rpm")).toBeUndefined();
+  for (let times = 0; times < 13; times++) {
+    clock.advance(1_000);
+    quarantine.add(BASE, "p/bash.rpm", clock.nowMs);
+    expect(quarantine.lastWrongMs(BASE, "p/bash.rpm")).toBe(clock.nowMs);
+  }
+  quarantine.clear(BASE, "p/bash.rpm");
+  expect(quarantine.lastWrongMs(BASE, "p/bash.rpm")).toBeUndefined();
+});
+
 test("a clock that is put back by years keeps no base away for years", ({ declaring, clock }) => {
   const { quarantine } = declaring.index;
   quarantine.add(BASE, "p/bash.rpm", clock.nowMs);
