@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-import { endQuietlyOnClosedPipe, note } from "./line/output.ts";
+import { mindBrokenOutput, note } from "./line/output.ts";
 import { runProgram } from "./line/program.ts";
 import { describeFailure } from "./line/usage.ts";
 
-endQuietlyOnClosedPipe();
+mindBrokenOutput();
 try {
   process.exitCode = await runProgram(process.argv.slice(2), { env: process.env, workingDir: process.cwd() });
 } catch (error) {

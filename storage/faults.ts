@@ -9,8 +9,13 @@ interface Fault {
 const FULL: Fault = { cause: "the disk is full", cure: "free space there, or lower --max-bytes" };
 const READ_ONLY: Fault = {
   cause: "it may not be written",
-  cure: "make the folder writable for this user, or choose another one with --root",
+  cure: "make the folder writable for this user, or choose another one with --root or --state",
 };
+const IN_THE_WAY: Fault = {
+  cause: "a file stands where a folder is to be",
+  cure: "move it aside, or choose another folder with --root or --state",
+};
+const TOO_LONG: Fault = { cause: "its path is too long", cure: "choose a shorter one with --root or --state" };
 const DAMAGED_DISK: Fault = { cause: "the disk reports an error", cure: "see the kernel's log" };
 const DESCRIPTORS: Fault = { cause: "file descriptors ran out", cure: "raise the limit: ulimit -n" };
 
@@ -24,6 +29,9 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   EPERM: READ_ONLY,
   SQLITE_READONLY: READ_ONLY,
   SQLITE_CANTOPEN: READ_ONLY,
+  EEXIST: IN_THE_WAY,
+  ENOTDIR: IN_THE_WAY,
+  ENAMETOOLONG: TOO_LONG,
   EIO: DAMAGED_DISK,
   SQLITE_IOERR: DAMAGED_DISK,
   EMFILE: DESCRIPTORS,

@@ -1,8 +1,7 @@
 import { spawn } from "node:child_process";
 import { statSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { rm } from "node:fs/promises";
+import { resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { LarderError, systemCode } from "../../core/errors.ts";
@@ -10,6 +9,7 @@ import { readArchive } from "../../image/archive.ts";
 import type { ImageContents } from "../../image/contents.ts";
 import type { ReadingOptions } from "../../image/layer.ts";
 import { readLayout } from "../../image/layout.ts";
+import { makeScratchFolder } from "../env/written-file.ts";
 import type { Surroundings } from "../line/invocation.ts";
 import type { Environment } from "../settings/directories.ts";
 
@@ -99,7 +99,7 @@ async function exportImage(
 }
 
 async function withScratchFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), "larder-image-"));
+  const folder = makeScratchFolder("larder-image-");
   try {
     return await use(folder);
   } finally {

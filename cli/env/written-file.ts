@@ -1,4 +1,5 @@
-import { chmodSync, renameSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, renameSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { LarderError, systemCode } from "../../core/errors.ts";
 import { makeFolder } from "../../core/folder.ts";
@@ -35,9 +36,22 @@ export function makeOwnFolder(folder: string): boolean {
   }
 }
 
+/** Makes a new folder for what is needed for a moment, below `TMPDIR`; whoever asks removes it. @throws LarderError `FILE_UNWRITABLE` */
+export function makeScratchFolder(prefix: string): string {
+  try {
+    return mkdtempSync(join(tmpdir(), prefix));
+  } catch (cause) {
+    throw unwritable(tmpdir(), cause, "name a folder for temporary files with TMPDIR");
+  }
+}
+
 /** What cannot be read or written of what larder writes for other programs. */
-export function unwritable(path: string, cause: unknown): LarderError {
+export function unwritable(
+  path: string,
+  cause: unknown,
+  cure = "make its folder writable, or choose another",
+): LarderError {
   const code = systemCode(cause);
-  const message = `${path} cannot be written (${code}); make its folder writable, or choose another`;
+  const message = `${path} cannot be written (${code}); ${cure}`;
   return new LarderError("FILE_UNWRITABLE", message, { details: { path, reason: code }, cause });
 }

@@ -1,3 +1,5 @@
+import { EXIT } from "./usage.ts";
+
 /** Writes one line to stdout. */
 export function print(line: string): void {
   process.stdout.write(`${line}\n`);
@@ -49,14 +51,15 @@ export function formatAge(ms: number): string {
 }
 
 /**
- * A reader that closes our stdout early (`larder store ls | head`) has got what it wanted: end quietly.
- * Without a listener Node would throw the EPIPE as an uncaught error.
+ * What becomes of output that nobody takes; without listeners Node would throw it as an uncaught error. A reader that closes our stdout early
+ * (`larder store ls | head`) has got what it wanted: end quietly. On a full disk half a list is none: say so and fail. That
+ * stderr is not taken can be told to nobody, and changes nothing.
  */
-export function endQuietlyOnClosedPipe(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE" && error.code !== "ECONNRESET") throw error;
-      if (stream === process.stdout) process.exit();
-    });
-  }
+export function mindBrokenOutput(): void {
+  process.stderr.on("error", () => undefined);
+  process.stdout.on("error", ({ code }: NodeJS.ErrnoException) => {
+    if (code === "EPIPE" || code === "ECONNRESET") process.exit();
+    note(`FILE_UNWRITABLE: stdout cannot be written (${code}); free space where it leads, or send it elsewhere`);
+    process.exit(EXIT.fault);
+  });
 }

@@ -18,12 +18,19 @@ export async function runProgram(args: readonly string[], surroundings: Surround
     exitCode = code;
   });
   try {
-    await program.parseAsync([...args], { from: "user" });
+    await program.parseAsync(asOptions(args), { from: "user" });
   } catch (error) {
     // Help and version were printed: commander ends them by an error of exit code 0.
     if (!(error instanceof CommanderError) || error.exitCode !== 0) throw error;
   }
   return exitCode;
+}
+
+/** What other programs have as commands: `larder help store gc` is `larder store gc --help`. */
+function asOptions(args: readonly string[]): string[] {
+  const [first, ...others] = args;
+  if (first === "help") return [...others, "--help"];
+  return first === "version" && others.length === 0 ? ["--version"] : [...args];
 }
 
 /** The whole command line as commander objects; a test of the documents reads its commands and options. */
@@ -55,7 +62,8 @@ function addCommand(
   const command = parent
     .command(spec.usage)
     .summary(spec.summary)
-    .description(spec.description ?? spec.summary);
+    // Broken into lines for who reads the table; commander breaks it anew for the terminal.
+    .description((spec.description ?? spec.summary).replaceAll("\n", " "));
   command.helpCommand(false);
   quietFailures(command);
   if ("commands" in spec) {
@@ -64,6 +72,7 @@ function addCommand(
   }
   if (spec.passesOptionsOn === true) command.passThroughOptions();
   for (const [flags, help] of spec.options) command.option(flags, help);
+  command.optionsGroup("Settings, by option, LARDER_… variable or line of larder.toml:");
   for (const key of spec.settings) addSetting(command, key);
   command.addHelpText("after", examplesText(spec.examples));
   command.action(async () => {

@@ -1,7 +1,7 @@
-import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, copyFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TrustFiles } from "../../clients/environment.ts";
+import { makeScratchFolder } from "../env/written-file.ts";
 
 /** Copies of what a command has to read, for as long as it runs. */
 export interface Handover extends TrustFiles {
@@ -14,9 +14,10 @@ export interface Handover extends TrustFiles {
  * Copies the trust files into a new folder that every user may read, with an `apt.conf` beside them. Copies, because apt
  * fetches as `_apt` and the store may lie in a home that only its owner enters.
  * @param aptConf makes the text of `apt.conf`, given where the copies will be
+ * @throws LarderError `FILE_UNWRITABLE`
  */
 export function writeHandover(trust: TrustFiles, aptConf: (trust: TrustFiles) => string): Handover {
-  const folder = mkdtempSync(join(tmpdir(), "larder-run-"));
+  const folder = makeScratchFolder("larder-run-");
   const remove = () => rmSync(folder, { recursive: true, force: true });
   process.once("exit", remove);
   const copies = {

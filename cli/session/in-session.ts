@@ -1,9 +1,11 @@
-import { writeFileSync } from "node:fs";
+import { closeSync, openSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { LarderError } from "../../core/errors.ts";
 import type { Receipt } from "../../storage/store.ts";
+import { unwritable } from "../env/written-file.ts";
 import type { Invocation } from "../line/invocation.ts";
 import { note } from "../line/output.ts";
+import { describeFailure } from "../line/usage.ts";
 import type { Config } from "../settings/config.ts";
 import { flagOf, SETTING_KEYS, type SettingKey } from "../settings/settings.ts";
 import { SignalRelay } from "./child.ts";
@@ -28,13 +30,15 @@ export async function inSession(
   carryOut: (invocation: Invocation, session: RunSession, signals: SignalRelay) => Promise<number>,
 ): Promise<number> {
   const { flags, env } = invocation;
+  const receiptFile = receiptFileOf(invocation);
   const signals = new SignalRelay();
   const wanted = typeof flags["name"] === "string" ? flags["name"] : name;
   const session = await joinOrStart(config, env, { name: wanted, ...options });
   if (session.isJoined) warnOfIdleFlags(config);
   try {
     const exitCode = await carryOut(invocation, session, signals).finally(() => signals.release());
-    await reportReceipt(invocation, session);
+    const receipt = await endSession(session);
+    if (receipt !== undefined) reportReceipt(receipt, { receiptFile, asJson: flags["json"] === true });
     return exitCode;
   } finally {
     await session.close();
@@ -50,17 +54,35 @@ function warnOfIdleFlags({ origins }: Config): void {
   if (idle.length > 0) note(`the running proxy keeps its own settings; without effect: ${idle.map(flagOf).join(" ")}`);
 }
 
-async function reportReceipt({ flags, workingDir }: Invocation, session: RunSession): Promise<void> {
-  const receipt = await endSession(session);
-  if (receipt === undefined) return;
-  if (typeof flags["receipt"] === "string") {
-    writeFileSync(resolve(workingDir, flags["receipt"]), `${JSON.stringify(receipt, undefined, 2)}\n`);
+/** Where `--receipt` wants it. @throws LarderError `FILE_UNWRITABLE` before the command costs any time */
+function receiptFileOf({ flags, workingDir }: Invocation): string | undefined {
+  if (typeof flags["receipt"] !== "string") return undefined;
+  const file = resolve(workingDir, flags["receipt"]);
+  try {
+    closeSync(openSync(file, "a"));
+  } catch (cause) {
+    throw unwritable(file, cause);
   }
-  if (flags["json"] === true) process.stderr.write(`${JSON.stringify(receipt)}\n`);
-  else note(describeReceipt(receipt));
+  return file;
 }
 
-/** The command has had its downloads; that the proxy was stopped meanwhile costs the receipt, not the exit code. */
+interface ReceiptReport {
+  readonly receiptFile: string | undefined;
+  readonly asJson: boolean;
+}
+
+function reportReceipt(receipt: Receipt, { receiptFile, asJson }: ReceiptReport): void {
+  if (asJson) process.stderr.write(`${JSON.stringify(receipt)}\n`);
+  else note(describeReceipt(receipt));
+  if (receiptFile === undefined) return;
+  try {
+    writeFileSync(receiptFile, `${JSON.stringify(receipt, undefined, 2)}\n`);
+  } catch (cause) {
+    note(describeFailure(unwritable(receiptFile, cause)).line);
+  }
+}
+
+/** The command has had its downloads; that the proxy was stopped meanwhile, as a disk that is full by now, costs the receipt, not the exit code. */
 async function endSession(session: RunSession): Promise<Receipt | undefined> {
   try {
     return await session.end();

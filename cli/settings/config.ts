@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { parse as parseToml } from "smol-toml";
+import { parse as parseToml, TomlError } from "smol-toml";
 import * as v from "valibot";
 import { LarderError, systemCode } from "../../core/errors.ts";
 import type { ConfiguredRepository } from "../../learn/tasks.ts";
@@ -150,9 +150,15 @@ function readFile(fileName: string, isNamed: boolean): Readonly<Record<string, u
     return parseToml(readFileSync(fileName, "utf8"));
   } catch (error) {
     if (systemCode(error) === "ENOENT" && !isNamed) return {};
-    const reason = error instanceof Error ? error.message.split("\n", 1)[0] : String(error);
-    throw new LarderError("CONFIG_UNREADABLE", `${fileName}: ${reason}`, { cause: error, details: { fileName } });
+    throw new LarderError("CONFIG_UNREADABLE", unreadable(fileName, error), { cause: error, details: { fileName } });
   }
+}
+
+function unreadable(fileName: string, error: unknown): string {
+  if (!(error instanceof TomlError))
+    return `${fileName} cannot be read (${systemCode(error)}); mend that, or name another file with --config`;
+  const [reason = ""] = error.message.replace("Invalid TOML document: ", "").split("\n", 1);
+  return `line ${error.line} of ${fileName}, column ${error.column}, is no TOML: ${reason}`;
 }
 
 function refuseUnknownKeys(file: Readonly<Record<string, unknown>>, fileName: string): void {

@@ -1,5 +1,6 @@
-import { homedir } from "node:os";
+import { userInfo } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
+import { LarderError } from "../../core/errors.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -11,17 +12,27 @@ export interface Directories {
   readonly XDG_STATE_HOME: string;
 }
 
-/** A relative value is to be ignored, says the specification; so is an empty one. */
+/** A relative value is to be ignored, says the specification; so is an empty one. The same holds for HOME: the user's own entry tells then. */
 export function readDirectories(env: Environment): Directories {
-  const home = env["HOME"] === undefined || env["HOME"] === "" ? homedir() : env["HOME"];
-  const baseDir = (value: string | undefined, fallback: string) =>
-    value !== undefined && isAbsolute(value) ? value : join(home, fallback);
+  const absolute = (value: string | undefined) => (value !== undefined && isAbsolute(value) ? value : undefined);
+  const home = absolute(env["HOME"]) ?? ownHome();
+  const baseDir = (value: string | undefined, fallback: string) => absolute(value) ?? join(home, fallback);
   return {
     home,
     XDG_CACHE_HOME: baseDir(env["XDG_CACHE_HOME"], ".cache"),
     XDG_CONFIG_HOME: baseDir(env["XDG_CONFIG_HOME"], ".config"),
     XDG_STATE_HOME: baseDir(env["XDG_STATE_HOME"], ".local/state"),
   };
+}
+
+/** @throws LarderError `CONFIG_BAD_VALUE` for a user whom the system does not know, as a container's random one */
+function ownHome(): string {
+  try {
+    return userInfo().homedir;
+  } catch (cause) {
+    const message = "HOME names no folder, and the system knows none of this user; set HOME to an absolute path";
+    throw new LarderError("CONFIG_BAD_VALUE", message, { cause });
+  }
 }
 
 /** Makes a configured path absolute: a leading `~/` or `$XDG_…_HOME/` is replaced, the rest is relative to `baseDir`. */

@@ -66,6 +66,9 @@ function readHost(written: string, place: Place): string {
 }
 
 function checkRoute(written: string, place: Place): string {
+  // A bare word may be a host, and is more often `direct` with a slip.
+  if (written !== "direct" && !written.includes(":"))
+    throw badValue("via", "http://[user:password@]host:port, and direct", place);
   try {
     readRoute(written);
     return written;

@@ -76,9 +76,11 @@ export const KINDS: { readonly [K in Kind]: KindReader<KindTypes[K]> } = {
     schema: ({ baseDir, directories }) =>
       v.pipe(
         text,
+        v.regex(/^[^\p{Cc}\uFFFD]+$/u),
         v.transform((path) => resolvePath(path, baseDir, directories)),
       ),
-    allowed: "a path",
+    // Node hands over bytes that are no UTF-8 as U+FFFD, another folder than the one that was meant.
+    allowed: "a path in UTF-8, without control characters",
   },
   listen: {
     schema: () => readBy(readListen),

@@ -80,7 +80,7 @@ async function heldBytes(rootDir: string): Promise<number> {
       store.close();
     }
   } catch (error) {
-    if (error instanceof LarderError) return bytesOfBlobs(layoutOf(rootDir));
+    if (error instanceof LarderError) return bytesOfBlobs(layoutOf(rootDir)).catch(() => 0);
     throw error;
   }
 }

@@ -1,8 +1,9 @@
-import { rm, writeFile } from "node:fs/promises";
+import { access, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { test } from "../../support/fixtures.ts";
-import { runLarder } from "../../support/larder.ts";
+import { larderEnvironment, PROGRAM, runLarder } from "../../support/larder.ts";
+import { runProgram } from "../../support/programs.ts";
 
 /** No file system of the kernel's own takes folders; this one answers ENOENT to the attempt, on which Node's own mkdir never ends. */
 const NOWHERE = "/proc/larder/below";
@@ -38,5 +39,52 @@ describe("a folder that cannot be made", () => {
       expect.stringMatching(`^larder: FILE_UNWRITABLE: ${fragments}`),
     ]);
     await rm(fragments);
+  });
+});
+
+describe("a place that takes nothing", () => {
+  test.for([
+    ["a file", "file", /a file stands where a folder is to be/],
+    ["a folder below a file", "file/below", /a file stands where a folder is to be/],
+    ["too long a name", "n".repeat(300), /its path is too long/],
+  ] as const)("is %s for the store: larder serve says so", async ([, root, reason], { folder }) => {
+    await writeFile(join(folder, "file"), "in the way");
+    const outcome = await runLarder(["serve", "--listen", "127.0.0.1:0", "--root", root], { folder });
+    expect(outcome).toMatchObject({ code: 1, stderr: expect.stringMatching(/^larder: STORE_UNWRITABLE: /) });
+    expect(outcome.stderr).toMatch(reason);
+  });
+
+  test.for([
+    ["a TMPDIR that is gone", [], { TMPDIR: NOWHERE }, /TMPDIR/],
+    ["a receipt in a folder that is gone", ["--receipt", "gone/receipt.json"], {}, /gone\/receipt\.json/],
+    ["a receipt where a folder is", ["--receipt", "."], {}, /EISDIR/],
+  ] as const)("with %s larder run says so before the command runs", async ([, options, env, reason], { folder }) => {
+    const outcome = await runLarder(["run", ...options, "--", "touch", "ran"], { folder, env });
+    expect(outcome).toMatchObject({ code: 1, stderr: expect.stringMatching(/^larder: FILE_UNWRITABLE: .*\n$/) });
+    expect(outcome.stderr).toMatch(reason);
+    await expect(access(join(folder, "ran"))).rejects.toMatchObject({ code: "ENOENT" });
+  });
+
+  const onFullDisk = (folder: string, redirected: string, ...words: readonly string[]) =>
+    runProgram("sh", ["-c", `exec "$@" ${redirected}`, "sh", process.execPath, PROGRAM, ...words], {
+      cwd: folder,
+      env: larderEnvironment(folder),
+    });
+
+  test.for<[words: string[]]>([[["config"]], [["config", "--json"]], [["--help"]]])(
+    "for stdout fails larder %j in one line",
+    async ([words], { folder }) => {
+      const { code, stderr } = await onFullDisk(folder, ">/dev/full", ...words);
+      expect([code, stderr]).toEqual([1, expect.stringMatching(/^larder: FILE_UNWRITABLE: stdout .*\n$/)]);
+    },
+  );
+
+  test("for the receipt leaves a command its exit code", async ({ folder }) => {
+    const full = await onFullDisk(folder, "", "run", "--receipt", "/dev/full", "--", "sh", "-c", "exit 3");
+    expect([full.code, full.stderr]).toEqual([
+      3,
+      expect.stringMatching(/\nlarder: FILE_UNWRITABLE: \/dev\/full .*\n$/),
+    ]);
+    expect(await onFullDisk(folder, "2>/dev/full", "run", "--", "sh", "-c", "exit 3")).toMatchObject({ code: 3 });
   });
 });

@@ -60,6 +60,27 @@ describe("larder --help", () => {
   });
 });
 
+describe("larder help", () => {
+  test.for([
+    [
+      ["help", "store", "gc"],
+      ["store", "gc", "--help"],
+    ],
+    [["help"], ["--help"]],
+    [["version"], ["--version"]],
+  ] as const)("%j is %j", async ([words, options], { folder }) => {
+    const said = await runLarder(words, { folder });
+    expect(said).toEqual(await runLarder(options, { folder }));
+    expect(said.code).toBe(0);
+  });
+
+  test("breaks its texts where the terminal ends, not where their source does", async ({ folder }) => {
+    const { stdout } = await runLarder(["serve", "--help"], { folder });
+    expect(stdout.toString()).toMatch(/Sockets that systemd hands over\n?/);
+    expect(stdout.toString()).toMatch(/\nSettings, .*:\n {2}--config <path>/);
+  });
+});
+
 describe("larder config", () => {
   test("prints each setting, its value and where it came from", async ({ folder }) => {
     await mkdir(join(folder, "config/larder"), { recursive: true });
@@ -94,7 +115,7 @@ describe("faults exit with 1 and one line", () => {
     [["status"], /^larder: NOT_RUNNING: no larder serves .*; start one with `larder serve`\n$/],
     [["store", "du"], /^larder: STORE_UNREADABLE: there is no store in .*\n$/],
     [["ca", "show"], /^larder: CA_UNREADABLE: .*\n$/],
-    [["config", "--config", "gone.toml"], /^larder: CONFIG_UNREADABLE: .*gone\.toml: .*\n$/],
+    [["config", "--config", "gone.toml"], /^larder: CONFIG_UNREADABLE: .*gone\.toml cannot be read \(ENOENT\); .*\n$/],
   ])("larder %j", async ([args, line], { folder }) => {
     const outcome = await runLarder(args, { folder });
     expect(outcome).toMatchObject({ code: 1, stderr: expect.stringMatching(line) });

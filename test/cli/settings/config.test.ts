@@ -1,5 +1,5 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type ConfigInput, loadConfig } from "../../../cli/settings/config.ts";
@@ -116,10 +116,23 @@ describe("where files are", () => {
     );
   });
 
-  test("a file that is not TOML is refused by name", () => {
-    expect(() => load({ toml: "root = " })).toThrow(
-      expect.objectContaining({ code: "CONFIG_UNREADABLE", message: expect.stringContaining("larder.toml") }),
+  test("a file that is not TOML is refused by name and line", () => {
+    expect(() => load({ toml: 'maxBytes = "1G"\nroot = ' })).toThrow(
+      expect.objectContaining({
+        code: "CONFIG_UNREADABLE",
+        message: expect.stringMatching(/^line 2 of .*larder\.toml/),
+      }),
     );
+  });
+
+  test("a HOME that is empty or relative is none: the store does not move with the working directory", () => {
+    for (const HOME of ["", "somewhere"])
+      expect(load({ env: { HOME } }).settings.root).toBe(join(userInfo().homedir, ".cache/larder"));
+  });
+
+  test("a path that Node cannot hand over as it was meant is refused", () => {
+    for (const root of ["bad\uFFFDname", "two\nlines"])
+      expect(() => load({ flags: { root } })).toThrow(expect.objectContaining({ code: "CONFIG_BAD_VALUE" }));
   });
 });
 

@@ -52,6 +52,7 @@ via = "http://me:own@b.corp:3128"
     ["no way out", "[[parent]]\nhosts = ['a']"],
     ["a proxy of another kind", "[[parent]]\nvia = 'socks5://me:secret@a:1080'"],
     ["an unknown scheme", "[[parent]]\nscheme = 'ftp'\nvia = 'direct'"],
+    ["a word for direct that is none", "[[parent]]\nvia = 'drect'"],
     ["a pattern that is none", "[[parent]]\nhosts = ['a/b']\nvia = 'direct'"],
     ["a table that is no list", "[parent]\nvia = 'http://me:secret@a'"],
   ])("is refused with %s, and no password is written down", async (_, toml) => {
