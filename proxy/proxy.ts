@@ -9,6 +9,7 @@ import { DeclaredFills } from "./declared/declared-fills.ts";
 import { Generations } from "./declared/generations.ts";
 import { Mismatches } from "./declared/mismatches.ts";
 import { NarChecks } from "./declared/nar-checks.ts";
+import { OtherCaches } from "./declared/other-caches.ts";
 import { PassingRoots } from "./declared/passing-roots.ts";
 import { RootFallbacks } from "./declared/root-fallbacks.ts";
 import { SignedRoots } from "./declared/signed-roots.ts";
@@ -149,6 +150,7 @@ function createSources(dependencies: ProxyDependencies, settings: ProxySettings,
   const nixKeys = readNixKeys(settings.nixPublicKeys);
   const signedRoots = new SignedRoots({ store, origin, clock, log, demand: dependencies.signatures, nixKeys });
   const filling = new Filling({ store, fills, origin, generations, passingRoots, signedRoots, clock });
+  const otherCaches = new OtherCaches({ filling, settings });
   const declaredFills = new DeclaredFills({
     index,
     fills,
@@ -156,6 +158,7 @@ function createSources(dependencies: ProxyDependencies, settings: ProxySettings,
     learner,
     mismatches,
     narChecks,
+    otherCaches,
     clock,
     settings,
   });

@@ -15,6 +15,7 @@ import type { ProxySettings } from "../settings.ts";
 import type { Generations } from "./generations.ts";
 import type { Mismatches } from "./mismatches.ts";
 import type { NarChecks } from "./nar-checks.ts";
+import type { OtherCaches } from "./other-caches.ts";
 
 export interface DeclaredFillsDependencies {
   readonly index: DeclarationIndex;
@@ -22,6 +23,7 @@ export interface DeclaredFillsDependencies {
   readonly generations: Generations;
   readonly learner: Pick<Learner, "hash">;
   readonly mismatches: Mismatches;
+  readonly otherCaches: Pick<OtherCaches, "ask">;
   /** `undefined`: nars are believed by their FileHash. */
   readonly narChecks?: NarChecks | undefined;
   readonly clock: Clock;
@@ -112,11 +114,13 @@ export class DeclaredFills {
   #order(errand: Errand, resource: DeclaredResource): FillOrder {
     const { index, mismatches, narChecks } = this.#deps;
     const { declaration } = resource;
+    const sources = this.#sources(errand, resource);
     return {
       request: errand.view,
       context: errand.context,
       key: errand.key,
-      sources: this.#sources(errand, resource),
+      sources,
+      ...this.#moreSources(errand, resource, sources),
       entry: undefined,
       declared: declaration,
       onFault: (source, fault) => mismatches.note(source, fault, resource),
@@ -157,8 +161,37 @@ export class DeclaredFills {
     };
   }
 
-  /** The place that was asked for, the member's other names, the mirrors; last what gave wrong bytes for this file lately. */
+  /** Where one cache of Nix has failed, the others are asked once what they have of the same path. */
+  #moreSources(errand: Errand, resource: DeclaredResource, known: readonly FillSource[]): Pick<FillOrder, "findMore"> {
+    const { kind, ecosystem } = resource;
+    if (ecosystem !== "nix" || kind !== "payload" || errand.view.realm !== PUBLIC_REALM) return {};
+    const asked = new Set(known.map(({ target }) => target.uri));
+    let found: Promise<readonly FillSource[]> | undefined;
+    const find = async (): Promise<readonly FillSource[]> => {
+      // Who asks for its narinfo next is told of it only if it still stands.
+      this.#deps.generations.noteOutdated(resource.root.uri);
+      await this.#deps.otherCaches.ask(errand, resource);
+      return this.#places(errand, resource).filter(({ target }) => !asked.has(target.uri));
+    };
+    return {
+      findMore: () => {
+        found ??= find();
+        return found;
+      },
+    };
+  }
+
+  /** @throws LarderError `DIGEST_MISMATCH` when none is left. */
   #sources(errand: Errand, resource: DeclaredResource): readonly FillSource[] {
+    const places = this.#places(errand, resource);
+    if (places.length > 0) return places;
+    throw new LarderError("DIGEST_MISMATCH", "every place that has this file gave wrong bytes for it a moment ago", {
+      details: { declared: resource.declaration.digest, root: resource.root.uri },
+    });
+  }
+
+  /** The place that was asked for, the member's other names, the mirrors; last what gave wrong bytes for this file lately. */
+  #places(errand: Errand, resource: DeclaredResource): readonly FillSource[] {
     const { index, clock, mismatches, settings } = this.#deps;
     const isPublic = errand.view.realm === PUBLIC_REALM;
     const names = isPublic ? index.otherNames(resource).slice(0, MAX_NAMES) : [];
@@ -168,11 +201,7 @@ export class DeclaredFills {
       .map((uri) => parseTarget(uri))
       .filter((target) => certificateShownTo(target, settings.originAccess) === undefined);
     const elsewhere = open.map((target) => sourceElsewhere(errand, target));
-    const sources = mismatches.inOrder([sourceOf(errand), ...elsewhere], resource);
-    if (sources.length > 0) return sources.slice(0, MAX_SOURCES);
-    throw new LarderError("DIGEST_MISMATCH", "every place that has this file gave wrong bytes for it a moment ago", {
-      details: { declared: resource.declaration.digest, root: resource.root.uri },
-    });
+    return mismatches.inOrder([sourceOf(errand), ...elsewhere], resource).slice(0, MAX_SOURCES);
   }
 }
 

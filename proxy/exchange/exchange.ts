@@ -29,7 +29,7 @@ import type { Forwarder } from "../origin/forward.ts";
 import type { Upgrader } from "../origin/upgrade.ts";
 import type { ProxySettings } from "../settings.ts";
 import type { Errand } from "./errand.ts";
-import { askingForTimes } from "./questions.ts";
+import { askingForTimes, planContextOf } from "./questions.ts";
 import { ExchangeRecord, type RecordDependencies } from "./record.ts";
 import { type Reply, sendError } from "./reply.ts";
 import { serveEntry } from "./respond.ts";
@@ -158,22 +158,12 @@ export class Exchanges {
     const { method } = view;
     if (method !== "GET" && method !== "HEAD") return await forwarder.forward(reply, view, "method");
     if (hasContent(headers)) return await forwarder.forward(reply, view, "bypass");
-    const {
-      class: resourceClass,
-      ecosystem,
-      coding,
-      isImmutable,
-      missingFreshForMs,
-      signature,
-      signs,
-    } = classification;
+    const { class: resourceClass, ecosystem, signature, signs } = classification;
     const place = resourceClass === "root" ? locateMetadata(target, ecosystem) : undefined;
     // A root whose members are gone was replaced: whatever lifetime it was given, its origin is asked.
     const isOutdated = place?.role === "root" && generations.isOutdated(uriOf(place));
-    const rootFreshForMs = isOutdated ? 0 : settings.rootFreshForMs;
     if (signs !== undefined) generations.noteSignature(target, signs);
-    const { targetedFields: targets } = settings;
-    const context = { class: resourceClass, coding, isImmutable, missingFreshForMs, rootFreshForMs, targets };
+    const context = planContextOf(classification, isOutdated ? { ...settings, rootFreshForMs: 0 } : settings);
     await this.#get({ reply, view, context, key: entryKeyOf("GET", target.uri), place, signature });
   }
 

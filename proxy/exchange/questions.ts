@@ -4,6 +4,7 @@ import type { Classification } from "../../ecosystems/ecosystem.ts";
 import { fieldsToOrigin } from "../../policy/forwarding.ts";
 import type { RequestView } from "../../policy/plan.ts";
 import type { FillSource } from "../fill/fill-order.ts";
+import type { ProxySettings } from "../settings.ts";
 import type { Errand } from "./errand.ts";
 
 /** What was meant for the origin that the client named, and for no mirror of it. */
@@ -13,6 +14,14 @@ const CREDENTIALS: ReadonlySet<string> = new Set(["authorization", "cookie"]);
 export function withoutQuery(target: TargetUri): TargetUri {
   const query = target.path.indexOf("?");
   return query < 0 ? target : makeTarget(target.scheme, target, target.path.slice(0, query));
+}
+
+/** What the decisions about a resource go by, beside the request and what is stored. */
+export function planContextOf(
+  { class: resourceClass, coding, isImmutable, missingFreshForMs }: Classification,
+  { rootFreshForMs, targetedFields: targets }: Pick<ProxySettings, "rootFreshForMs" | "targetedFields">,
+): Errand["context"] {
+  return { class: resourceClass, coding, isImmutable, missingFreshForMs, rootFreshForMs, targets };
 }
 
 /** A request for a root in the form that tells when releases were published, where there is one. */

@@ -57,7 +57,7 @@ export class Arrival {
   constructor(answer: Answer, dependencies: ArrivalDependencies) {
     const { draft, response, source } = answer;
     const { order, send } = dependencies;
-    const { declared, sources } = order;
+    const { declared, sources, findMore } = order;
     this.#answer = answer;
     this.#deps = dependencies;
     this.#coding = codingInDoubt(response.head, declared);
@@ -68,6 +68,7 @@ export class Arrival {
     this.#continuations = new Continuations({
       sources,
       begunBy: source,
+      findMore,
       send: (place, continuation) => send(place, [...place.fieldsToOrigin(false), ...continuation]),
     });
   }

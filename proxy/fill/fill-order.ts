@@ -33,6 +33,8 @@ export interface FillOrder {
   readonly key: string;
   /** Where to ask, in this order, until one gives what may be served; never empty. */
   readonly sources: readonly FillSource[];
+  /** Finds out where else it can be had, when all of the sources have failed; what it finds is asked after them. */
+  findMore?(): Promise<readonly FillSource[]>;
   /** The stored response to be revalidated. */
   readonly entry: Entry | undefined;
   /** Stored parts that only want the rest. */

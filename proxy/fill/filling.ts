@@ -1,6 +1,8 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Entry } from "../../core/entry.ts";
+import { LarderError } from "../../core/errors.ts";
 import type { RawFields } from "../../core/fields.ts";
+import { decide } from "../../policy/decide.ts";
 import { fieldsToOrigin } from "../../policy/forwarding.ts";
 import { freshenByHead } from "../../policy/freshening.ts";
 import type { Beginning, ForwardReason, ResponseHead } from "../../policy/plan.ts";
@@ -78,6 +80,7 @@ export class Filling {
         record.cacheStatus = { ...record.cacheStatus, fwdStatus: 304 };
         return await this.#serveStored(errand, head.entry);
       case "stale":
+        this.#checkUse(errand, head);
         record.cacheStatus = { ...record.cacheStatus, hit: true, detail: head.detail };
         return await this.#serveStored(errand, head.entry);
       case "pass": {
@@ -97,6 +100,15 @@ export class Filling {
     }
   }
 
+  /** A cache that is away is of no use for its narinfo, when the nar is not stored: the next of several may have both. */
+  #checkUse(errand: Errand, { entry, detail }: FillHead & { kind: "stale" }): void {
+    const { mirror } = errand.reply;
+    if (mirror?.isOneOfSeveral !== true || errand.place === undefined) return;
+    if (this.#deps.generations.isComplete(errand, entry)) return;
+    const { authority } = mirror.target;
+    throw new LarderError("ORIGIN_UNREACHABLE", `${authority} does not answer (${detail}), and the nar is not stored`);
+  }
+
   /** What had to wait for another's answer, and cannot share it. */
   async #passAlone(errand: Errand): Promise<void> {
     const { record } = errand.reply;
@@ -110,6 +122,17 @@ export class Filling {
     const { fills } = this.#deps;
     const place = placeOf(errand.key, errand.view.realm);
     if (fills.find(place) === undefined) fills.lead(place, this.#order(errand, { revalidated }));
+  }
+
+  /** Has a root fetched that no client asks for, unless it is stored and fresh; resolves when what it declares is learnt. Never rejects. */
+  async bring(errand: Errand): Promise<void> {
+    const { store, fills, clock } = this.#deps;
+    const plan = decide(errand.view, store.find(errand.key), { ...errand.context, nowMs: clock() });
+    if (plan.action === "serve") return;
+    const place = placeOf(errand.key, errand.view.realm);
+    // What its origin says in between is for nobody.
+    const { onInterim: _, ...order } = this.#order(errand, {});
+    await (fills.find(place) ?? fills.lead(place, order)).settled;
   }
 
   /**

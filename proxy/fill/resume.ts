@@ -20,6 +20,8 @@ export interface ContinuationsOptions {
   /** Where the resource can be had, the one that gave the beginning among them. */
   readonly sources: readonly FillSource[];
   readonly begunBy: FillSource;
+  /** As {@link FillOrder.findMore}. */
+  readonly findMore: (() => Promise<readonly FillSource[]>) | undefined;
   /** Asks a source with these fields added. */
   readonly send: (source: FillSource, continuation: RawFields) => Promise<OriginResponse>;
 }
@@ -42,9 +44,16 @@ export class Continuations {
 
   /** The rest, from another place where there is one: who has just cut an answer may cut the next. `undefined` where it is not to be had. */
   async ask(cut: CutBody): Promise<OriginResponse | undefined> {
-    const { sources, begunBy, send } = this.#options;
+    const { sources, findMore } = this.#options;
     const others = sources.filter((source) => source !== this.#cutBy);
-    for (const source of [...others, this.#cutBy]) {
+    return (
+      (await this.#askEach([...others, this.#cutBy], cut)) ?? (await this.#askEach((await findMore?.()) ?? [], cut))
+    );
+  }
+
+  async #askEach(sources: readonly FillSource[], cut: CutBody): Promise<OriginResponse | undefined> {
+    const { begunBy, send } = this.#options;
+    for (const source of sources) {
       const isElsewhere = source !== begunBy;
       const continuation = continuationFields(cut, isElsewhere);
       const answer = continuation === undefined ? undefined : await send(source, continuation).catch(() => undefined);

@@ -66,18 +66,30 @@ export class Sourcing {
   /** A source that fails before anything has gone out gives way to the next. @throws the fault that tells most */
   async bring(): Promise<void> {
     const { sources } = this.#order;
+    if (await this.#tryEach(sources)) return;
+    if (this.#maySomebodyElse() && (await this.#tryEach((await this.#order.findMore?.()) ?? []))) return;
     const faults = this.#faults;
-    for (const source of sources) {
-      const fault = await this.#try(source);
-      if (fault === undefined) return;
-      faults.push(fault);
-      if (fault.source !== "origin" || this.#deps.isHeadKnown()) break;
-    }
     // Wrong bytes anywhere tell most; else the place that was asked for itself tells more than its mirrors.
     const mismatch = faults.find(isMismatch);
     if (mismatch === undefined && this.#response !== undefined)
       return this.#deps.announce({ kind: "pass", reason: "status" });
     throw mismatch ?? faults[0] ?? new LarderError("INTERNAL", "a fill without a source");
+  }
+
+  /** @returns whether one of them brought it. */
+  async #tryEach(sources: readonly FillSource[]): Promise<boolean> {
+    for (const source of sources) {
+      const fault = await this.#try(source);
+      if (fault === undefined) return true;
+      this.#faults.push(fault);
+      if (!this.#maySomebodyElse()) return false;
+    }
+    return false;
+  }
+
+  /** Whether the last failure was the place's own, and nothing has gone out that another would have to go on with. */
+  #maySomebodyElse(): boolean {
+    return this.#faults.at(-1)?.source === "origin" && !this.#deps.isHeadKnown();
   }
 
   /** @returns why it is not to be had from this source. Pieces of several that are wrong together blame none of them. */

@@ -30,10 +30,7 @@ export class Substituter {
   /** @param bases URLs of caches, the first to be asked first */
   constructor(bases: readonly string[], pages: DerivedPages) {
     this.#pages = pages;
-    this.#upstreams = bases.map((written) => {
-      const base = parseTarget(written.endsWith("/") ? written : `${written}/`);
-      return { name: nameOf(base), base };
-    });
+    this.#upstreams = bases.map(parseCacheBase).map((base) => ({ name: nameOf(base), base }));
   }
 
   /** Priority 30 goes before the public cache's 40. @returns `undefined` for another page, or when there is no cache to serve. */
@@ -64,6 +61,11 @@ export class Substituter {
     };
     return [mirrorOf(only), ...others.map(mirrorOf)];
   }
+}
+
+/** The URL of a cache as it stands in the configuration; its path ends in `/`. */
+export function parseCacheBase(written: string): TargetUri {
+  return parseTarget(written.endsWith("/") ? written : `${written}/`);
 }
 
 /** What goes out of one cache among several that does not have it, in place of its answer. @returns `undefined` for what it has. */

@@ -46,6 +46,17 @@ const test = base
     return digestOf(await readFile(join(sharedFolder, "source", nix.path)));
   });
 
+/** A cache that ends for good when it has sent so much of a nar. */
+async function publishUntilDeath(origin: Origin, folder: string, bytes: number): Promise<void> {
+  origin.serve("/", folderHandler("/", folder));
+  origin.serve("/nar/", async ({ url = "" }, response) => {
+    const nar = await readFile(join(folder, url));
+    response.writeHead(200, { "Content-Length": nar.length });
+    if (bytes > 0) await new Promise((resolve) => response.write(nar.subarray(0, bytes), resolve));
+    await origin.stop();
+  });
+}
+
 describe("nix-store --realise from /nix/, without a CA", () => {
   test("takes a path from the first cache that has it, once, and when none is there any more", async ({
     first,
@@ -112,6 +123,52 @@ describe("nix-store --realise from /nix/, without a CA", () => {
       expect(asked(second, NAR)).toBe(fetched);
     },
   );
+
+  const deaths = [
+    ["before the first byte", 0],
+    ["in the middle", 200_000],
+  ] as const;
+  test.for(deaths)(
+    "goes on at the next cache when the first dies %s of the nar, whatever it knew of that one",
+    async ([, bytes], { first, second, caches, nix, realise, published, page }) => {
+      await publishUntilDeath(first, caches.xz, bytes);
+      expect(await realise()).toBe(published);
+      const requests = second.takeRequests();
+      expect(requests.map(({ path }) => path.replace(/^\/nar\/.*/, "nar"))).toEqual([
+        `/${hashOf(nix.path)}.narinfo`,
+        "nar",
+      ]);
+      expect(requests[1]?.headers.range).toEqual(bytes === 0 ? undefined : expect.stringMatching(/^bytes=[1-9]\d*-$/));
+      // The narinfo of the first leads to it still.
+      expect((await page(`${hashOf(nix.path)}.narinfo`)).text).toMatch(`URL: localhost-${first.port}/`);
+    },
+  );
+
+  test("takes no nar of another cache that has packed it otherwise; the next try takes narinfo and nar from there", async ({
+    first,
+    second,
+    caches,
+    realise,
+    published,
+  }) => {
+    await publishUntilDeath(first, caches.none, 0);
+    expect(await realise()).toBe("exit 1");
+    expect(asked(second, NAR)).toBe(0);
+    expect(await realise()).toBe(published);
+    expect(asked(second, NAR)).toBe(1);
+  });
+
+  test("asks other caches for nothing as long as the first has it", async ({
+    first,
+    second,
+    caches,
+    realise,
+    published,
+  }) => {
+    first.serve("/", folderHandler("/", caches.xz));
+    expect(await realise()).toBe(published);
+    expect(asked(second, /./)).toBe(0);
+  });
 
   test("never takes a nar that is not what its narinfo says", async ({ first, caches, nix, realise, larder }) => {
     first.serve("/", folderHandler("/", caches.none));
