@@ -27,12 +27,13 @@ import { createLocalSite } from "./inbound/local.ts";
 import { createTargetGuard, packagesOnly } from "./inbound/packages-only.ts";
 import { Substituter } from "./inbound/substituter.ts";
 import { Breaker, breakConnections, breakTunnels, OriginBreaker } from "./origin/breaker.ts";
-import { connectToOrigins, connectToParents, createTlsClient, openTunnels } from "./origin/connect.ts";
+import { connectToOrigins, connectToParents, openTunnels } from "./origin/connect.ts";
 import { createDialer, type Dialer } from "./origin/dial.ts";
 import { HttpForwarder } from "./origin/forward.ts";
 import { OriginHold } from "./origin/hold.ts";
 import { createOrigin, type Origin } from "./origin/origin.ts";
 import { ParentTable } from "./origin/parents.ts";
+import { createTlsClient } from "./origin/secure.ts";
 import { createUpgrader } from "./origin/upgrade.ts";
 import type { ListenOptions, Profile, Proxy, ProxyDependencies, ProxySettings } from "./settings.ts";
 

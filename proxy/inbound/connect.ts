@@ -10,6 +10,7 @@ import type { AddressRules } from "../../policy/access/address-rules.ts";
 import { type ClientHello, readClientHello } from "../../policy/access/client-hello.ts";
 import { mayIntercept } from "../../policy/access/tunnels.ts";
 import type { OpenTunnel, TunnelTarget } from "../origin/connect.ts";
+import { tlsReason } from "../origin/faults.ts";
 import type { ProxyDependencies, ProxySettings } from "../settings.ts";
 import { Distrust } from "./distrust.ts";
 import { firstToSpeak, peekFirstBytes } from "./first-bytes.ts";
@@ -156,7 +157,7 @@ export class Tunnels {
     // Sockets of node:http stay open by halves; an end in mid-handshake is the end.
     secure.once("end", giveUp);
     secure.on("error", (error) => {
-      reason = error.message;
+      reason = tlsReason(error.message);
     });
     secure.once("secure", () => {
       clearTimeout(patience);

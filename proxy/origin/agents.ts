@@ -1,8 +1,8 @@
 import http from "node:http";
 import type { Duplex } from "node:stream";
 import { formatAuthority, type Scheme } from "../../core/target.ts";
-import type { Connect } from "./connect.ts";
 import { originFault } from "./faults.ts";
+import type { Connect } from "./secure.ts";
 
 /** Agents for what speaks node:http: http-proxy, and nothing else. Whoever creates them destroys them. */
 export function createAgents(connect: Connect): Readonly<Record<Scheme, http.Agent>> {

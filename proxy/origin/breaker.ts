@@ -1,10 +1,11 @@
 import type { Clock } from "../../core/clock.ts";
 import { LarderError } from "../../core/errors.ts";
 import { type HostPort, makeTarget, originOf, type Scheme, type TargetUri } from "../../core/target.ts";
-import type { Connect, OpenTunnel } from "./connect.ts";
+import type { OpenTunnel } from "./connect.ts";
 import { isConnectFailure } from "./faults.ts";
 import type { Origin, OriginResponse, Question } from "./origin.ts";
 import { RecentOrigins } from "./recent-origins.ts";
+import type { Connect } from "./secure.ts";
 
 /** Once may be a restart, or a packet lost. */
 const FAILURES = 2;

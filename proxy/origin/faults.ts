@@ -38,11 +38,17 @@ export function originFault(error: unknown, authority: string): LarderError {
   if (known !== undefined) return known;
   const code = deepestCode(error);
   const fault = FAULTS.find(([name]) => (name.endsWith("_") ? code.startsWith(name) : code === name));
-  const reason = REASONS[code] ?? (error instanceof Error && error.message !== "" ? error.message : code);
+  const reason = REASONS[code] ?? (error instanceof Error && error.message !== "" ? tlsReason(error.message) : code);
   return new LarderError(fault?.[1] ?? "ORIGIN_PROTOCOL", `${authority}: ${reason}`, {
     details: { authority, reason: code },
     cause: error,
   });
+}
+
+/** What OpenSSL says (`…:error:0A00010B:SSL routines:ssl3_get_record:wrong version number:…`), without where in itself it was said. */
+export function tlsReason(message: string): string {
+  const reason = /:SSL routines:[^:]*:([^:]+):/.exec(message)?.[1];
+  return reason === undefined ? message : `TLS failed: ${reason}`;
 }
 
 /** What undici says is about itself: the same about the origin. */

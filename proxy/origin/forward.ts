@@ -11,10 +11,10 @@ import { type Reply, sendInterim } from "../exchange/reply.ts";
 import { servePass } from "../exchange/respond.ts";
 import type { ProxySettings } from "../settings.ts";
 import { createAgents } from "./agents.ts";
-import type { Connect } from "./connect.ts";
 import { isConnectFailure, originFault } from "./faults.ts";
 import { type ParentProxy, type ParentTable, type Route, unauthorizedAt } from "./parents.ts";
 import { checkResponseHead } from "./response-head.ts";
+import type { Connect } from "./secure.ts";
 
 /** Hands requests with content, and those of other methods than GET and HEAD, to their origin; bodies stream both ways, nothing is stored. */
 export interface Forwarder {

@@ -1,15 +1,16 @@
 import { Readable } from "node:stream";
 import { Agent, type Dispatcher } from "undici";
-import { LarderError, systemCode } from "../../core/errors.ts";
+import { type ErrorCode, LarderError, systemCode } from "../../core/errors.ts";
 import { fieldValue, type RawFields, withField, withoutFields } from "../../core/fields.ts";
 import { originOf, type TargetUri } from "../../core/target.ts";
 import { certificateShownTo } from "../../policy/access/origin-access.ts";
 import type { ResponseHead } from "../../policy/plan.ts";
 import type { ProxySettings } from "../settings.ts";
-import { asUndiciConnector, type Connect } from "./connect.ts";
+import { asUndiciConnector } from "./connect.ts";
 import { originFault } from "./faults.ts";
 import { type ParentProxy, type ParentTable, type Route, unauthorizedAt } from "./parents.ts";
 import { checkResponseHead, checkWasAsked } from "./response-head.ts";
+import type { Connect } from "./secure.ts";
 
 /** An origin's answer: the head as it came, the body still to be read, destroyed or discarded by the caller. */
 export interface OriginResponse {
@@ -106,12 +107,22 @@ export function createOrigin(
     return { head, body: response.body, discard, trailers };
   };
 
+  /** Once more where a kept connection may have been closed as the request went out. */
+  const sendSurely = (route: Route, question: Question): Promise<OriginResponse> =>
+    sendBy(route, question).catch((error: unknown) => {
+      if (question.signal.aborted || !isIdleConnectionLost(error)) throw error;
+      return sendBy(route, question);
+    });
+
   /** Https goes through its parents by tunnels, plain http as a request to them. */
   const send = (question: Question): Promise<OriginResponse> => {
-    if (question.target.scheme === "https") return sendBy("direct", question);
+    if (question.target.scheme === "https") return sendSurely("direct", question);
     return parents.reach("http", question.target, async (route, isLast) => {
-      const response = await sendBy(route, question);
-      if (route !== "direct") checkParent(route, response, isLast);
+      if (route === "direct") return await sendSurely(route, question);
+      const response = await sendSurely(route, question).catch((error: unknown) => {
+        throw isLast || question.signal.aborted ? error : silenceOf(route, error);
+      });
+      checkParent(route, response, isLast);
       return response;
     });
   };
@@ -120,10 +131,7 @@ export function createOrigin(
     async ask(question) {
       const { target, signal } = question;
       try {
-        return await send(question).catch((error: unknown) => {
-          if (signal.aborted || !isIdleConnectionLost(error)) throw error;
-          return send(question);
-        });
+        return await send(question);
       } catch (error) {
         if (signal.aborted)
           throw new LarderError("CLIENT_GONE", "nobody waits for this answer any more", { cause: error });
@@ -178,17 +186,26 @@ function directLine(target: TargetUri, fields: RawFields): { origin: string; pat
 
 /**
  * What a parent answers in place of the origin: that larder is to say who it is, and, where another way is left to be tried, that it
- * cannot get through itself (RFC 9110 §15.6.3, §15.6.5).
+ * cannot get through itself (RFC 9110 §15.6.3 to §15.6.5; Squid says 503).
  */
 function checkParent(parent: ParentProxy, response: OriginResponse, isLast: boolean): void {
   const { status } = response.head;
-  if (status !== 407 && (isLast || (status !== 502 && status !== 504))) return;
+  if (status !== 407 && (isLast || status < 502 || status > 504)) return;
   response.discard();
   if (status === 407) throw unauthorizedAt(parent);
   throw new LarderError("PARENT_PROXY", `proxy ${parent.origin} answered ${status}`, {
     details: { parent: parent.origin, status },
   });
 }
+
+/** A parent that takes a request and does not answer it, or not in HTTP: what is only read may be asked for by another way. */
+function silenceOf(parent: ParentProxy, error: unknown): unknown {
+  const fault = originFault(error, `proxy ${parent.origin}`);
+  if (!UNANSWERED.has(fault.code)) return error;
+  return new LarderError("PARENT_PROXY", fault.message, { details: { parent: parent.origin }, cause: error });
+}
+
+const UNANSWERED: ReadonlySet<ErrorCode> = new Set(["ORIGIN_HEADERS_TIMEOUT", "ORIGIN_PROTOCOL", "ORIGIN_RESET"]);
 
 /** Plain http goes to a parent in absolute form, without a tunnel. */
 function parentLine(

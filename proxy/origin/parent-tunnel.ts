@@ -1,30 +1,54 @@
 import http from "node:http";
-import https from "node:https";
 import type net from "node:net";
 import type { Duplex } from "node:stream";
 import { LarderError } from "../../core/errors.ts";
 import { formatAuthority, type HostPort } from "../../core/target.ts";
 import type { ProxySettings } from "../settings.ts";
+import { agentOver } from "./agents.ts";
+import { dialUnchecked } from "./dial.ts";
 import { originFault } from "./faults.ts";
 import { type ParentProxy, unauthorizedAt } from "./parents.ts";
-
-/** Blind tunnels end by halves; node:http hands this on to the socket, though its types do not know it. */
-const BY_HALVES = { allowHalfOpen: true };
+import type { Secure } from "./secure.ts";
 
 export interface ParentTunnelOptions {
-  readonly settings: Pick<ProxySettings, "connectTimeoutMs" | "originRoots" | "pseudonym">;
+  readonly settings: Pick<ProxySettings, "connectTimeoutMs" | "pseudonym">;
+  readonly secure: Secure;
   /** The Via of the CONNECT that is handed on, if one is. */
   readonly via?: string | undefined;
 }
 
+interface ParentDialOptions {
+  readonly isTls: boolean;
+  readonly secure: Secure;
+  readonly timeoutMs: number;
+  readonly allowHalfOpen?: boolean;
+}
+
+/** Connects to a parent proxy: the user named it, so no access rule applies. @throws what {@link parentFault} reads */
+export async function dialParent(
+  to: HostPort,
+  { isTls, secure, timeoutMs, allowHalfOpen = false }: ParentDialOptions,
+): Promise<net.Socket> {
+  const transport = await dialUnchecked(to, { timeoutMs, allowHalfOpen });
+  return isTls ? await secure(transport, to) : transport;
+}
+
+/** Says that it was the parent, and not the origin. A parent that cannot prove who it is leads nowhere, and another may. */
+export function parentFault(error: unknown, to: HostPort): LarderError {
+  const authority = formatAuthority(to);
+  const fault = originFault(error, `proxy ${authority}`);
+  if (fault.code !== "ORIGIN_CERTIFICATE") return fault;
+  return new LarderError("PARENT_PROXY", fault.message, { details: { parent: authority }, cause: error });
+}
+
 /**
- * Asks a parent proxy for a tunnel (RFC 9110 §9.3.6).
+ * Asks a parent proxy for a tunnel (RFC 9110 §9.3.6), which ends by halves.
  * @throws LarderError `PARENT_PROXY` when it refuses, or the `ORIGIN_…` code of reaching it.
  */
-export function tunnelThrough(
+export async function tunnelThrough(
   parent: ParentProxy,
   to: HostPort,
-  { settings, via }: ParentTunnelOptions,
+  { settings, secure, via }: ParentTunnelOptions,
 ): Promise<net.Socket> {
   const timeoutMs = settings.connectTimeoutMs;
   const authority = formatAuthority(to);
@@ -34,18 +58,14 @@ export function tunnelThrough(
     via: via === undefined ? ownVia : `${via}, ${ownVia}`,
     ...(parent.authorization === undefined ? {} : { "proxy-authorization": parent.authorization }),
   };
-  const request = (parent.scheme === "https" ? https : http).request({
-    host: parent.host,
-    port: parent.port,
-    method: "CONNECT",
-    path: authority,
-    headers,
-    agent: false,
-    ...BY_HALVES,
-    ca: settings.originRoots,
-    rejectUnauthorized: true,
-  });
-  return new Promise((resolve, reject) => {
+  const isTls = parent.scheme === "https";
+  const connection = await dialParent(parent, { isTls, secure, timeoutMs, allowHalfOpen: true }).catch(
+    (error: unknown) => {
+      throw parentFault(error, parent);
+    },
+  );
+  const request = http.request({ method: "CONNECT", path: authority, headers, agent: agentOver(connection) });
+  return await new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       const message = `proxy ${parent.origin} opened no tunnel within ${timeoutMs} ms`;
       request.destroy(new LarderError("ORIGIN_CONNECT_TIMEOUT", message));

@@ -10,11 +10,11 @@ import { type Reply, sendError } from "../exchange/reply.ts";
 import { servePass } from "../exchange/respond.ts";
 import type { ProxySettings } from "../settings.ts";
 import { agentOver } from "./agents.ts";
-import type { Connect } from "./connect.ts";
 import { originFault } from "./faults.ts";
 import { setFields } from "./forward.ts";
 import type { ParentProxy, ParentTable, Route } from "./parents.ts";
 import { checkResponseHead } from "./response-head.ts";
+import type { Connect } from "./secure.ts";
 
 /** Hands requests to switch protocols (RFC 9110 §7.8), of WebSocket mostly, to their origin. */
 export interface Upgrader {

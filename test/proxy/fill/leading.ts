@@ -12,9 +12,10 @@ import { fieldsToOrigin } from "../../../policy/forwarding.ts";
 import type { FillOrder } from "../../../proxy/fill/fill-order.ts";
 import type { FillReader } from "../../../proxy/fill/fill-reader.ts";
 import { Fills } from "../../../proxy/fill/fills.ts";
-import { connectToOrigins, connectToParents, createTlsClient } from "../../../proxy/origin/connect.ts";
+import { connectToOrigins, connectToParents } from "../../../proxy/origin/connect.ts";
 import { createDialer } from "../../../proxy/origin/dial.ts";
 import { createOrigin, type Origin } from "../../../proxy/origin/origin.ts";
+import { createTlsClient } from "../../../proxy/origin/secure.ts";
 import { openStore } from "../../../storage/open-store.ts";
 import { test as base, NO_PARENTS, SETTINGS } from "../workbench.ts";
 
