@@ -3,6 +3,8 @@ export interface ImageConfiguration {
   readonly config?: ContainerDefaults;
   readonly history?: readonly HistoryEntry[];
   readonly rootfs: { readonly diff_ids: readonly string[] };
+  /** What Docker's format tells of the container that the image was made in. */
+  readonly container_config?: ContainerDefaults;
 }
 
 /** What a container of the image starts with. */
@@ -12,6 +14,7 @@ export interface ContainerDefaults {
 
 export interface HistoryEntry {
   readonly created_by?: string;
+  readonly comment?: string;
   readonly empty_layer?: boolean;
 }
 

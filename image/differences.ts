@@ -12,8 +12,7 @@ export interface Difference {
 const MAX_FILES = 50;
 
 /**
- * Compares an image with the same one built otherwise: every diffID, and the whole configuration but the times at which it
- * was made. Layers that differ are compared file by file.
+ * Compares an image with the same one built otherwise: every diffID, and the whole configuration but what chance brings into it. Layers that differ are compared file by file.
  */
 export function findDifferences(image: ImageContents, against: ImageContents): Difference[] {
   const ids = [image, against].map(({ configuration }) => configuration.rootfs.diff_ids);
@@ -29,7 +28,7 @@ export function findDifferences(image: ImageContents, against: ImageContents): D
 }
 
 function configurationDifferences(image: ImageConfiguration, against: ImageConfiguration): Difference[] {
-  const [one, other] = [image, against].map(withoutTimes) as [Record<string, unknown>, Record<string, unknown>];
+  const [one, other] = [image, against].map(withoutChance) as [Record<string, unknown>, Record<string, unknown>];
   const keys = [...new Set([...Object.keys(one), ...Object.keys(other)])].sort();
   return keys
     .filter((key) => !isDeepStrictEqual(one[key], other[key]))
@@ -40,11 +39,32 @@ function configurationDifferences(image: ImageConfiguration, against: ImageConfi
     }));
 }
 
-/** `config` by its own fields; the diffIDs are compared as layers. */
-function withoutTimes({ config, history, rootfs: _, ...others }: ImageConfiguration): Record<string, unknown> {
-  const { created: __, ...kept } = others as Record<string, unknown>;
-  const lines = history?.map((line) => ({ ...line, created: undefined }));
-  return { ...kept, ...config, history: lines };
+/**
+ * The configuration without what is another in each build: times, and in Docker's format the ids of the engine's own containers and
+ * intermediate images. `config` by its own fields; the diffIDs are compared as layers.
+ */
+function withoutChance(configuration: ImageConfiguration): Record<string, unknown> {
+  const { config, container_config, history } = configuration;
+  const kept = Object.entries(configuration).filter(([name]) => !CHANCE.has(name));
+  const lines = history?.map((line) => ({
+    ...line,
+    comment: line.comment?.replace(/^FROM [0-9a-f]{12}$/, "FROM"),
+    created: undefined,
+  }));
+  return {
+    ...Object.fromEntries(kept),
+    ...withoutHostname(config),
+    container_config: withoutHostname(container_config),
+    history: lines,
+  };
+}
+
+const CHANCE: ReadonlySet<string> = new Set(["created", "container", "parent", "config", "rootfs"]);
+
+/** An engine names its containers by the first digits of their ids. */
+function withoutHostname(defaults: object = {}): Record<string, unknown> {
+  const kept = Object.entries(defaults).filter(([name, value]) => name !== "Hostname" || !/^[0-9a-f]{12}$/.test(value));
+  return Object.fromEntries(kept);
 }
 
 function fileDifferences(where: string, image: Layer | undefined, against: Layer | undefined): Difference[] {

@@ -58,13 +58,16 @@ export function findTraces({ configuration, layers }: ImageContents): Trace[] {
           what: "is where larder's files are mounted",
         })),
       ...entries
-        .filter(
-          ([path, { type, bytes }]) => type === "file" && bytes === 0 && MOUNT_POINTS.some((one) => one.test(path)),
-        )
+        .filter(([path, { type, bytes }]) => type === "file" && bytes === 0 && isMountPoint(path))
         .map(([path]) => ({ kind: "placeholder" as const, where: at(path), what: "is empty, as a mount leaves it" })),
     ];
   });
   return [...configurationTraces(configuration), ...inLayers];
+}
+
+/** A whiteout is empty, too: the layer says by it that a file is gone (OCI image specification, "Whiteouts"). */
+function isMountPoint(path: string): boolean {
+  return MOUNT_POINTS.some((one) => one.test(path)) && !/(?:^|\/)\.wh\.[^/]*$/.test(path);
 }
 
 function configurationTraces({ config = {}, history = [] }: ImageConfiguration): Trace[] {

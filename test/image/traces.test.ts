@@ -88,6 +88,11 @@ describe("traces of larder in an image", () => {
       "/etc/dnf/dnf.conf (layer 1)",
     ]);
   });
+
+  test("not the mark of a file that the image itself has removed", async () => {
+    const files = { "usr/local/share/ca-certificates/.wh.own.crt": "", "etc/apt/apt.conf.d/.wh..wh..opq": "" };
+    expect(findTraces(await image(files))).toEqual([]);
+  });
 });
 
 describe("an image beside the same without larder", () => {
@@ -95,6 +100,20 @@ describe("an image beside the same without larder", () => {
     const one = { ...config(["A=1"]), history: [{ created_by: "x", created: "now" }], created: "now" };
     const other = { ...config(["A=1"]), history: [{ created_by: "x", created: "then" }], created: "then" };
     expect(findDifferences(await image({ a: "1" }, one), await image({ a: "1" }, other))).toEqual([]);
+  });
+
+  test("is equal whatever ids Docker's format notes of the containers that it was made in", async () => {
+    const made = (id: string, env: string) => ({
+      container: id.repeat(5),
+      parent: `sha256:${id}`,
+      config: { Env: [env], Hostname: id },
+      container_config: { Env: [env], Hostname: id },
+      history: [{ created_by: "x", comment: `FROM ${id}` }],
+    });
+    const one = await image({}, made("f4f1272dec14", "A=1"));
+    expect(findDifferences(one, await image({}, made("bc6880275a97", "A=1")))).toEqual([]);
+    const found = findDifferences(one, await image({}, made("bc6880275a97", "A=2")));
+    expect(found.map(({ where }) => where)).toEqual(["Env", "container_config"]);
   });
 
   test("differs by fields of its configuration and by files", async () => {
