@@ -1,6 +1,7 @@
 import { systemClock } from "../../core/clock.ts";
-import { checkContainer, checkEngine, checkLabels } from "../doctor/container-checks.ts";
+import { checkContainer, checkEngine } from "../doctor/container-checks.ts";
 import type { Finding } from "../doctor/finding.ts";
+import { checkLabels, SELINUX_SWITCH } from "../doctor/label-check.ts";
 import { checkAuthority, checkDisk, checkFragments, checkProxy } from "../doctor/proxy-checks.ts";
 import { checkTrust } from "../doctor/trust-checks.ts";
 import type { Invocation } from "../line/invocation.ts";
@@ -28,7 +29,7 @@ export async function doctor(invocation: Invocation): Promise<number> {
 
 async function examineProxy(config: Config, env: Environment): Promise<Finding[]> {
   const { findings, running } = await checkProxy(config, env);
-  const { finding, authority } = checkAuthority(config, systemClock());
+  const { finding, authority } = checkAuthority(config.settings, systemClock());
   const fragments = await checkFragments(config.settings.root, running !== undefined);
   const isRouted = running?.listening.includes(env["https_proxy"] ?? "") === true;
   const trust = authority === undefined ? [] : await checkTrust(authority, env, isRouted);
@@ -39,7 +40,7 @@ async function examineContainers({ settings }: Config, { env, flags }: Invocatio
   const { finding, isLocal } = await checkEngine(env);
   const image = typeof flags["image"] === "string" ? flags["image"] : settings.baseImage;
   const reached = isLocal ? [await checkContainer(settings.root, { env, image })] : [];
-  return [finding, ...reached, await checkLabels(settings.root, env)];
+  return [finding, ...reached, await checkLabels(settings.root, env, SELINUX_SWITCH)];
 }
 
 function describe(findings: readonly Finding[]): string[] {

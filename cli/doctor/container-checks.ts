@@ -1,8 +1,6 @@
-import { existsSync } from "node:fs";
 import { accessFor, accessOnHost, PODMAN_CONTAINER } from "../../clients/audience.ts";
 import { readEnvText } from "../../clients/env-text.ts";
 import { readFragments } from "../env/fragments.ts";
-import { trustDirOfStore } from "../serving/trust.ts";
 import type { Environment } from "../settings/directories.ts";
 import { askProgram } from "./ask-program.ts";
 import { bad, type Finding, good, note } from "./finding.ts";
@@ -125,16 +123,6 @@ async function networkCure(hostAddress: string | undefined, env: Environment, pr
     /"subnet": "(?<subnet>[^"]+)",\s*"gateway": "(?<gateway>[^"]+)"/.exec(said?.stdout ?? "")?.groups ?? {};
   const network = gateway === hostAddress ? subnet : hostAddress;
   return `larder serve --listen 0.0.0.0:${new URL(proxyUrl).port} --allow ${network}`;
-}
-
-/** Whether containers may read what is mounted, where SELinux decides on that. */
-export async function checkLabels(root: string, env: Environment): Promise<Finding> {
-  if (!existsSync("/sys/fs/selinux/enforce")) return note("SELinux", "off on this machine: labels were not looked at");
-  const folder = trustDirOfStore(root);
-  const label = (await askProgram("stat", ["--format=%C", folder], env))?.stdout.trim() ?? "";
-  if (label.includes(":container_file_t:")) return good("SELinux", `containers may read ${folder}`);
-  const cure = `chcon -R -t container_file_t ${folder}, or mount it with :z, as larder proxy-env --format podman does`;
-  return note("SELinux", `${folder} is labelled ${label || "in no way"}, which containers may not read`, cure);
 }
 
 function lastLine(text: string): string {

@@ -71,11 +71,10 @@ export async function checkFragments(root: string, isRunning: boolean): Promise<
 
 /** The authority itself: there, private, matching, and valid for a while. */
 export function checkAuthority(
-  { settings }: Config,
+  { caCert: certFile, caKey: keyFile }: Pick<Config["settings"], "caCert" | "caKey">,
   nowMs: number,
 ): { readonly finding: Finding; readonly authority: Authority | undefined } {
   try {
-    const { caCert: certFile, caKey: keyFile } = settings;
     if (![certFile, keyFile].some((file) => existsSync(file)))
       return { finding: note("CA", "none yet: it is made when larder first starts"), authority: undefined };
     const authority = loadOrCreateAuthority({ certFile, keyFile, nowMs, create: false });
