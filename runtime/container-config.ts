@@ -3,7 +3,7 @@ import type { NetworkPlan, RunPlan } from "./plan.ts";
 /** The parts of an OCI runtime configuration (`config.json`) that are looked at; the rest is carried along. */
 export interface ContainerConfig {
   readonly root: { readonly path: string };
-  readonly process: { readonly env?: readonly string[] };
+  readonly process: { readonly env?: readonly string[]; readonly args?: readonly string[] };
   readonly mounts?: readonly Mount[];
   readonly linux?: {
     readonly namespaces?: readonly { readonly type: string; readonly path?: string }[];

@@ -1,7 +1,9 @@
 import { appendFileSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { keptMounts } from "./cache-mounts.ts";
 import { extendConfig, hasOwnDev, networkOf, parseConfig, printConfig } from "./container-config.ts";
-import { keptMounts, makeMounts } from "./handout.ts";
+import { lendDnfConf } from "./dnf-conf.ts";
+import { handOut } from "./handout.ts";
 import type { RunPlan } from "./plan.ts";
 
 /**
@@ -17,7 +19,7 @@ try {
   if (bundleDir !== undefined) editBundle(bundleDir);
 } catch (error) {
   const reason = error instanceof Error ? error.message : String(error);
-  appendFileSync(plan.faultsFile, `${reason.replaceAll("\n", " ")}\n`);
+  appendFileSync(plan.faultsFile, `a container went without larder: ${reason.replaceAll("\n", " ")}\n`);
 }
 
 function editBundle(bundleDir: string): void {
@@ -26,7 +28,12 @@ function editBundle(bundleDir: string): void {
   if (!hasOwnDev(config))
     throw new Error("/dev of the container is no tmpfs of its own: a mount there would leave a trace");
   const network = networkOf(config, plan);
-  const mounts = [...keptMounts(bundleDir, config, plan), ...makeMounts(bundleDir, config, network, plan)];
+  const containerId = runtimeArguments.at(-1) ?? "";
+  const mounts = [
+    ...keptMounts(bundleDir, config, plan),
+    handOut(bundleDir, config, network, plan),
+    ...lendDnfConf(config, { bundleDir, containerId }, plan),
+  ];
   const edited = `${file}.larder`;
   try {
     writeFileSync(edited, printConfig(extendConfig(config, network, { handedOn: plan.handedOn, mounts })), {

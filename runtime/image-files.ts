@@ -25,11 +25,15 @@ export function readImageFile(
 
 /** Whether an image has anything at that path; a link that leads nowhere does not count. */
 export function isInImage(rootDir: string, path: string): boolean {
+  return findInImage(rootDir, path) !== undefined;
+}
+
+/** Where that path really leads, inside the image; `undefined` when there is nothing. */
+export function findInImage(rootDir: string, path: string): string | undefined {
   try {
-    resolveInside(rootDir, path);
-    return true;
+    return resolveInside(rootDir, path);
   } catch {
-    return false;
+    return undefined;
   }
 }
 

@@ -22,12 +22,14 @@ export interface RunPlan {
   readonly bundleCandidates: readonly string[];
   readonly fallbackBundleFile: string;
   readonly truststoreFile: string;
-  /** Files of dnf's configuration to bind a trusting copy over; none when the user wants them left alone. */
+  /** Files of dnf's configuration to be lent with roots named in them; none when the user wants them left alone. */
   readonly dnfConfs: readonly string[];
   /** Folders that the engine mounts into every container, and the programs that would make them: others are spared an empty folder. */
   readonly cacheFolders: readonly { readonly path: string; readonly owners: readonly string[] }[];
+  /** What is lent to containers, by their ids: lent-folder.ts. */
+  readonly lentDir: string;
   /** What is made for containers goes below it, named by content. */
   readonly handoutDir: string;
-  /** One line for each container that had to be left as it was. */
+  /** One line for each container that had to be left as it was, or could not give back what was lent to it. */
   readonly faultsFile: string;
 }

@@ -25,7 +25,8 @@ const DNF_CONFS: readonly string[] = ["/etc/dnf/dnf.conf"];
  *       plan.json            RunPlan
  *       ca.pem roots.pem truststore.p12
  *       handouts/<sha256>/   what containers see as /dev/larder
- *       faults               one line for each container that had to be left as it was
+ *       lent/<container>/    runtime/lent-folder.ts
+ *       faults               one line for each container that had to be left as it was, or could not give back what was lent to it
  */
 export class RunFolder {
   readonly path: string;
@@ -64,7 +65,7 @@ export class RunFolder {
     rmSync(this.path, { recursive: true, force: true });
   }
 
-  /** Why containers were left as they were; each reason once. */
+  /** What went wrong with containers; each reason once. */
   faults(): readonly string[] {
     const file = join(this.path, "faults");
     return existsSync(file) ? [...new Set(readFileSync(file, "utf8").trimEnd().split("\n"))] : [];
@@ -73,9 +74,10 @@ export class RunFolder {
   /** Writes the shim and what it goes by. @returns the file of the shim. @throws LarderError `ENGINE_FAILED` */
   writeShim(runtimeFile: string, options: PlanOptions): string {
     const planFile = join(this.path, "plan.json");
-    writeFileSync(planFile, JSON.stringify(this.#plan(options)));
+    const plan = this.#plan(options);
+    writeFileSync(planFile, JSON.stringify(plan));
     const shimFile = join(this.path, basename(runtimeFile));
-    const shim = renderShim({ runtimeFile, nodeFile: process.execPath, programFile: EDITOR, planFile });
+    const shim = renderShim({ runtimeFile, nodeFile: process.execPath, programsDir: PROGRAMS, planFile, ...plan });
     writeFileSync(shimFile, shim, { mode: 0o755 });
     const { status, error } = spawnSync(shimFile, ["--version"], { stdio: "ignore" });
     if (status === 0) return shimFile;
@@ -117,6 +119,7 @@ export class RunFolder {
       dnfConfs: bindsDnfConf ? DNF_CONFS : [],
       cacheFolders: cacheMounts.map(({ path, owners }) => ({ path, owners })),
       handoutDir: join(this.path, "handouts"),
+      lentDir: join(this.path, "lent"),
       faultsFile: join(this.path, "faults"),
     };
   }
@@ -134,12 +137,9 @@ export interface PlanOptions {
   readonly cacheMounts: readonly CacheMount[];
 }
 
-/** Always compiled: the shim starts it with nothing but node. */
-const EDITOR = fileURLToPath(
-  new URL(
-    import.meta.url.endsWith(".ts") ? "../../dist/runtime/edit-bundle.js" : "../../runtime/edit-bundle.js",
-    import.meta.url,
-  ),
+/** Always compiled: the shim starts them with nothing but node. */
+const PROGRAMS = fileURLToPath(
+  new URL(import.meta.url.endsWith(".ts") ? "../../dist/runtime" : "../../runtime", import.meta.url),
 );
 
 function networkPlan(proxyUrl: string, noProxy: string): NetworkPlan {

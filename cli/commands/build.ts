@@ -32,7 +32,7 @@ export async function build(invocation: Invocation): Promise<number> {
     try {
       const prepared = prepare(asked, session, folder);
       const exitCode = await runChild(prepared.command, prepared.env, signals);
-      for (const fault of folder.faults()) note(`a container went without larder: ${fault}`);
+      for (const fault of folder.faults()) note(fault);
       return exitCode === 0 ? await lint(asked, prepared, session.trust.caFile) : exitCode;
     } finally {
       folder.remove();

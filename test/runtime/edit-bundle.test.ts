@@ -1,13 +1,13 @@
 import { execFileSync } from "node:child_process";
-import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { appendFile, mkdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { describe, expect } from "vitest";
 import type { RunPlan } from "../../runtime/plan.ts";
 import { renderShim } from "../../runtime/shim.ts";
 import { test as base } from "../support/fixtures.ts";
 import { runProgram } from "../support/programs.ts";
 
-const PROGRAM = resolve(import.meta.dirname, "../../dist/runtime/edit-bundle.js");
+const PROGRAMS = resolve(import.meta.dirname, "../../dist/runtime");
 const ROOT = "-----BEGIN CERTIFICATE-----\nown\n-----END CERTIFICATE-----\n";
 const NETWORK = { variables: { SSL_CERT_FILE: "/dev/larder/bundle.pem" }, aptConf: "// apt\n" };
 
@@ -34,6 +34,7 @@ const test = base.extend("container", async ({ folder }) => {
     dnfConfs: ["/etc/dnf/dnf.conf"],
     cacheFolders: [{ path: "/var/cache/dnf", owners: ["/usr/bin/dnf"] }],
     handoutDir: file("handouts"),
+    lentDir: file("lent"),
     faultsFile: file("faults"),
   };
   await writeFile(file("plan.json"), JSON.stringify(plan));
@@ -42,8 +43,9 @@ const test = base.extend("container", async ({ folder }) => {
   const shim = renderShim({
     runtimeFile,
     nodeFile: process.execPath,
-    programFile: PROGRAM,
+    programsDir: PROGRAMS,
     planFile: file("plan.json"),
+    ...plan,
   });
   await writeFile(file("shim"), shim, { mode: 0o755 });
   return {
@@ -92,7 +94,7 @@ describe("the shim", () => {
     await writeFile(join(folder, "secret"), "secret");
     await symlink(join(folder, "secret"), outside);
     const again = await container.start(container.config);
-    expect(sourceOf(again.text, "/etc/dnf/dnf.conf")).toBe("");
+    expect(sourceOf(again.text, "/etc/dnf")).toBe("");
   });
 
   test("is not held up by what an image puts in a file's place", async ({ container }) => {
@@ -101,12 +103,53 @@ describe("the shim", () => {
     expect(await readFile(join(sourceOf(text, "/dev/larder"), "bundle.pem"), "utf8")).toBe("HOST\nCA\n");
   });
 
-  test("puts a dnf.conf that trusts over the image's own", async ({ container }) => {
-    await writeFile(join(container.rootDir, "etc/dnf/dnf.conf"), "[main]\ngpgcheck=1\n");
-    const { text } = await container.start(container.config);
-    expect(await readFile(sourceOf(text, "/etc/dnf/dnf.conf"), "utf8")).toBe(
-      "[main]\nsslcacert=/dev/larder/bundle.pem\ngpgcheck=1\n",
-    );
+  describe("lends an image's dnf.conf with the roots named in it", () => {
+    const withConf = test.extend("conf", async ({ container }) => {
+      const file = join(container.rootDir, "etc/dnf/dnf.conf");
+      await writeFile(file, "[main]\ngpgcheck=1\n");
+      return file;
+    });
+
+    withConf("in a copy of its folder", async ({ container, conf: _ }) => {
+      const { text } = await container.start(container.config);
+      const lent = join(sourceOf(text, "/etc/dnf"), "dnf.conf");
+      expect(await readFile(lent, "utf8")).toBe("[main]\nsslcacert=/dev/larder/bundle.pem\ngpgcheck=1\n");
+    });
+
+    withConf("and takes back what its container has changed before that is deleted", async ({ container, conf }) => {
+      const { text } = await container.start(container.config);
+      await appendFile(join(sourceOf(text, "/etc/dnf"), "dnf.conf"), "keepcache=1\n");
+      const { outcome } = await container.start(container.config, "delete", "c");
+      expect(outcome).toMatchObject({ code: 7 });
+      expect(outcome.stdout.toString()).toBe("delete c\n");
+      expect(await readFile(conf, "utf8")).toBe("[main]\ngpgcheck=1\nkeepcache=1\n");
+    });
+
+    withConf("and has the build fail that cannot get back what is its own", async ({ container, conf }) => {
+      const { text } = await container.start(container.config);
+      await appendFile(join(sourceOf(text, "/etc/dnf"), "dnf.conf"), "keepcache=1\n");
+      await rename(dirname(conf), `${dirname(conf)}-moved`);
+      const { outcome } = await container.start(container.config, "delete", "c");
+      expect(outcome).toMatchObject({ code: 1 });
+      expect(outcome.stdout.toString()).toBe("delete c\n");
+      expect(await container.faults()).toContain("/etc/dnf was moved away");
+    });
+
+    withConf("not one that names roots of its own, nor what is mounted there already", async ({ container, conf }) => {
+      const mounts = [...container.config.mounts, { destination: "/etc/dnf/dnf.conf", type: "bind" }];
+      const mounted = await container.start({ ...container.config, mounts });
+      expect(sourceOf(mounted.text, "/etc/dnf")).toBe("");
+      await writeFile(conf, "[main]\nsslcacert=/etc/own.pem\n");
+      expect(sourceOf((await container.start(container.config)).text, "/etc/dnf")).toBe("");
+    });
+  });
+
+  test("labels what a container is given as the container is, for every one of its kind", async ({ container }) => {
+    const linux = { mountLabel: "system_u:object_r:container_file_t:s0:c12,c34" };
+    const { text } = await container.start({ ...container.config, linux });
+    const given = sourceOf(text, "/dev/larder");
+    for (const path of [given, join(given, "bundle.pem")])
+      expect(execFileSync("stat", ["--format=%C", path]).toString()).toBe("system_u:object_r:container_file_t:s0\n");
   });
 
   test("has its own mounts behind those of the engine, whose /dev they are below", async ({ container }) => {
@@ -115,17 +158,55 @@ describe("the shim", () => {
     expect(paths).toEqual(["/dev", "/dev/larder"]);
   });
 
-  test("spares an image that knows no dnf the folder of its cache, which would stay", async ({ container }) => {
-    const cache = { destination: "/var/cache/dnf", type: "overlay" };
-    const config = { ...container.config, mounts: [...container.config.mounts, cache] };
-    const hasCache = async () =>
-      JSON.stringify(JSON.parse((await container.start(config)).text)).includes(cache.destination);
-    expect(await hasCache()).toBe(false);
-    await mkdir(join(container.rootDir, "usr/bin"), { recursive: true });
-    await symlink("dnf-3", join(container.rootDir, "usr/bin/dnf"));
-    expect(await hasCache()).toBe(false);
-    await writeFile(join(container.rootDir, "usr/bin/dnf-3"), "");
-    expect(await hasCache()).toBe(true);
+  describe("with a cache folder that the engine mounts", () => {
+    const cacheTest = test.extend("isMounted", ({ container }) => async (script: string) => {
+      const cache = { destination: "/var/cache/dnf", type: "overlay" };
+      const process = { env: [], args: ["/bin/sh", "-c", script] };
+      const config = { ...container.config, process, mounts: [...container.config.mounts, cache] };
+      const { text } = await container.start(config);
+      return sourceOf(text, "/dev/larder") !== "" && text.includes('"destination":"/var/cache/dnf"');
+    });
+
+    cacheTest("spares a RUN the folder that nothing in it uses: it would stay", async ({ container, isMounted }) => {
+      expect(await isMounted("dnf install --yes app")).toBe(false);
+      await mkdir(join(container.rootDir, "usr/bin"), { recursive: true });
+      await symlink("dnf-3", join(container.rootDir, "usr/bin/dnf"));
+      expect(await isMounted("dnf install --yes app")).toBe(false);
+      await writeFile(join(container.rootDir, "usr/bin/dnf-3"), "");
+      expect(await isMounted("dnf install --yes app")).toBe(true);
+      expect(await isMounted("cd /;/usr/bin/dnf install --yes app")).toBe(true);
+      expect(await isMounted("touch /app /etc/dnfx")).toBe(false);
+      await mkdir(join(container.rootDir, "var/cache/dnf"), { recursive: true });
+      expect(await isMounted("touch /app")).toBe(true);
+    });
+
+    cacheTest("has it for a RUN that names it", async ({ isMounted }) => {
+      expect(await isMounted("ls /var/cache/dnf")).toBe(true);
+    });
+
+    cacheTest.for([
+      "dnf install app && rm -rf /var/cache/dnf",
+      "dnf install app; rm -rf -- /tmp/x '/var/cache/dnf/' && true",
+      "rm -rf /var/cache/* /var/log/*",
+      "dnf install app && \\\n rm -rf /var/{tmp,cache}/{yum,dnf}",
+      "rm -r /var/cache/d?f",
+    ])("does not stand in the way of a RUN that removes it: %s", async (script, { container, isMounted }) => {
+      await mkdir(join(container.rootDir, "var/cache/dnf"), { recursive: true });
+      expect(await isMounted(script)).toBe(false);
+    });
+
+    cacheTest.for([
+      "dnf install app && rm -rf /var/cache/dnf/*",
+      "rm -rf /var/cache/yum; ls /var/cache/dnf",
+      "rm -rf /tmp/{ && ls /var/cache",
+      "rm -rf var/cache/dnf.bak",
+    ])(
+      "is kept for a RUN that removes only what is in it, or something else: %s",
+      async (script, { container, isMounted }) => {
+        await mkdir(join(container.rootDir, "var/cache/dnf"), { recursive: true });
+        expect(await isMounted(script)).toBe(true);
+      },
+    );
   });
 
   test.for([

@@ -57,7 +57,7 @@ export const PROXY_COMMANDS: readonly CommandSpec[] = [
         "--bind-bundle <files>",
         "with --isolation=chroot: bind roots that hold the CA over these files of the image, comma-separated",
       ],
-      ["--no-dnf-conf", "leave /etc/dnf/dnf.conf alone, for builds that rewrite it; dnf then trusts no CA of larder's"],
+      ["--no-dnf-conf", "lend containers no dnf.conf that names larder's CA; dnf then trusts none"],
     ],
     passesOptionsOn: true,
     examples: [
