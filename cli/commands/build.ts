@@ -2,7 +2,7 @@ import { type EngineCall, readEngineCall } from "../../clients/engine-call.ts";
 import { LarderError } from "../../core/errors.ts";
 import { shellQuote } from "../../core/shell.ts";
 import { giveBaseImage } from "../build/base-image.ts";
-import { lintBuilt } from "../build/lint.ts";
+import { lintBuilt, readImageId } from "../build/lint.ts";
 import { type PreparedCall, type ProxyPlace, prepareCall } from "../build/prepared-call.ts";
 import { RunFolder } from "../build/run-folder.ts";
 import { findStandingProxy } from "../build/standing-proxy.ts";
@@ -10,7 +10,8 @@ import { type ChosenWay, chooseWay } from "../build/way.ts";
 import type { Invocation } from "../line/invocation.ts";
 import { note, print } from "../line/output.ts";
 import { EXIT } from "../line/usage.ts";
-import { runChild } from "../session/child.ts";
+import { exitCodeOf, runChild, type SignalRelay } from "../session/child.ts";
+import { endingWithUs } from "../session/ending-with-us.ts";
 import { inSession } from "../session/in-session.ts";
 import { type Config, loadConfig } from "../settings/config.ts";
 import { describeFindings } from "./image.ts";
@@ -31,13 +32,22 @@ export async function build(invocation: Invocation): Promise<number> {
     const folder = RunFolder.make(config.settings.root);
     try {
       const prepared = prepare(asked, session, folder);
-      const exitCode = await runChild(prepared.command, prepared.env, signals);
+      const { command, env } = prepared;
+      const exitCode = await runChild(endingWithUs(command, env), env, signals);
       for (const fault of folder.faults()) note(fault);
-      return exitCode === 0 ? await lint(asked, prepared, session.trust.caFile) : exitCode;
+      if (exitCode !== 0) return exitCode;
+      return cutShort(asked, prepared, signals) ?? (await lint(asked, prepared, session.trust.caFile));
     } finally {
       folder.remove();
     }
   });
+}
+
+/** podman 4.3 ends with 0 when it is told to stop. @returns the exit code of a build that made no image since it was */
+function cutShort({ invocation, call }: AskedBuild, { iidFile }: PreparedCall, { received }: SignalRelay) {
+  if (received === undefined || call.action !== "build") return undefined;
+  const isMade = iidFile !== undefined && readImageId(iidFile, invocation) !== undefined;
+  return isMade ? undefined : exitCodeOf(received);
 }
 
 /** @throws LarderError `USAGE` for what is no path inside an image */

@@ -2,9 +2,9 @@ import { withKernelWords } from "../../clients/vm/qemu-arguments.ts";
 import { LarderError } from "../../core/errors.ts";
 import type { Invocation } from "../line/invocation.ts";
 import { runChild } from "../session/child.ts";
+import { endingWithUs } from "../session/ending-with-us.ts";
 import { inSession } from "../session/in-session.ts";
 import { loadConfig } from "../settings/config.ts";
-import { endingWithUs } from "../vm/ending-with-us.ts";
 import { prepareVm, stdioGateway } from "../vm/vm-access.ts";
 
 /** What gives a guest another way out than ours. */

@@ -16,19 +16,20 @@ const FROM_TERMINAL: ReadonlySet<NodeJS.Signals> = new Set(["SIGINT", "SIGQUIT"]
  */
 export class SignalRelay {
   #child: ChildProcess | undefined;
-  #early: NodeJS.Signals | undefined;
+  #received: NodeJS.Signals | undefined;
   readonly #relay = (signal: NodeJS.Signals): void => {
-    if (this.#child === undefined) this.#early ??= signal;
-    else if (!FROM_TERMINAL.has(signal) || !isForeground()) this.#child.kill(signal);
+    this.#received ??= signal;
+    if (this.#child === undefined) return;
+    if (!FROM_TERMINAL.has(signal) || !isForeground()) this.#child.kill(signal);
   };
 
   constructor() {
     for (const signal of RELAYED) process.on(signal, this.#relay);
   }
 
-  /** A signal that came before there was a child: there is nothing to start any more. */
-  get early(): NodeJS.Signals | undefined {
-    return this.#early;
+  /** The first signal that came. Before there is a child it means that there is nothing to start any more. */
+  get received(): NodeJS.Signals | undefined {
+    return this.#received;
   }
 
   attach(child: ChildProcess): void {
@@ -48,7 +49,7 @@ export class SignalRelay {
  */
 export async function runChild(command: readonly string[], env: Environment, signals: SignalRelay): Promise<number> {
   const [program = "", ...args] = command;
-  if (signals.early !== undefined) return exitCodeOf(signals.early);
+  if (signals.received !== undefined) return exitCodeOf(signals.received);
   const child = spawn(program, args, { stdio: "inherit", env });
   signals.attach(child);
   return new Promise((resolve, reject) => {
@@ -57,7 +58,8 @@ export async function runChild(command: readonly string[], env: Environment, sig
   });
 }
 
-function exitCodeOf(signal: NodeJS.Signals): number {
+/** As a shell tells of a command that a signal has ended. */
+export function exitCodeOf(signal: NodeJS.Signals): number {
   return SIGNAL_EXIT_BASE + constants.signals[signal];
 }
 

@@ -1,5 +1,5 @@
-import { isOnPath } from "../session/on-path.ts";
 import type { Environment } from "../settings/directories.ts";
+import { isOnPath } from "./on-path.ts";
 
 /** util-linux's setpriv(1) has the kernel end a command when its parent dies, however that dies: PR_SET_PDEATHSIG. */
 const SETPRIV = "setpriv";
