@@ -1,20 +1,13 @@
-import type { TargetUri } from "../core/target.ts";
-import { locateDeb } from "./deb/locate.ts";
 import { packagesReader } from "./deb/packages.ts";
 import { namesRelativeTo } from "./deb/paths.ts";
 import { pdiffIndexReader } from "./deb/pdiff-index.ts";
 import { ReleaseReader } from "./deb/release.ts";
 import { sourcesReader } from "./deb/sources.ts";
-import type { EcosystemName } from "./ecosystem.ts";
-import type { DocumentKind, Emit, MetadataPlace, MetadataReader } from "./metadata.ts";
-import { locateNix } from "./nix/locate.ts";
+import type { DocumentKind, Emit, MetadataReader } from "./metadata.ts";
 import { NarinfoReader } from "./nix/narinfo.ts";
-import { locateNpm } from "./npm/locate.ts";
 import { PackumentReader } from "./npm/packument.ts";
-import { locatePypi } from "./pypi/locate.ts";
 import { SimpleReader } from "./pypi/simple.ts";
 import { DeltainfoReader } from "./rpm/deltainfo.ts";
-import { locateRpm } from "./rpm/locate.ts";
 import { MetalinkReader } from "./rpm/metalink.ts";
 import { MirrorlistReader } from "./rpm/mirrorlist.ts";
 import { PrimaryReader } from "./rpm/primary.ts";
@@ -26,7 +19,7 @@ export interface DocumentPlace {
   readonly path: string;
 }
 
-/** The reader of each kind of document. */
+/** The reader of each kind of document. With the parsers behind them they take 60 ms to load, so only the thread that reads does. */
 const READERS: Readonly<Record<DocumentKind, (place: DocumentPlace, emit: Emit) => MetadataReader>> = {
   "deb-inrelease": ({ path }, emit) => new ReleaseReader(folderOf(path), true, emit),
   "deb-release": ({ path }, emit) => new ReleaseReader(folderOf(path), false, emit),
@@ -43,33 +36,9 @@ const READERS: Readonly<Record<DocumentKind, (place: DocumentPlace, emit: Emit) 
   "npm-packument": (place, emit) => new PackumentReader(place, emit),
 };
 
-type Locate = (target: TargetUri) => MetadataPlace | undefined;
-
-const LOCATORS: Readonly<Record<EcosystemName, Locate>> = {
-  deb: locateDeb,
-  rpm: locateRpm,
-  nix: locateNix,
-  npm: locateNpm,
-  pypi: locatePypi,
-};
-/** Those whose documents are known by their URI alone. */
-const PLAIN: readonly EcosystemName[] = ["deb", "rpm", "nix"];
-
-/**
- * Says which document of metadata a URI names, and about which repository; `undefined` when there is no reader for it.
- * @param ecosystem where the request tells it: a packument may have any name, and so may the page of an index.
- */
-export function locateMetadata(target: TargetUri, ecosystem?: EcosystemName): MetadataPlace | undefined {
-  for (const name of ecosystem === undefined ? PLAIN : [ecosystem]) {
-    const place = LOCATORS[name](target);
-    if (place !== undefined) return place;
-  }
-  return undefined;
-}
-
 /**
  * Makes the reader of one document.
- * @param place of a root: where {@link locateMetadata} found it; of a member: its root's base, and the path that the root
+ * @param place of a root: where `locateMetadata` of locate.ts found it; of a member: its root's base, and the path that the root
  * declares; of a list of mirrors: does not matter.
  */
 export function openReader(kind: DocumentKind, place: DocumentPlace, emit: Emit): MetadataReader {

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { type Authority, loadOrCreateAuthority } from "../../certs/authority.ts";
 import { readExtraRoots, readSystemRoots, writeAuthorityCopy, writeTrustBundle } from "../../certs/bundle.ts";
+import { certificateBlocks } from "../../certs/pem.ts";
 import { trustFilesIn } from "../../clients/audience.ts";
 import type { TrustFiles } from "../../clients/environment.ts";
 import type { Config } from "../settings/config.ts";
@@ -26,7 +27,9 @@ export function prepareTrust({ settings, origins }: Config, env: Environment, no
   const { caCert: certFile, caKey: keyFile, originCa, root } = settings;
   const authority = loadOrCreateAuthority({ certFile, keyFile, nowMs, create: origins.caCert.from === "default" });
   const extra = env["NODE_EXTRA_CA_CERTS"] ?? "";
-  const originRoots = readSystemRoots() + readExtraRoots(extra === "" ? originCa : [extra, ...originCa]);
+  // NODE_EXTRA_CA_CERTS often names the system's own bundle: each root twice costs 20 ms at the start, and a megabyte.
+  const everyRoot = readSystemRoots() + readExtraRoots(extra === "" ? originCa : [extra, ...originCa]);
+  const originRoots = certificateBlocks(everyRoot).join("");
   const files = trustFilesIn(trustDirOfStore(root));
   writeTrustBundle({ file: files.bundleFile, systemRoots: originRoots, authority });
   writeAuthorityCopy({ file: files.caFile, authority });

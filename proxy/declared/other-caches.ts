@@ -1,7 +1,7 @@
 import { entryKeyOf, PUBLIC_REALM } from "../../core/entry.ts";
 import { makeTarget, type TargetUri } from "../../core/target.ts";
 import { classify } from "../../ecosystems/classify.ts";
-import { locateMetadata } from "../../ecosystems/readers.ts";
+import { locateMetadata } from "../../ecosystems/locate.ts";
 import { certificateShownTo } from "../../policy/access/origin-access.ts";
 import type { DeclaredResource } from "../../storage/declarations.ts";
 import type { Errand } from "../exchange/errand.ts";

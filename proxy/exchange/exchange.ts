@@ -4,7 +4,7 @@ import { type Entry, entryKeyOf } from "../../core/entry.ts";
 import { LarderError, toLarderError } from "../../core/errors.ts";
 import type { TargetUri } from "../../core/target.ts";
 import { classify } from "../../ecosystems/classify.ts";
-import { locateMetadata } from "../../ecosystems/readers.ts";
+import { locateMetadata } from "../../ecosystems/locate.ts";
 import type { AddressRules } from "../../policy/access/address-rules.ts";
 import { certificateShownTo } from "../../policy/access/origin-access.ts";
 import { decide, hasContent } from "../../policy/decide.ts";

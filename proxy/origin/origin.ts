@@ -1,5 +1,7 @@
 import { Readable } from "node:stream";
-import { Agent, type Dispatcher } from "undici";
+import type { Dispatcher } from "undici";
+import request from "undici/lib/api/api-request.js";
+import Agent from "undici/lib/dispatcher/agent.js";
 import { type ErrorCode, LarderError, systemCode } from "../../core/errors.ts";
 import { fieldValue, type RawFields, withField, withoutFields } from "../../core/fields.ts";
 import { originOf, type TargetUri } from "../../core/target.ts";
@@ -79,7 +81,7 @@ export function createOrigin(
     { method = "GET", target, fields, signal, onInterim }: Question,
   ): Promise<OriginResponse> => {
     const isDirect = route === "direct";
-    const response = await (isDirect ? direct : throughParent).request({
+    const response = await request.call(isDirect ? direct : throughParent, {
       ...(isDirect ? directLine(target, fields) : parentLine(route, target, fields)),
       method,
       signal,

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseTarget } from "../../core/target.ts";
+import { locateMetadata } from "../../ecosystems/locate.ts";
 import type { DocumentKind } from "../../ecosystems/metadata.ts";
-import { locateMetadata } from "../../ecosystems/readers.ts";
 import { chunkings, hex, KINDS, read, readChunks, reasonOf } from "./reader-workbench.ts";
 
 /** The place in words: role, kind, compression, base, path and scope. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { parseTarget } from "../../core/target.ts";
 import { parseIntegrity } from "../../ecosystems/integrity.ts";
-import { locateMetadata } from "../../ecosystems/readers.ts";
+import { locateMetadata } from "../../ecosystems/locate.ts";
 import { hex, read, reasonOf } from "./reader-workbench.ts";
 
 const BASE = "https://registry.example/npm/";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parseTarget } from "../../core/target.ts";
-import { locateMetadata } from "../../ecosystems/readers.ts";
+import { locateMetadata } from "../../ecosystems/locate.ts";
 import { contents, hex, read, reasonOf } from "./reader-workbench.ts";
 
 const place = { base: "https://index.example/pypi/", path: "simple/larder/" };

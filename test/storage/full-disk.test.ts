@@ -5,7 +5,7 @@ import { digestOf } from "../../core/digest.ts";
 import { PUBLIC_REALM } from "../../core/entry.ts";
 import { LarderError } from "../../core/errors.ts";
 import { parseTarget } from "../../core/target.ts";
-import { locateMetadata } from "../../ecosystems/readers.ts";
+import { locateMetadata } from "../../ecosystems/locate.ts";
 import { Learning } from "../../learn/learning.ts";
 import type { RootTask } from "../../learn/tasks.ts";
 import { openDeclarations } from "../../storage/declarations/open-declarations.ts";
