@@ -1,13 +1,12 @@
-import { once } from "node:events";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import { createRequire } from "node:module";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { bytesHandler } from "../support/files.ts";
 import { test } from "../support/fixtures.ts";
+import { listenOnLoopback } from "../support/listen.ts";
 import { noise } from "../support/noise.ts";
 import { bodyBytes } from "../support/origin.ts";
 import { mustRun } from "../support/programs.ts";
@@ -106,9 +105,8 @@ describe("through larder", () => {
     for (const from of [origin, secureOrigin]) {
       from.serve("/hello", bytesHandler(Buffer.from("hello"), { "Cache-Control": "max-age=600" }));
       const server = from === origin ? createServer() : createSecureServer(authority.certificate("good"));
-      const echo = server.on("upgrade", echoWebSocket).listen(0, "127.0.0.1");
-      await once(echo, "listening");
-      const { port } = echo.address() as AddressInfo;
+      const echo = server.on("upgrade", echoWebSocket);
+      const port = await listenOnLoopback(echo);
       const talk = from === origin ? `ws://127.0.0.1:${port}/chat` : `wss://localhost:${port}/chat`;
       const script = `
         const { fetch, ProxyAgent, WebSocket } = require(${JSON.stringify(createRequire(import.meta.url).resolve("undici"))});

@@ -5,7 +5,6 @@
 import { once } from "node:events";
 import http, { type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
 import https from "node:https";
-import type { AddressInfo } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { setBaseUrl, setFetch } from "http-cache-tests/client/config.mjs";
 import { makeCacheTest, testResults } from "http-cache-tests/client/test.mjs";
@@ -16,6 +15,7 @@ import suites from "http-cache-tests/tests/index.mjs";
 import { Agent, type Dispatcher, Pool } from "undici";
 import type { KeyPair } from "../support/authority.ts";
 import { openTunnel } from "../support/client.ts";
+import { listenOnLoopback } from "../support/listen.ts";
 import { applicableTests } from "./results.ts";
 
 /** How the suite is run. */
@@ -42,15 +42,12 @@ const HANDLERS: Readonly<Record<string, SuiteHandler>> = {
   test: handleTest,
 };
 
-async function startOrigin({ tls }: SuiteOrder): Promise<http.Server> {
+function originFor({ tls }: SuiteOrder): http.Server {
   const answer: RequestListener = (incoming, response) => {
     const [handler = "", ...segments] = new URL(incoming.url ?? "", "http://origin").pathname.split("/").slice(1);
     HANDLERS[handler]?.(segments, incoming, response);
   };
-  const server = tls === undefined ? http.createServer(answer) : https.createServer(tls.origin, answer);
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return server;
+  return tls === undefined ? http.createServer(answer) : https.createServer(tls.origin, answer);
 }
 
 /** Every test runs at once; most of them wait most of the time. */
@@ -102,8 +99,8 @@ async function fetchThrough(send: Send, url: string, init: SuiteRequest = {}) {
 
 async function run(order: SuiteOrder): Promise<void> {
   const { tls, only } = order;
-  const origin = await startOrigin(order);
-  const { port } = origin.address() as AddressInfo;
+  const origin = originFor(order);
+  const port = await listenOnLoopback(origin);
   const send = senderThrough(order);
   setFetch((url, init) => fetchThrough(send, url, init));
   setBaseUrl(tls === undefined ? `http://127.0.0.1:${port}` : `https://localhost:${port}`);

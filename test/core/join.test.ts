@@ -1,8 +1,9 @@
 import { once } from "node:events";
-import net, { type AddressInfo, type Socket } from "node:net";
+import net, { type Socket } from "node:net";
 import { PassThrough } from "node:stream";
 import { afterEach, describe, expect, test } from "vitest";
 import { join } from "../../core/join.ts";
+import { listenOnLoopback } from "../support/listen.ts";
 
 const open: { close(): unknown }[] = [];
 afterEach(() => {
@@ -12,9 +13,8 @@ afterEach(() => {
 /** Two ends of a TCP connection; both may end by halves. */
 async function connection(): Promise<{ near: Socket; far: Socket }> {
   const server = net.createServer({ allowHalfOpen: true });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const near = net.connect({ port: (server.address() as AddressInfo).port, host: "127.0.0.1", allowHalfOpen: true });
+  const port = await listenOnLoopback(server);
+  const near = net.connect({ port, host: "127.0.0.1", allowHalfOpen: true });
   const [[far]] = (await Promise.all([once(server, "connection"), once(near, "connect")])) as [[Socket], unknown];
   // Either may be reset; who waits for that hears of it all the same.
   for (const side of [near, far]) side.on("error", () => undefined);

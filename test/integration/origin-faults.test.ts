@@ -1,11 +1,12 @@
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect } from "vitest";
 import type { CertificateKind } from "../support/authority.ts";
 import { get } from "../support/client.ts";
 import { test } from "../support/fixtures.ts";
 import type { Larder } from "../support/larder.ts";
+import { listenOnLoopback } from "../support/listen.ts";
 import { unusedPort } from "../support/origin.ts";
 
 const servers: Server[] = [];
@@ -25,8 +26,8 @@ async function rawServer(answer: (socket: Socket) => void): Promise<string> {
     socket.once("data", () => answer(socket));
   });
   servers.push(server);
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const port = await listenOnLoopback(server);
+  return `127.0.0.1:${port}`;
 }
 
 /** Everything in the store, as `larder store ls --json` tells it. */

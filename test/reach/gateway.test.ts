@@ -14,6 +14,8 @@ import { type Gateway, openGateway } from "../../reach/gateway.ts";
 import { createLocalLink } from "../../reach/local-link/questions.ts";
 import { Names, systemNames } from "../../reach/names.ts";
 import { readOverride } from "../../reach/override.ts";
+import { listenOnLoopback } from "../support/listen.ts";
+import { unusedPort } from "../support/origin.ts";
 
 const LOOPBACK = { host: "127.0.0.1", port: 0 };
 const closing: (() => Promise<unknown>)[] = [];
@@ -30,23 +32,12 @@ async function greeter(name: string): Promise<HostPort> {
     socket.write(`${name} `);
     socket.pipe(socket);
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+  const port = await listenOnLoopback(server);
   closing.push(async () => {
     for (const socket of open) socket.destroy();
     server.close();
     await once(server, "close");
   });
-  return { host: "127.0.0.1", port: (server.address() as net.AddressInfo).port };
-}
-
-/** A port at which nobody listens. */
-async function closedPort(): Promise<HostPort> {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, "close");
   return { host: "127.0.0.1", port };
 }
 
@@ -79,7 +70,7 @@ describe("a gateway", () => {
       return name === place.host ? [{ address: name, family: 4 }] : [];
     };
     const places = [
-      await closedPort(),
+      { host: "127.0.0.1", port: await unusedPort() },
       { host: "unknown.example", port: 3142 },
       { host: "hangs.example", port: 3142 },
       place,
@@ -121,7 +112,7 @@ describe("a gateway", () => {
   });
 
   test("with nobody behind it resets the connection, so that a client falls back at once", async () => {
-    const { port } = await gatewayTo(async () => [await closedPort()]);
+    const { port } = await gatewayTo(async () => [{ host: "127.0.0.1", port: await unusedPort() }]);
     const socket = net.connect({ port, host: "127.0.0.1" });
     socket.write("GET / HTTP/1.1\r\n\r\n");
     const [error] = await once(socket, "error");
@@ -133,10 +124,8 @@ describe("a gateway", () => {
       socket.write("begun");
       socket.once("data", () => socket.resetAndDestroy());
     });
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
+    const place = { host: "127.0.0.1", port: await listenOnLoopback(server) };
     closing.push(async () => void server.close());
-    const place = { host: "127.0.0.1", port: (server.address() as net.AddressInfo).port };
     const { port } = await gatewayTo(async () => [place]);
     const socket = net.connect({ port, host: "127.0.0.1" });
     await once(socket, "data");

@@ -4,6 +4,7 @@ import net from "node:net";
 import { describe, expect } from "vitest";
 import { test as base } from "../support/fixtures.ts";
 import { PROGRAM } from "../support/larder.ts";
+import { listenOnLoopback } from "../support/listen.ts";
 import { cleanEnvironment } from "../support/programs.ts";
 
 const CUT = "HTTP/1.0 200 OK\r\n\r\nhalf of it";
@@ -22,9 +23,7 @@ const test = base.extend("listen", async ({ prefix: _ }, { onCleanup }) => {
       answer(socket);
     });
     servers.push(server);
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    return (server.address() as net.AddressInfo).port;
+    return await listenOnLoopback(server);
   };
 });
 

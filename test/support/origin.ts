@@ -3,6 +3,7 @@ import http, { type IncomingMessage, ServerResponse } from "node:http";
 import https from "node:https";
 import type { AddressInfo, Server } from "node:net";
 import type { KeyPair } from "./authority.ts";
+import { listenOnLoopback } from "./listen.ts";
 
 /** An origin's answer to one request. It may wait for what the test lets happen, or end the connection in mid-body. */
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
@@ -128,9 +129,8 @@ export function bodyBytes(requests: readonly OriginRequest[], fits: RegExp): num
 
 /** Binds to a free port and lets it go: nobody listens there. */
 export async function unusedPort(): Promise<number> {
-  const server: Server = http.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
+  const server: Server = http.createServer();
+  const port = await listenOnLoopback(server);
   server.close();
   await once(server, "close");
   return port;

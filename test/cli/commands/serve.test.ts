@@ -1,10 +1,10 @@
-import { once } from "node:events";
 import { readdir, readFile, stat } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { test } from "../../support/fixtures.ts";
 import { runLarder } from "../../support/larder.ts";
+import { listenOnLoopback } from "../../support/listen.ts";
 import { mustRun, runProgram } from "../../support/programs.ts";
 import { startLarderProcess } from "../process.ts";
 
@@ -41,9 +41,9 @@ describe("larder serve", () => {
   });
 
   test("a port in use: exit 1 and one line that names the address and the cure", async ({ folder }) => {
-    const other = createServer().listen(0, "127.0.0.1");
-    await once(other, "listening");
-    const address = `127.0.0.1:${(other.address() as AddressInfo).port}`;
+    const other = createServer();
+    const port = await listenOnLoopback(other);
+    const address = `127.0.0.1:${port}`;
     const outcome = await runLarder(["serve", "--listen", address], { folder });
     other.close();
     expect(outcome).toMatchObject({ code: 1, stdout: Buffer.alloc(0) });

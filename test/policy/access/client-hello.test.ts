@@ -4,13 +4,12 @@ import tls from "node:tls";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { readClientHello } from "../../../policy/access/client-hello.ts";
+import { listenOnLoopback } from "../../support/listen.ts";
 
 /** What Node's own TLS client says first. */
 async function realClientHello(options: tls.ConnectionOptions): Promise<Buffer> {
   const server = net.createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as net.AddressInfo;
+  const port = await listenOnLoopback(server);
   const client = tls.connect({ host: "127.0.0.1", port, ...options });
   client.on("error", () => undefined);
   const [socket] = (await once(server, "connection")) as [net.Socket];

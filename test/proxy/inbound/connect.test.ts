@@ -1,8 +1,9 @@
 import { once } from "node:events";
-import net, { type AddressInfo, type Socket } from "node:net";
+import net, { type Socket } from "node:net";
 import tls from "node:tls";
 import { describe, expect } from "vitest";
 import { get, openTunnel, readToEnd, sendRaw } from "../../support/client.ts";
+import { listenOnLoopback } from "../../support/listen.ts";
 import { test } from "../workbench.ts";
 
 /** A port at which a test's own protocol is spoken. */
@@ -11,9 +12,8 @@ async function listen(onConnection: (socket: Socket) => unknown): Promise<{ port
     socket.on("error", () => undefined);
     onConnection(socket);
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return { port: (server.address() as AddressInfo).port, close: () => server.close() };
+  const port = await listenOnLoopback(server);
+  return { port, close: () => server.close() };
 }
 
 const requestFor = (host: string, path = "/hello") =>

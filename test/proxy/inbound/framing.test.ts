@@ -1,8 +1,9 @@
 import { once } from "node:events";
-import net, { type AddressInfo } from "node:net";
+import net from "node:net";
 import tls from "node:tls";
 import { describe, expect } from "vitest";
 import { openTunnel, readToEnd, sendRaw } from "../../support/client.ts";
+import { listenOnLoopback } from "../../support/listen.ts";
 import { type Bench, test } from "../workbench.ts";
 
 const head = (...lines: string[]) => `${lines.join("\r\n")}\r\n\r\n`;
@@ -123,9 +124,8 @@ async function startScribe(): Promise<{ readonly port: number; readonly heard: H
       socket.write(head("HTTP/1.1 200 OK", "Cache-Control: no-store", "Content-Length: 0").repeat(answers));
     });
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return { port: (server.address() as AddressInfo).port, heard: { requests }, close: () => server.close() };
+  const port = await listenOnLoopback(server);
+  return { port, heard: { requests }, close: () => server.close() };
 }
 
 const toOrigin = (sent: string, origin: string) =>

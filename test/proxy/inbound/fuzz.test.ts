@@ -4,6 +4,7 @@ import tls from "node:tls";
 import fc from "fast-check";
 import { describe, expect } from "vitest";
 import { get, openTunnel, sendRaw } from "../../support/client.ts";
+import { listenOnLoopback } from "../../support/listen.ts";
 import { type Bench, test } from "../workbench.ts";
 
 /** Pieces that requests are made of, right and wrong; between them, any bytes. */
@@ -160,9 +161,7 @@ describe("a connection on which anything is said", () => {
         socket.end();
       });
     });
-    liar.listen(0, "127.0.0.1");
-    await once(liar, "listening");
-    const { port } = liar.address() as net.AddressInfo;
+    const port = await listenOnLoopback(liar);
     let count = 0;
     await fc.assert(
       fc.asyncProperty(madeOf(ANSWER_PIECES), fc.constantFrom("GET", "POST"), async (answer, method) => {

@@ -1,10 +1,11 @@
 import { once } from "node:events";
 import http, { type IncomingMessage } from "node:http";
 import https from "node:https";
-import net, { type AddressInfo, type Socket } from "node:net";
+import net, { type Socket } from "node:net";
 import tls from "node:tls";
 import { describe, expect } from "vitest";
 import { openTunnel, sendRaw } from "../../support/client.ts";
+import { listenOnLoopback } from "../../support/listen.ts";
 import { echoWebSocket } from "../../support/web-socket.ts";
 import { test as base } from "../workbench.ts";
 
@@ -31,9 +32,7 @@ const test = base.extend("startServer", async ({ task: _ }, { onCleanup }) => {
   ) => {
     servers.push(server);
     server.on("upgrade", onUpgrade);
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    return (server.address() as AddressInfo).port;
+    return await listenOnLoopback(server);
   };
 });
 

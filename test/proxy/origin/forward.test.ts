@@ -1,10 +1,11 @@
 import { once } from "node:events";
 import http, { type IncomingMessage } from "node:http";
 import https from "node:https";
-import net, { type AddressInfo } from "node:net";
+import net from "node:net";
 import { buffer } from "node:stream/consumers";
 import { describe, expect } from "vitest";
 import { get, sendRaw } from "../../support/client.ts";
+import { listenOnLoopback } from "../../support/listen.ts";
 import { noise } from "../../support/noise.ts";
 import { test } from "../workbench.ts";
 
@@ -82,9 +83,7 @@ describe("a request of another method than GET and HEAD", () => {
   }) => {
     const larder = await startLarder();
     const server = net.createServer();
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const { port } = server.address() as AddressInfo;
+    const port = await listenOnLoopback(server);
     const received = new Promise<string>((resolve) => {
       server.once("connection", (socket) => {
         let text = "";
@@ -163,9 +162,8 @@ describe("a request of another method than GET and HEAD", () => {
         request.socket.destroySoon();
       });
     });
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/upload`;
+    const port = await listenOnLoopback(server);
+    const url = `http://127.0.0.1:${port}/upload`;
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
     const body = noise("upload", 8 * 1024 * 1024);
     for (let i = 0; i < 2; i++) {
@@ -298,9 +296,7 @@ describe("a parent proxy that speaks TLS", () => {
       seen.push(`${request.method} ${request.url} ${request.headers["proxy-authorization"]}`);
       request.pipe(response);
     });
-    parent.listen(0, "127.0.0.1");
-    await once(parent, "listening");
-    const { port } = parent.address() as AddressInfo;
+    const port = await listenOnLoopback(parent);
     const url = `https://me:secret@localhost:${port}`;
     const larder = await startLarder({
       settings: {

@@ -1,13 +1,14 @@
 import { once } from "node:events";
 import { chmod } from "node:fs/promises";
 import http, { type IncomingMessage } from "node:http";
-import net, { type AddressInfo, type Socket } from "node:net";
+import net, { type Socket } from "node:net";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { describe, expect } from "vitest";
 import type { ParentRule } from "../../../proxy/settings.ts";
 import { get, open, openTunnel, sendRaw } from "../../support/client.ts";
 import { bytesHandler } from "../../support/files.ts";
+import { listenOnLoopback } from "../../support/listen.ts";
 import { Squid } from "../../support/networks/squid.ts";
 import { noise } from "../../support/noise.ts";
 import { unusedPort } from "../../support/origin.ts";
@@ -41,25 +42,24 @@ const test = base
       for (const socket of [client, upstream]) sockets.add(socket.on("error", () => undefined));
       client.pipe(upstream).pipe(client);
     });
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
+    const port = await listenOnLoopback(server);
     const stop = () => {
       server.close();
       for (const socket of sockets) socket.resetAndDestroy();
     };
     onCleanup(stop);
-    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, stop };
+    return { url: `http://127.0.0.1:${port}`, stop };
   })
   /** Takes connections and says nothing on them. */
   .extend("silent", async ({ task: _ }, { onCleanup }) => {
     const sockets: Socket[] = [];
-    const server = net.createServer((socket) => void sockets.push(socket)).listen(0, "127.0.0.1");
-    await once(server, "listening");
+    const server = net.createServer((socket) => void sockets.push(socket));
+    const port = await listenOnLoopback(server);
     onCleanup(() => {
       server.close();
       for (const socket of sockets) socket.destroy();
     });
-    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    return `http://127.0.0.1:${port}`;
   });
 
 describe("Squid before larder, which wants a name and a password", () => {
@@ -132,9 +132,7 @@ describe("a parent that cannot be used", () => {
       asked += 1;
       socket.destroy();
     });
-    first.listen(0, "127.0.0.1");
-    await once(first, "listening");
-    const { port } = first.address() as AddressInfo;
+    const port = await listenOnLoopback(first);
     const settings = { ...through([`http://127.0.0.1:${port}`, tunnelling.url]), originRoots: authority.caPem };
     let nowMs = Date.now();
     const larder = await startLarder({ clock: () => nowMs, settings: { ...settings, tunnel: ["*"] } });
@@ -157,9 +155,8 @@ describe("a parent that cannot be used", () => {
     const host = new URL(origin.url).host;
     const head = `POST ${origin.url}/file HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello`;
     expect(await sendRaw(larder.port, head)).toContain("got hello");
-    const server = http.createServer().on("upgrade", echoWebSocket).listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const { port } = server.address() as AddressInfo;
+    const server = http.createServer().on("upgrade", echoWebSocket);
+    const port = await listenOnLoopback(server);
     const socket = net.connect(larder.port, "127.0.0.1");
     socket.write(
       `GET http://127.0.0.1:${port}/ HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,

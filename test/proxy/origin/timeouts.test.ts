@@ -1,9 +1,9 @@
-import { once } from "node:events";
 import type { ServerResponse } from "node:http";
-import net, { type AddressInfo, type Socket } from "node:net";
+import net, { type Socket } from "node:net";
 import { describe, expect } from "vitest";
 import { digestOf } from "../../../core/digest.ts";
 import { get } from "../../support/client.ts";
+import { listenOnLoopback } from "../../support/listen.ts";
 import { noise } from "../../support/noise.ts";
 import { Origin } from "../../support/origin.ts";
 import { test as base } from "../workbench.ts";
@@ -22,13 +22,13 @@ const test = base
   /** Takes connections and says nothing. @returns its port */
   .extend("silent", async ({ task: _ }, { onCleanup }) => {
     const sockets: Socket[] = [];
-    const server = net.createServer((socket) => void sockets.push(socket.resume())).listen(0, "127.0.0.1");
-    await once(server, "listening");
+    const server = net.createServer((socket) => void sockets.push(socket.resume()));
+    const port = await listenOnLoopback(server);
     onCleanup(() => {
       server.close();
       for (const socket of sockets) socket.destroy();
     });
-    return (server.address() as AddressInfo).port;
+    return port;
   });
 
 /** Half of the body, and then nothing more. */

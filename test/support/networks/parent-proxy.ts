@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
-import { type AddressInfo, connect, type Socket } from "node:net";
+import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { listenOnLoopback } from "../listen.ts";
 import type { Origin } from "../origin.ts";
 
 /**
@@ -12,6 +13,7 @@ import type { Origin } from "../origin.ts";
 export class ParentProxy {
   readonly #origins = new Map<string, Origin>();
   readonly #sockets = new Set<Duplex>();
+  #port = 0;
   readonly #server = http.createServer((request, response) => this.#forward(request, response));
 
   private constructor() {
@@ -22,13 +24,16 @@ export class ParentProxy {
 
   static async start(): Promise<ParentProxy> {
     const parent = new ParentProxy();
-    parent.#server.listen(0, "127.0.0.1");
-    await once(parent.#server, "listening");
+    await parent.#listen();
     return parent;
   }
 
+  async #listen(): Promise<void> {
+    this.#port = await listenOnLoopback(this.#server);
+  }
+
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `http://127.0.0.1:${this.#port}`;
   }
 
   /** @returns the URL under which clients reach the origin, without a final slash. */
