@@ -3,35 +3,24 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { digestOf } from "../../core/digest.ts";
-import { type Answer, get, type Through } from "../support/client.ts";
+import { get } from "../support/client.ts";
 import { spoiled } from "../support/faults.ts";
 import { bytesHandler, folderHandler } from "../support/files.ts";
-import { test as base } from "../support/fixtures.ts";
-import { bodyBytes, type Handler, type Origin } from "../support/origin.ts";
-import { AptPublisher, type AptRepository, INDEX } from "../support/repositories/apt-repository.ts";
-
-const [SMALL, LARGE, HUGE] = ["larder-small", "larder-large", "larder-huge"] as const;
-/** Small enough to be held back whole, larger than what is held back, and too long for a range to wait for. */
-const PACKAGES = [{ name: SMALL }, { name: LARGE, bytes: 1_500_000 }, { name: HUGE, bytes: 17 * 1024 * 1024 }];
-const PREFIX = "/debian/";
-const ROOT = "/debian/dists/stable/InRelease";
-const PACKAGES_GZ = `/debian/${INDEX}/Packages.gz`;
-const pathOf = (name: string) => `/debian/pool/${name}_1.0_all.deb`;
-
-const test = base
-  .extend("publisher", { scope: "file" }, ({ sharedFolder }) => AptPublisher.create(sharedFolder))
-  .extend("repository", { scope: "file" }, ({ publisher }) => publisher.publish("repository", PACKAGES))
-  .extend("debs", { scope: "file" }, async ({ repository }) => {
-    const read = (name: string) => readFile(join(repository.folder, "pool", `${name}_1.0_all.deb`));
-    return { [SMALL]: await read(SMALL), [LARGE]: await read(LARGE), [HUGE]: await read(HUGE) };
-  })
-  /** An http origin with the repository. */
-  .extend("debian", ({ origin, repository }) => serve(origin, repository))
-  /** The way through a larder that has read what the repository declares. */
-  .extend("learnt", async ({ larder, debian }) => {
-    await takeIndexes(larder, debian);
-    return larder;
-  });
+import { bodyBytes, type Handler } from "../support/origin.ts";
+import { type AptRepository, INDEX } from "../support/repositories/apt-repository.ts";
+import {
+  HUGE,
+  isHit,
+  LARGE,
+  PACKAGES_GZ,
+  PREFIX,
+  pathOf,
+  ROOT,
+  SMALL,
+  serve,
+  takeIndexes,
+  test,
+} from "./declared-debs.ts";
 
 describe("a declared payload that its origin redirects", () => {
   test("is stored under the first URI, and asked for once, however its signed URL changes", async ({
@@ -232,114 +221,8 @@ describe("metadata that cannot be believed", () => {
   });
 });
 
-describe("whose a declared payload is", () => {
-  test("it is stored although its origin says no-store, when it was asked for without credentials", async ({
-    learnt,
-    debian,
-    debs,
-  }) => {
-    debian.serve(pathOf(SMALL), bytesHandler(debs[SMALL], { "Cache-Control": "no-store" }));
-    await get(learnt, debian.url + pathOf(SMALL));
-    debian.takeRequests();
-    expect(isHit(await get(learnt, debian.url + pathOf(SMALL)))).toBe(true);
-    expect(debian.takeRequests()).toEqual([]);
-  });
-
-  test("what came with credentials is for those alone: whoever has others is asked of the origin", async ({
-    larder,
-    origin,
-    repository,
-    debs,
-  }) => {
-    const [mine, theirs] = ["Basic bWluZQ==", "Basic dGhlaXJz"];
-    origin.serve(PREFIX, async (request, response) => {
-      const { authorization } = request.headers;
-      const mayRead = authorization === mine || (authorization === theirs && !request.url?.endsWith(".deb"));
-      if (mayRead) await folderHandler(PREFIX, repository.folder)(request, response);
-      else response.writeHead(403).end();
-    });
-    const url = origin.url + pathOf(SMALL);
-    for (const Authorization of [mine, theirs]) await takeIndexes(larder, origin, { Authorization });
-    expect((await get(larder, url, { Authorization: mine })).body.equals(debs[SMALL])).toBe(true);
-    expect(isHit(await get(larder, url, { Authorization: mine }))).toBe(true);
-
-    origin.takeRequests();
-    expect(await get(larder, url, { Authorization: theirs })).toMatchObject({ status: 403 });
-    expect(await get(larder, url)).toMatchObject({ status: 403 });
-    // Whoever has read the index asks whether the stored package may be had, and then for the package itself.
-    const asked = origin
-      .takeRequests()
-      .map(({ status, headers: { authorization, range } }) => ({ status, authorization, range }));
-    const refused = (authorization?: string) => [
-      { status: 403, authorization, range: "bytes=0-0" },
-      { status: 403, authorization, range: undefined },
-    ];
-    expect(asked).toEqual([...refused(theirs), ...refused().slice(1)]);
-  });
-});
-
-describe("a pre-signed URL of a declared payload", () => {
-  const signed = (url: string, signature: string) => `${url}${pathOf(LARGE)}?Expires=1&Signature=${signature}`;
-  const withSigning = test.extend("bucket", ({ debian, repository }) => {
-    const answer = folderHandler(PREFIX, repository.folder);
-    debian.serve(PREFIX, (request, response) => {
-      const mayHave = !request.url?.includes(".deb") || /[?&]Signature=(mine|yours)$/.test(request.url);
-      if (mayHave) return answer(request, response);
-      response.writeHead(403).end();
-    });
-    return debian;
-  });
-
-  withSigning(
-    "is fetched once: for another signature the origin gives leave, and one byte",
-    async ({ learnt, bucket, debs }) => {
-      expect((await get(learnt, signed(bucket.url, "mine"))).body.equals(debs[LARGE])).toBe(true);
-      // For another realm it is there when it is committed, a moment after its last byte went out.
-      await expect.poll(() => learnt.stored(".deb")).toHaveLength(1);
-      bucket.takeRequests();
-      const other = await get(learnt, signed(bucket.url, "yours"));
-      expect(other).toMatchObject({ status: 200, isWhole: true });
-      expect(other.body.equals(debs[LARGE])).toBe(true);
-      expect(bodyBytes(bucket.takeRequests(), /\.deb/)).toBe(1);
-      expect(isHit(await get(learnt, signed(bucket.url, "yours")))).toBe(true);
-      expect(bucket.takeRequests()).toEqual([]);
-    },
-  );
-
-  withSigning(
-    "makes nothing public: whoever has no signature, or a wrong one, is told what the origin says",
-    async ({ learnt, bucket, repository, startOrigin }) => {
-      await get(learnt, signed(bucket.url, "mine"));
-      expect(await get(learnt, signed(bucket.url, "nobodys"))).toMatchObject({ status: 403 });
-      expect(await get(learnt, bucket.url + pathOf(LARGE))).toMatchObject({ status: 403 });
-      // Nor does a digest that somebody else declares open it.
-      const elsewhere = await startOrigin();
-      serve(elsewhere, repository).serve(pathOf(LARGE), (_, response) => {
-        response.writeHead(206, { "Content-Range": "bytes 0-0/1500922" }).end("x");
-      });
-      await takeIndexes(learnt, elsewhere);
-      expect(await get(learnt, elsewhere.url + pathOf(LARGE))).toMatchObject({ status: 206, body: Buffer.from("x") });
-    },
-  );
-});
-
-function serve(origin: Origin, repository: AptRepository): Origin {
-  origin.serve(PREFIX, folderHandler(PREFIX, repository.folder));
-  return origin;
-}
-
-/** As apt does it; a payload that is asked for next has been declared. */
-async function takeIndexes(through: Through, { url }: Origin, headers = {}): Promise<void> {
-  for (const path of [ROOT, PACKAGES_GZ])
-    expect(await get(through, url + path, headers)).toMatchObject({ status: 200, isWhole: true });
-}
-
 function redirectTo(location: string): Handler {
   return (_, response) => void response.writeHead(302, { Location: location }).end();
-}
-
-function isHit({ headers }: Answer): boolean {
-  return /; hit\b/.test(String(headers["cache-status"]));
 }
 
 const index = (file: string) => `Package: elsewhere

@@ -46,6 +46,11 @@ export async function get(through: Through, url: string, headers: OutgoingHttpHe
   return { status, headers: fields, body: Buffer.concat(chunks), isWhole };
 }
 
+/** A GET in origin-form after which the connection ends. */
+export function requestFor(host: string, path = "/hello"): string {
+  return `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+}
+
 /** Writes these bytes to the port and gives all that comes back until the other side ends. */
 export async function sendRaw(port: number, bytes: string | Buffer): Promise<string> {
   const socket = connect(port, "127.0.0.1");
