@@ -9,8 +9,8 @@ import type { MetadataPlace } from "../ecosystems/metadata.ts";
 import { canonicalUri } from "../ecosystems/repository-path.ts";
 import type { DeclarationIndex } from "../storage/declarations.ts";
 import { type Layout, layoutOf } from "../storage/layout.ts";
+import { TaskThread, ThreadEnded } from "../storage/task-thread.ts";
 import type { ConfiguredRepository, LearnOutcome, LearnTask, Task, TaskResult } from "./tasks.ts";
-import { TaskThread, ThreadEnded } from "./thread.ts";
 import type { WorkerData } from "./worker.ts";
 
 /** A root, member or list of mirrors whose body is a blob of the store, unless it comes along. */
@@ -106,7 +106,8 @@ class ThreadedLearner implements Learner {
     this.#log = log;
     this.#layout = layoutOf(rootDir);
     const data: WorkerData = { rootDir };
-    this.#thread = new TaskThread({ name: "learning worker", module: "./worker", data, maxHeapMib, maxTaskMs });
+    const module = { module: "./worker", callerUrl: import.meta.url } as const;
+    this.#thread = new TaskThread({ name: "learning worker", ...module, data, maxHeapMib, maxTaskMs });
   }
 
   learn(job: LearnJob): Promise<LearnOutcome> {

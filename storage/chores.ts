@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Digest } from "../core/digest.ts";
 import type { BlobTable } from "./blobs/blob-table.ts";
 import type { Blobs } from "./blobs/blobs.ts";
@@ -14,6 +13,8 @@ export interface ChoresDependencies {
   readonly unfinished: Unfinished;
   readonly faults: FaultLog;
   inTransaction<T>(work: () => T): T;
+  /** A turn for others between two batches of writing. */
+  turn(): Promise<void>;
 }
 
 /** Rows of one transaction that only notes use: a few milliseconds. */
@@ -69,11 +70,11 @@ export class Chores {
   }
 
   async #doAll(): Promise<void> {
-    const { unfinished, syncer, faults } = this.#dependencies;
+    const { unfinished, syncer, faults, turn } = this.#dependencies;
     try {
       await this.#removeOrphaned();
       await unfinished.dropOld();
-      while (this.noteUses() > 0) await nextTurn();
+      while (this.noteUses() > 0) await turn();
       await syncer.sync();
       faults.recovered("sync");
     } catch (error) {

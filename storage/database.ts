@@ -23,8 +23,9 @@ export interface DatabaseFile {
  */
 const CONNECTIONS = new Set<Database.Database>();
 
-/** How long a statement waits for another connection of larder (the learning worker); its transactions are small. */
-const BUSY_TIMEOUT_MS = 5_000;
+/** How long a statement waits for another connection of larder (a thread of its own); its transactions are small. */
+export const BUSY_TIMEOUT_MS = 5_000;
+
 /**
  * Opens the file for writing, making or migrating it.
  * @throws LarderError `STORE_NEWER` (the file is left as it was), `STORE_UNREADABLE` or `STORE_UNWRITABLE`.
@@ -86,9 +87,12 @@ export function openDatabaseAsItIs(file: DatabaseFile): Database.Database {
   });
 }
 
-/** Runs `work` in one transaction: all of it is written, or none. */
+/**
+ * Runs `work`, which writes, in one transaction: all of it is written, or none. It is the one writer from its beginning: where it
+ * read first, a write of another connection in between (SQLITE_BUSY_SNAPSHOT) would end it.
+ */
 export function transact<T>(db: Database.Database, work: () => T): T {
-  return db.transaction(work)();
+  return db.transaction(work).immediate();
 }
 
 function migrate(db: Database.Database, migrations: readonly string[]): void {

@@ -56,7 +56,7 @@ function faultOf(code: string): Fault | undefined {
 }
 
 /** What can go wrong behind a download; each is logged once until it works again. */
-export type FaultKind = "index" | "declarations" | "copy" | "staging" | "sync" | "blob" | "ledger";
+export type FaultKind = "index" | "declarations" | "copy" | "checkpoint" | "staging" | "sync" | "blob" | "ledger";
 
 /** A fault of the store never fails a download: it is logged once here, until that kind of work succeeds again. */
 export class FaultLog {

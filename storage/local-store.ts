@@ -7,6 +7,7 @@ import { type BlobFacts, BlobTable } from "./blobs/blob-table.ts";
 import { Blobs } from "./blobs/blobs.ts";
 import { Sweep, type UnnamedBlobs } from "./blobs/sweep.ts";
 import { Syncer } from "./blobs/sync.ts";
+import { Checkpoints } from "./checkpoints/checkpoints.ts";
 import { Chores } from "./chores.ts";
 import { type Database, transact } from "./database.ts";
 import { EntryTable } from "./entries.ts";
@@ -70,6 +71,7 @@ export class LocalStore implements Store {
   readonly #evictor: Evictor;
   readonly #diskRoom: DiskRoom;
   readonly #blobs: Blobs;
+  readonly #checkpoints: Checkpoints;
   readonly #rowGroups: RowGroups;
   readonly #chores: Chores;
   readonly #stagings: Stagings;
@@ -93,17 +95,18 @@ export class LocalStore implements Store {
     this.#lock = lock;
     this.#layout = layout;
     this.#clock = clock;
-    this.#faults = new FaultLog(log);
+    const faults = new FaultLog(log);
+    this.#faults = faults;
     this.#entries = new EntryTable(db, HOT_ROW_BYTES);
     this.#table = new BlobTable(db);
     this.#companions = new Companions(db);
-    this.#rowGroups = new RowGroups(db);
+    this.#checkpoints = new Checkpoints({ db, path: layout.indexFile, faults });
+    this.#rowGroups = new RowGroups(db, () => this.#checkpoints.hold());
     const syncer = new Syncer(db, this.#table, layout);
     this.#quota = new Quota(maxBytes, () => this.#evictor.poke());
     this.#evictor = this.#makeEvictor(log);
-    this.#diskRoom = new DiskRoom(layout.rootDir, minFreeBytes, this.#quota, (error) =>
-      this.#faults.report("blob", error),
-    );
+    const onFault = (error: unknown): void => faults.report("blob", error);
+    this.#diskRoom = new DiskRoom(layout.rootDir, minFreeBytes, this.#quota, onFault);
     const { blobs, bytes, lastUsedMs } = this.#table.totals();
     this.#useClock = useClock(clock, lastUsedMs);
     this.#blobs = new Blobs({
@@ -112,7 +115,7 @@ export class LocalStore implements Store {
       quota: this.#quota,
       clock: this.#useClock,
       log,
-      faults: this.#faults,
+      faults,
       hotBytes: HOT_BODY_BYTES,
       deleteRows: (digests) => this.#inTransaction(() => this.#dropRows(digests)),
       addRows: (blob, lastUsedMs) => this.#inTransaction(() => this.#table.add(blob, lastUsedMs)),
@@ -124,7 +127,7 @@ export class LocalStore implements Store {
     this.#stagings = new Stagings({
       layout,
       quota: this.#quota,
-      faults: this.#faults,
+      faults,
       clock,
       found: unfinished,
       publish: (body, draft) => this.#publish(body, draft),
@@ -134,15 +137,15 @@ export class LocalStore implements Store {
       blobs: this.#blobs,
       syncer,
       unfinished: this.#stagings.unfinished,
-      faults: this.#faults,
+      faults,
       inTransaction: this.#inTransaction,
+      turn: () => this.#checkpoints.turn(),
     });
     this.parts = this.#makeParts(layout);
     this.#quota.addBlobs(blobs, bytes);
     this.#diskRoom.watch();
-    this.#sweep = new Sweep({ db, layout, blobs: this.#blobs, faults: this.#faults }, unnamedBlobs);
-    const isWorthwhile = (): boolean => this.#entries.count() > 0;
-    this.#dailyCopy = new DailyCopy({ layout, isWorthwhile, faults: this.#faults, clock, log });
+    this.#sweep = new Sweep({ db, layout, blobs: this.#blobs, faults }, unnamedBlobs);
+    this.#dailyCopy = new DailyCopy({ layout, isWorthwhile: () => this.#entries.count() > 0, faults, clock, log });
   }
 
   find(key: string): readonly Entry[] {
@@ -219,6 +222,7 @@ export class LocalStore implements Store {
     await this.settled();
     await this.#dailyCopy.close();
     this.#diskRoom.close();
+    await this.#checkpoints.close();
     this.#db.close();
     this.#lock.release(this.#sweep.isTidy);
   }
@@ -254,6 +258,7 @@ export class LocalStore implements Store {
       quota: this.#quota,
       stagings: this.#stagings,
       chores: this.#chores,
+      turn: () => this.#checkpoints.turn(),
       swept: () => this.#sweep.done,
       inTransaction: this.#inTransaction,
       dropRows: (digests) => this.#dropRows(digests),
@@ -271,6 +276,7 @@ export class LocalStore implements Store {
       },
       drop: (digests) => this.#blobs.drop(digests),
       dropUnfinished: () => this.#stagings.unfinished.dropAll(),
+      turn: () => this.#checkpoints.turn(),
       look: () => this.#diskRoom.look(),
       onFault: (error) => this.#faults.report("blob", error),
     });

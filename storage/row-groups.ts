@@ -17,12 +17,16 @@ interface Waiting {
  */
 export class RowGroups {
   readonly #db: Database;
-  #waiting: Waiting[] = [];
+  readonly #hold: () => Promise<void> | undefined;
+  readonly #waiting: Waiting[] = [];
   #atEndOfTurn: NodeJS.Immediate | undefined;
   #pause: NodeJS.Timeout | undefined;
+  #held: Promise<void> | undefined;
 
-  constructor(db: Database) {
+  /** @param hold while it gives a promise, nothing is written until that has resolved */
+  constructor(db: Database, hold: () => Promise<void> | undefined) {
     this.#db = db;
+    this.#hold = hold;
   }
 
   /** @param write changes rows, all or none; may be run again. Resolves with its result when that is committed. */
@@ -44,10 +48,21 @@ export class RowGroups {
   #flush(): void {
     clearImmediate(this.#atEndOfTurn);
     this.#atEndOfTurn = undefined;
+    const hold = this.#hold();
+    if (hold !== undefined) {
+      this.#flushAfter(hold);
+      return;
+    }
     this.#pause ??= setTimeout(() => this.#endPause(), PAUSE_MS);
-    const group = this.#waiting;
-    this.#waiting = [];
+    const group = this.#waiting.splice(0, GROUP_SIZE);
     if (!this.#commit(group)) for (const one of group) this.#commitAlone(one);
+  }
+
+  #flushAfter(hold: Promise<void>): void {
+    this.#held ??= hold.then(() => {
+      this.#held = undefined;
+      this.#flush();
+    });
   }
 
   #endPause(): void {

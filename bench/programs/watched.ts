@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { monitorEventLoopDelay } from "node:perf_hooks";
+import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import { pathToFileURL } from "node:url";
 import { answerParent } from "./serve.ts";
 
@@ -11,6 +11,8 @@ export interface Turns {
   readonly longestBusyMs: number;
   /** Runnable without a core, between two ticks: what the machine adds to the delay. */
   readonly longestWaitMs: number;
+  /** At work between two ticks, but neither on a core nor waiting for one: it stood in a system call, for a disk or a lock. */
+  readonly longestBlockedMs: number;
 }
 
 /**
@@ -20,29 +22,39 @@ export interface Turns {
 const TICK_MS = 5;
 const NS_PER_MS = 1e6;
 
+interface Schedule {
+  readonly busyNs: number;
+  readonly waitNs: number;
+  /** How long the event loop was not waiting for events. */
+  readonly activeNs: number;
+}
+
 const delays = monitorEventLoopDelay({ resolution: TICK_MS });
 let longestBusyNs = 0;
 let longestWaitNs = 0;
+let longestBlockedNs = 0;
 let before = schedule();
 
 /** CPU time of the main thread, and how long it was runnable without a core, so far: proc(5) calls it schedstat. */
-function schedule(): { readonly busyNs: number; readonly waitNs: number } {
+function schedule(): Schedule {
   const [busyNs = 0, waitNs = 0] = readFileSync(`/proc/self/task/${process.pid}/schedstat`, "utf8")
     .split(" ")
     .map(Number);
-  return { busyNs, waitNs };
+  return { busyNs, waitNs, activeNs: performance.eventLoopUtilization().active * NS_PER_MS };
 }
 
 function tick(): void {
   const now = schedule();
   longestBusyNs = Math.max(longestBusyNs, now.busyNs - before.busyNs);
   longestWaitNs = Math.max(longestWaitNs, now.waitNs - before.waitNs);
+  const onCoreNs = now.busyNs - before.busyNs + now.waitNs - before.waitNs;
+  longestBlockedNs = Math.max(longestBlockedNs, now.activeNs - before.activeNs - onCoreNs);
   before = now;
 }
 
 function begin(): "begun" {
   before = schedule();
-  [longestBusyNs, longestWaitNs] = [0, 0];
+  [longestBusyNs, longestWaitNs, longestBlockedNs] = [0, 0, 0];
   delays.reset();
   return "begun";
 }
@@ -53,6 +65,7 @@ function end(): Turns {
     longestDelayMs: Math.max(0, delays.max / NS_PER_MS - TICK_MS),
     longestBusyMs: longestBusyNs / NS_PER_MS,
     longestWaitMs: longestWaitNs / NS_PER_MS,
+    longestBlockedMs: longestBlockedNs / NS_PER_MS,
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Digest } from "../../core/digest.ts";
 import { layoutOf } from "../../storage/layout.ts";
-import { TaskThread } from "../thread.ts";
+import { TaskThread } from "../../storage/task-thread.ts";
 import type { NarTask, NarVerdict } from "./nar.ts";
 
 /** Unpacks stored nars behind the downloads, in a thread of its own with low priority, one at a time. */
@@ -21,7 +21,8 @@ export function createNarChecker(rootDir: string): NarChecker {
   const layout = layoutOf(rootDir);
   const thread = new TaskThread<NarTask, NarVerdict>({
     name: "nar worker",
-    module: "./nar/worker",
+    module: "./worker",
+    callerUrl: import.meta.url,
     maxHeapMib: MAX_HEAP_MIB,
     maxTaskMs: MAX_TASK_MS,
   });

@@ -9,13 +9,6 @@ import type { BlobTable } from "./blob-table.ts";
 const datasync = promisify(fdatasync);
 /** fsyncs at the same time: two share the file system's journal writes, and leave half of libuv's threads to downloads. */
 const PARALLEL_SYNCS = 2;
-/** Blobs between two checkpoints: a write-ahead log of about 20 MiB. */
-const CHECKPOINT_EVERY = 500;
-/**
- * SQLite's own checkpoint fsyncs inside whichever statement crosses this line (64 MiB): the bound for when ours, which comes
- * after the log was synced and outside any exchange, cannot run.
- */
-const AUTOCHECKPOINT_PAGES = 16_384;
 
 /**
  * Makes committed blobs durable in groups, off the hot path: one fsync was seen to take 149 ms. Files first, then the folders
@@ -26,13 +19,11 @@ export class Syncer {
   readonly #table: BlobTable;
   readonly #layout: Layout;
   #waiting = new Set<Digest>();
-  #sinceCheckpoint = 0;
 
   constructor(db: Database, table: BlobTable, layout: Layout) {
     this.#db = db;
     this.#table = table;
     this.#layout = layout;
-    db.exec(`PRAGMA wal_autocheckpoint = ${AUTOCHECKPOINT_PAGES}`);
   }
 
   add(digest: Digest): void {
@@ -52,7 +43,6 @@ export class Syncer {
       for (const digest of batch) this.#waiting.add(digest);
       throw error;
     }
-    this.#checkpoint(batch.size);
   }
 
   async #syncFiles(digests: readonly Digest[]): Promise<void> {
@@ -66,14 +56,6 @@ export class Syncer {
   #markSynced(digests: readonly Digest[]): void {
     const durable = digests.filter((digest) => !this.#waiting.has(digest));
     transact(this.#db, () => this.#table.markSynced(durable));
-  }
-
-  /** Moves the write-ahead log, which was just synced, into the index; what SQLite still has to sync is little. */
-  #checkpoint(committed: number): void {
-    this.#sinceCheckpoint += committed;
-    if (this.#sinceCheckpoint < CHECKPOINT_EVERY) return;
-    this.#sinceCheckpoint = 0;
-    this.#db.exec("PRAGMA wal_checkpoint(PASSIVE)");
   }
 }
 

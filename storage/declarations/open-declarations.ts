@@ -1,5 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
+import { keepLog } from "../checkpoints/checkpoint.ts";
 import { openDatabase, openDatabaseForReading } from "../database.ts";
 import type { DeclarationIndex } from "../declarations.ts";
 import { layoutOf } from "../layout.ts";
@@ -25,6 +26,7 @@ export interface DeclarationsOptions {
 export function openDeclarations({ rootDir, mayDelegate, clock, log }: DeclarationsOptions): DeclarationIndex {
   const layout = layoutOf(rootDir);
   const index = openDatabase(indexFile(layout));
+  keepLog(index);
   try {
     return openReplaceable(declarationsFile(layout), { clock, log }, (db) => {
       const declarations = new LocalDeclarations({ db, index, mayDelegate, log });

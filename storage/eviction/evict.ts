@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Digest } from "../../core/digest.ts";
 import type { Log } from "../../core/log.ts";
 import type { Candidate } from "./candidates.ts";
@@ -18,6 +17,8 @@ export interface EvictorDependencies {
   drop(digests: readonly Digest[]): Promise<void>;
   /** Removes the beginnings of bodies that broke off: nobody misses them but who asks for the same again. */
   dropUnfinished(): Promise<void>;
+  /** A turn for others between two batches. */
+  turn(): Promise<void>;
   /** Looks again what the disk has room for. */
   look(): Promise<void>;
   onFault(error: unknown): void;
@@ -61,11 +62,11 @@ export class Evictor {
   }
 
   async #evict(): Promise<void> {
-    const { quota, dropUnfinished } = this.#dependencies;
-    await nextTurn();
+    const { quota, dropUnfinished, turn } = this.#dependencies;
+    await turn();
     await dropUnfinished();
     while (quota.usedBytes > quota.limitBytes * LOW_WATER) {
-      await nextTurn();
+      await turn();
       const evictedBytes = await this.#evictBatch();
       if (evictedBytes === 0) return this.#stop("the store is full and nothing may be evicted");
       if (quota.isBoundByDisk && !(await this.#hasFreed(evictedBytes)))

@@ -33,7 +33,7 @@ async function* condemnedBatches(parts: StoreParts, order: CollectOrder): AsyncG
   const maxBytes = order.maxBytes ?? (hasOwnBound ? Number.POSITIVE_INFINITY : quota.maxBytes);
   const usedBeforeMs = clock() - (order.olderThanMs ?? Number.POSITIVE_INFINITY);
   for (;;) {
-    await nextTurn();
+    await parts.turn();
     parts.noteUses();
     const old = candidates.next(BATCH_BLOBS, usedBeforeMs);
     const batch = old.length > 0 ? old : excess(candidates, quota.blobBytes - maxBytes);

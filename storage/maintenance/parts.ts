@@ -18,6 +18,8 @@ export interface StoreParts {
   readonly table: BlobTable;
   readonly blobs: Blobs;
   readonly quota: Quota;
+  /** A turn for others between two batches of writing. */
+  turn(): Promise<void>;
   /** Writes down when blobs were used, as far as that waits in memory. */
   noteUses(): void;
   /**
@@ -35,7 +37,7 @@ export interface StoreParts {
   swept(): Promise<void>;
 }
 
-interface Pieces extends Pick<StoreParts, "db" | "layout" | "clock" | "table" | "blobs" | "quota" | "swept"> {
+interface Pieces extends Pick<StoreParts, "db" | "layout" | "clock" | "table" | "blobs" | "quota" | "turn" | "swept"> {
   readonly entries: EntryTable;
   readonly stagings: Stagings;
   readonly chores: Chores;

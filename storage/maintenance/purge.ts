@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { parseUriPattern } from "../../core/uri-pattern.ts";
 import type { Purged, PurgeOrder, Watch } from "./keeping.ts";
 import type { StoreParts } from "./parts.ts";
@@ -18,11 +17,11 @@ export async function purge(parts: StoreParts, { pattern }: PurgeOrder, watch: W
       const batch = matching.slice(at, at + BATCH_ENTRIES);
       purged.entries += batch.length;
       await remove(parts, batch, purged);
-      await nextTurn();
+      await parts.turn();
     }
     seen += rows.length;
     watch.onProgress({ step: "entries", done: seen });
-    await nextTurn();
+    await parts.turn();
     if (watch.signal.aborted) break;
   }
   return { ...purged, isInterrupted: watch.signal.aborted };

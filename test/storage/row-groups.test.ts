@@ -33,21 +33,37 @@ const names = () =>
     .map(({ name }) => name);
 
 test("what comes together is one transaction, and each hears of its own result", async () => {
-  const groups = new RowGroups(db);
+  const groups = new RowGroups(db, () => undefined);
   expect(await Promise.all(["a", "b", "c"].map((name) => groups.add(insert(name))))).toEqual([1, 1, 1]);
   expect(names()).toEqual(["a", "b", "c"]);
   expect(commits).toBe(1);
 });
 
 test("what cannot be written fails alone", async () => {
-  const groups = new RowGroups(db);
+  const groups = new RowGroups(db, () => undefined);
   const results = await Promise.allSettled(["a", "b", "a", "c"].map((name) => groups.add(insert(name))));
   expect(results.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "rejected", "fulfilled"]);
   expect(names()).toEqual(["a", "b", "c"]);
 });
 
 test("a full group does not wait", () => {
-  const groups = new RowGroups(db);
+  const groups = new RowGroups(db, () => undefined);
   for (let n = 0; n < 64; n += 1) void groups.add(insert(`${n}`));
   expect(names()).toHaveLength(64);
+});
+
+test("while it is held, nothing is written; after that all is, a group at a time", async () => {
+  let release = (): void => undefined;
+  let hold: Promise<void> | undefined = new Promise((resolve) => {
+    release = resolve;
+  });
+  const groups = new RowGroups(db, () => hold);
+  const written = Promise.all(Array.from({ length: 100 }, (_, n) => groups.add(insert(`${n}`))));
+  await new Promise((turn) => setImmediate(turn));
+  expect(names()).toEqual([]);
+  hold = undefined;
+  release();
+  await written;
+  expect(names()).toHaveLength(100);
+  expect(commits).toBe(2);
 });

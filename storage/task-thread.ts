@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
 import { systemCode } from "../core/errors.ts";
-import { startThread } from "../storage/thread.ts";
+import { startThread } from "./thread.ts";
 
 /** How a thread ended that had a task: out of memory, out of time, or by an error that nobody caught. */
 export class ThreadEnded extends Error {
@@ -26,8 +26,10 @@ function reasonOf(cause: unknown): string {
 
 export interface TaskThreadOptions {
   readonly name: string;
-  /** The module that answers each message with one: its path from this folder, without an extension. */
+  /** The module that answers each message with one: its path from the caller, without an extension. */
   readonly module: `./${string}`;
+  /** `import.meta.url` of the caller. */
+  readonly callerUrl: string;
   readonly data?: unknown;
   /** What the thread may use up. */
   readonly maxHeapMib: number;
@@ -94,9 +96,9 @@ export class TaskThread<Task, Result> {
 
   #start(): Worker {
     if (this.#worker !== undefined) return this.#worker;
-    const { name, module, data: workerData, maxHeapMib } = this.#options;
+    const { name, module, callerUrl, data: workerData, maxHeapMib } = this.#options;
     const resourceLimits = { maxOldGenerationSizeMb: maxHeapMib };
-    const worker = startThread(module, import.meta.url, { name, workerData, resourceLimits });
+    const worker = startThread(module, callerUrl, { name, workerData, resourceLimits });
     // What ends it while it has nothing to do concerns nobody; the next task finds it gone.
     worker.on("error", () => this.#forget(worker));
     worker.on("exit", () => this.#forget(worker));
