@@ -71,8 +71,8 @@ async function learnDocuments(rows: Rows, options: RelearnOptions): Promise<numb
   const { watch } = options;
   let documents = 0;
   for (const wanted of ["root", "member"] as const)
-    for await (const row of eachOf(rows.entries(), watch)) {
-      if (row.class !== wanted || row.status !== 200 || !(await learnEntry(row, options))) continue;
+    for await (const row of eachOf(rows.entriesOf(wanted), watch)) {
+      if (row.status !== 200 || !(await learnEntry(row, options))) continue;
       documents += 1;
       watch.onProgress({ step: "relearn", done: documents });
     }

@@ -1,4 +1,3 @@
-import type { Digest } from "../core/digest.ts";
 import type { BlobTable } from "./blobs/blob-table.ts";
 import type { Blobs } from "./blobs/blobs.ts";
 import type { Syncer } from "./blobs/sync.ts";
@@ -21,14 +20,11 @@ export interface ChoresDependencies {
 const USES_AT_ONCE = 500;
 
 /**
- * What is done behind the downloads, within a second of being asked for: blobs that nothing names go, uses are written down, and what
- * was committed is made durable.
+ * What is done behind the downloads, within a second of being asked for: uses are written down, and what was committed is made durable.
  */
 export class Chores {
   readonly #dependencies: ChoresDependencies;
   readonly #upkeep = new Upkeep(() => this.#doAll());
-  /** Blobs that an entry ceased to name; those that none names any more go next. */
-  readonly #orphaned = new Set<Digest>();
   #isEnding = false;
 
   constructor(dependencies: ChoresDependencies) {
@@ -50,13 +46,6 @@ export class Chores {
     this.#isEnding = true;
   }
 
-  /** @param digest what an entry named until now, if anything */
-  mayBeOrphaned(digest: Digest | undefined): void {
-    if (digest === undefined) return;
-    this.#orphaned.add(digest);
-    this.request();
-  }
-
   /** Writes down when blobs were used, some of them. @returns how many */
   noteUses(): number {
     const { blobs, table, inTransaction } = this.#dependencies;
@@ -72,7 +61,6 @@ export class Chores {
   async #doAll(): Promise<void> {
     const { unfinished, syncer, faults, turn } = this.#dependencies;
     try {
-      await this.#removeOrphaned();
       await unfinished.dropOld();
       while (this.noteUses() > 0) await turn();
       await syncer.sync();
@@ -80,15 +68,6 @@ export class Chores {
     } catch (error) {
       faults.report("sync", error);
       if (!this.#isEnding) this.request();
-    }
-  }
-
-  async #removeOrphaned(): Promise<void> {
-    const { table, blobs, inTransaction } = this.#dependencies;
-    for (const digest of this.#orphaned) {
-      const blob = inTransaction(() => table.dropUnnamed(digest));
-      this.#orphaned.delete(digest);
-      if (blob !== undefined) await blobs.removed([blob]);
     }
   }
 }

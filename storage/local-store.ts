@@ -169,7 +169,7 @@ export class LocalStore implements Store {
 
   remove(entry: EntryKey): void {
     try {
-      this.#chores.mayBeOrphaned(this.#inTransaction(() => this.#entries.remove(entry)));
+      this.#blobs.letGo(this.#inTransaction(() => this.#table.dropUnnamed(this.#entries.remove(entry))));
     } catch (error) {
       this.#entries.hide(entry);
       this.#faults.report("index", error);
@@ -235,11 +235,11 @@ export class LocalStore implements Store {
     const nowMs = this.#clock();
     const entry: Entry = Object.freeze({ ...draft, digest: body.digest, bytes: body.bytes, storedMs: nowMs });
     await this.#blobs.publish(body, entry.realm === PUBLIC_REALM, async () => {
-      const { isNew, replaced } = await this.#rowGroups.add(() => ({
+      const { isNew, orphan } = await this.#rowGroups.add(() => ({
         isNew: this.#table.put(entry, this.#useClock()),
-        replaced: this.#entries.put(entry),
+        orphan: this.#table.dropUnnamed(this.#entries.put(entry)),
       }));
-      this.#chores.mayBeOrphaned(replaced);
+      this.#blobs.letGo(orphan);
       return isNew;
     });
     this.#faults.recovered("index");

@@ -90,6 +90,16 @@ export const INDEX_MIGRATIONS: readonly string[] = [
     PRIMARY KEY (client, place)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- The first index of all (version 1, as of commit 0b414b5) held declarations, which have a database of their own since.
+  DROP TABLE IF EXISTS decl;
+  DROP TABLE IF EXISTS generation;
+  DROP TABLE IF EXISTS base;
+  DROP TABLE IF EXISTS repo;
+
+  -- Roots and members are few among many: storage/maintenance/rows.ts reads them by themselves.
+  CREATE INDEX entry_by_kept_class ON entry (class) WHERE class = 'root' OR class = 'member';
+  `,
 ];
 
 export function indexFile({ indexFile: path, rootDir }: Layout): DatabaseFile {

@@ -78,9 +78,9 @@ export class BlobTable {
     return this.#statements.unnamed.get(toRaw(digest)) !== undefined;
   }
 
-  /** {@link drop}, unless an entry names the blob or it is pinned. */
-  dropUnnamed(digest: Digest): BlobFacts | undefined {
-    return toFactsIfAny(this.#statements.dropUnnamed.get(toRaw(digest)));
+  /** {@link drop}, unless an entry names the blob or it is pinned. @param digest what an entry named until now, if anything */
+  dropUnnamed(digest: Digest | undefined): BlobFacts | undefined {
+    return digest === undefined ? undefined : toFactsIfAny(this.#statements.dropUnnamed.get(toRaw(digest)));
   }
 
   unsynced(): readonly Digest[] {

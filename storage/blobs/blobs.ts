@@ -115,6 +115,12 @@ export class Blobs {
     await Promise.all(gone.map(({ digest }) => this.removeIfUnknown(digest)));
   }
 
+  /** {@link removed} behind the caller. */
+  letGo(gone: BlobFacts | undefined): void {
+    if (gone !== undefined)
+      this.removed([gone]).catch((error: unknown) => this.#dependencies.faults.report("blob", error));
+  }
+
   /** Whether the index knows the blob, once what is happening to it has happened. */
   isKnown(digest: Digest): Promise<boolean> {
     const { table } = this.#dependencies;
@@ -186,7 +192,7 @@ export class Blobs {
     return taken;
   }
 
-  /** Resolves when everything begun with blobs has ended. */
+  /** Resolves when all begun with blobs has ended. */
   idle(): Promise<void> {
     return this.#turns.idle();
   }

@@ -58,10 +58,19 @@ export class Rows {
     this.#statements = prepare(db);
   }
 
-  *entries(): Generator<readonly EntryRow[]> {
+  entries(): Generator<readonly EntryRow[]> {
+    return this.#entries(this.#statements.entries);
+  }
+
+  /** Those of this class, without a look at any other. */
+  entriesOf(kept: "root" | "member"): Generator<readonly EntryRow[]> {
+    return this.#entries(this.#statements[kept]);
+  }
+
+  *#entries(statement: Statements["entries"]): Generator<readonly EntryRow[]> {
     const last = this.#statements.lastEntry.get()?.last ?? 0;
     for (let after = 0; ; ) {
-      const batch = this.#statements.entries.all(after, last, ROWS_AT_ONCE);
+      const batch = statement.all(after, last, ROWS_AT_ONCE);
       if (batch.length === 0) return;
       after = batch.at(-1)?.rowid ?? last;
       yield batch.map(toEntry);
@@ -125,12 +134,17 @@ function isNamesAndValues(text: string): boolean {
 type Statements = ReturnType<typeof prepare>;
 
 function prepare(db: Database) {
+  const entries = (condition: string) =>
+    db.prepare<[number, number, number], RawEntry>(
+      `SELECT rowid, key_hash, variant, realm, method, uri, sha256, status, class, response_ms, fields, selecting FROM entry
+       WHERE rowid > ? AND rowid <= ? ${condition} ORDER BY rowid LIMIT ?`,
+    );
   return {
     lastEntry: db.prepare<[], { readonly last: number | null }>("SELECT max(rowid) AS last FROM entry"),
-    entries: db.prepare<[number, number, number], RawEntry>(
-      `SELECT rowid, key_hash, variant, realm, method, uri, sha256, status, class, response_ms, fields, selecting FROM entry
-       WHERE rowid > ? AND rowid <= ? ORDER BY rowid LIMIT ?`,
-    ),
+    entries: entries(""),
+    // The class as text: a value that is bound does not tell SQLite that the partial index holds these rows.
+    root: entries("AND class = 'root'"),
+    member: entries("AND class = 'member'"),
     lastBlob: db.prepare<[], { readonly last: number | null }>("SELECT max(rowid) AS last FROM blob"),
     blobs: db.prepare<[number, number, number], RawBlob>(
       "SELECT rowid, sha256, bytes FROM blob WHERE rowid > ? AND rowid <= ? ORDER BY rowid LIMIT ?",

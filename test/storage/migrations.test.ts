@@ -11,6 +11,7 @@ import { openLedger } from "../../storage/ledger.ts";
 import { test as base } from "./workbench.ts";
 
 const FIXTURES = new URL("./fixtures/", import.meta.url);
+const INDEXES = ["first-index", "index-1", "index-2", "index-3"] as const;
 const VERSIONS = [1, 2] as const;
 /** What every fixture is about. */
 const BODY = "a package";
@@ -52,13 +53,9 @@ function shapeOf(file: string): unknown {
   return { version, shape };
 }
 
-for (const version of VERSIONS) {
-  test(`an index of version ${version} becomes as a new one, and its rows are served`, async ({
-    make,
-    layout,
-    open,
-  }) => {
-    await make(layout.indexFile, `index-${version}.sql`);
+for (const fixture of INDEXES) {
+  test(`an index such as ${fixture} becomes as a new one, and its rows are served`, async ({ make, layout, open }) => {
+    await make(layout.indexFile, `${fixture}.sql`);
     await mkdir(layout.shardDir(digestOf(BODY).slice(0, 2)), { recursive: true });
     await writeFile(layout.blobFile(digestOf(BODY)), BODY, { mode: 0o444 });
     const store = await open();
@@ -75,7 +72,9 @@ for (const version of VERSIONS) {
     await fresh.close();
     expect(shapeOf(layout.indexFile)).toEqual(shapeOf(layoutOf(join(layout.rootDir, "fresh")).indexFile));
   });
+}
 
+for (const version of VERSIONS) {
   test(`declarations of version ${version} become as new ones, and what they declare is believed`, async ({
     make,
     layout,
@@ -154,7 +153,6 @@ test("there is a fixture of every version there ever was", async ({
     db.close();
     const versions = fixtures.filter((fixture) => fixture.startsWith(`${name}-`)).length;
     expect({ name, versions }).toEqual({ name, versions: version });
-    expect(version).toBe(VERSIONS.length);
   }
 });
 

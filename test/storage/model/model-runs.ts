@@ -45,7 +45,8 @@ function named<T>(name: string, given: fc.Arbitrary<T>, work: (model: StoreModel
 }
 
 const nothing = fc.constant(undefined);
-const crash = fc.record({ actions, turns: fc.nat(40), hasPower: fc.boolean() });
+const cut = fc.record({ share, leaves: fc.constantFrom("nothing" as const, "zeros", "noise") });
+const crash = fc.record({ actions, turns: fc.nat(40), cut: fc.option(cut, { nil: undefined }) });
 const COMMANDS = [
   named("at once", actions, (model, value) => model.atOnce(value)),
   named("at once, too", actions, (model, value) => model.atOnce(value)),

@@ -6,6 +6,7 @@ import { type Digest, digestOf } from "../../../core/digest.ts";
 import type { ByteRange, ResourceClass } from "../../../core/entry.ts";
 import { LarderError } from "../../../core/errors.ts";
 import { fromRaw } from "../../../storage/keys.ts";
+import { layoutOf } from "../../../storage/layout.ts";
 import type { LocalStore } from "../../../storage/local-store.ts";
 import type { StoreKeeper } from "../../../storage/maintenance/keeper.ts";
 import type { BlobReader } from "../../../storage/store.ts";
@@ -13,7 +14,7 @@ import { noise } from "../../support/noise.ts";
 import { keyOf, readBlob, stageBody, storeBody } from "../bodies.ts";
 import { findingsIn, keeperOf, PATIENT } from "../maintenance/keeping.ts";
 import type { Workbench } from "../workbench.ts";
-import { damage, replace, snapshot, unsyncedBlobs } from "./sudden-end.ts";
+import { blobsInDoubt, damage, replace, snapshot, type Tear, tear } from "./sudden-end.ts";
 
 export const BODIES = [0, 1, 900, 70_000, 1_500_000].map((bytes, n) => noise(`model ${n}`, bytes));
 const DIGESTS = BODIES.map((body) => digestOf(body));
@@ -36,9 +37,9 @@ export class StoreModel {
   readonly #maxBytes: number;
   readonly #mayEvict: boolean;
   readonly #possible = new Map<number, ReadonlySet<number>>();
+  /** Every body that the entry of a URI ever named: what a log without its end may lead back to. */
+  readonly #ever = new Map<number, Set<number>>();
   readonly #pinned = new Set<number>();
-  /** Bodies that a crash left without an entry before they could go: they are evicted in their turn. */
-  readonly #lingering = new Set<Digest>();
   /** What power cuts may have damaged. */
   readonly #doubtful = new Set<Digest>();
   #readers: { readonly body: number; readonly reader: BlobReader }[] = [];
@@ -114,9 +115,10 @@ export class StoreModel {
 
   /**
    * Ends the process in the midst of these actions, as SIGKILL would: what was on disk at that moment is all that the next
-   * one finds. After a power cut, any blob that was not synced may be cut or gone as well.
+   * one finds. A power cut may also take the end of the index's log, and with that the last rows; whatever blob the rest does not call
+   * synced may be cut or gone as well.
    */
-  async crash(actions: readonly Action[], { turns, hasPower }: { readonly turns: number; readonly hasPower: boolean }) {
+  async crash(actions: readonly Action[], { turns, cut }: { readonly turns: number; readonly cut: Tear | undefined }) {
     const { rootDir, folder } = this.#workbench;
     const underWay = actions.map((action) => this.#act(action).catch(() => undefined));
     const before = new Map(this.#possible);
@@ -133,11 +135,11 @@ export class StoreModel {
       const possible = [...(before.get(uri) ?? [NOTHING]), ...(this.#possible.get(uri) ?? [NOTHING])];
       this.#possible.set(uri, new Set(possible));
     }
-    if (!hasPower) await this.#damageUnsynced();
+    if (cut !== undefined) await this.#cutPower(cut);
     await this.#openAgain();
-    for (const { digest, isNamed } of this.#rows()) if (!isNamed) this.#lingering.add(digest);
+    if (cut !== undefined) this.#findPinsAgain();
     await this.look();
-    if (!hasPower) await this.#condemnDamaged();
+    if (cut !== undefined) await this.#condemnDamaged();
   }
 
   /** Every entry names a body that may be there, and gives it; every promise is kept. */
@@ -177,9 +179,7 @@ export class StoreModel {
     expect({ blobs, blobBytes }).toEqual({ blobs: rows.length, blobBytes: sum(rows.map(({ bytes }) => bytes)) });
     expect({ entries, stagingBytes }).toEqual({ entries: this.#possible.size, stagingBytes: 0 });
     for (const { digest, isNamed, pins } of rows)
-      expect(isNamed || (pins === 1 && this.#pinned.has(DIGESTS.indexOf(digest))) || this.#lingering.has(digest)).toBe(
-        true,
-      );
+      expect(isNamed || (pins === 1 && this.#pinned.has(DIGESTS.indexOf(digest)))).toBe(true);
     const pinnedBytes = sum(rows.filter(({ pins }) => pins === 1).map(({ bytes }) => bytes));
     expect(blobBytes).toBeLessThanOrEqual(Math.max(this.#maxBytes, pinnedBytes));
     const faults = this.#workbench.log.lines.filter(({ level }) => level === "error");
@@ -213,6 +213,7 @@ export class StoreModel {
   /** Refused, at most, where bodies under way could not all fit at once; the entry before it stays then. */
   async #commit(uri: number, body: number, kind: ResourceClass): Promise<void> {
     try {
+      this.#ever.set(uri, (this.#ever.get(uri) ?? new Set([NOTHING])).add(body));
       await storeBody(this.#store, uriOf(uri), BODIES[body] as Buffer, { class: kind });
       this.#possible.set(uri, new Set([body]));
     } catch (error) {
@@ -256,17 +257,24 @@ export class StoreModel {
     this.#closeLedger = opened.close;
   }
 
-  /** Removes, cuts or changes whatever the index does not call durable; what it does has to be there. */
-  async #damageUnsynced(): Promise<void> {
-    for (const blob of unsyncedBlobs(this.#workbench.rootDir)) {
-      const { digest } = blob;
-      const body = DIGESTS.indexOf(digest);
-      if (body === 0) continue;
-      this.#doubtful.add(digest);
-      for (const [uri, possible] of this.#possible)
-        if (possible.has(body)) this.#possible.set(uri, new Set([...possible, NOTHING]));
+  /** Tears the log; removes, cuts or changes whatever the rest does not call durable. What it does call so has to be there, unless it went. */
+  async #cutPower(cut: Tear): Promise<void> {
+    const { rootDir } = this.#workbench;
+    await tear(layoutOf(rootDir).walFile, cut);
+    for (const [uri, bodies] of this.#ever) this.#possible.set(uri, bodies);
+    const { unsynced, gone } = blobsInDoubt(rootDir);
+    for (const digest of gone) this.#doubtful.add(digest);
+    for (const blob of unsynced) {
+      if (BODIES[0]?.length === blob.bytes) continue;
+      this.#doubtful.add(blob.digest);
       await damage(blob, this.#doubtful.size);
     }
+  }
+
+  /** One that was taken away just before a power cut may be there again. */
+  #findPinsAgain(): void {
+    for (const [body, digest] of DIGESTS.entries())
+      if (this.#store.parts.table.isPinned(digest)) this.#pinned.add(body);
   }
 
   /** The blobs that the index knows. */
