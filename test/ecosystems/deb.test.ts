@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { parseTarget } from "../../core/target.ts";
 import { classify } from "../../ecosystems/classify.ts";
 import { classified } from "./classified.ts";
@@ -6,7 +6,7 @@ import { classified } from "./classified.ts";
 const DEBIAN = "http://deb.debian.org/debian";
 
 describe("deb: payloads", () => {
-  it.each([
+  test.each([
     `${DEBIAN}/pool/main/c/curl/curl_7.88.1-10+deb12u5_amd64.deb`,
     "http://archive.ubuntu.com/ubuntu/pool/main/libr/libreoffice/libreoffice-core_1%3a7.3.7-0ubuntu0.22.04.4_amd64.deb",
     "http://ddebs.ubuntu.com/pool/main/b/bash/bash-dbgsym_5.1-6ubuntu1_amd64.ddeb",
@@ -29,7 +29,7 @@ describe("deb: payloads", () => {
 });
 
 describe("deb: roots", () => {
-  it.each([
+  test.each([
     `${DEBIAN}/dists/bookworm/InRelease`,
     `${DEBIAN}/dists/bookworm/Release`,
     `${DEBIAN}/dists/bookworm/Release.gpg`,
@@ -48,11 +48,11 @@ describe("deb: signatures", () => {
     return { signature, signs };
   };
 
-  it("are looked for beside a Release where there is no InRelease", () => {
+  test("are looked for beside a Release where there is no InRelease", () => {
     expect(classify(parseTarget(`${DEBIAN}/dists/bookworm/InRelease`), undefined).otherwise).toBe("Release");
   });
 
-  it("stand in an InRelease, and beside a Release", () => {
+  test("stand in an InRelease, and beside a Release", () => {
     const suite = `${DEBIAN}/dists/bookworm`;
     expect(signingOf(`${suite}/InRelease`)).toEqual({ signature: { kind: "clearsigned" }, signs: undefined });
     expect(signingOf(`${suite}/Release`)).toEqual({
@@ -64,7 +64,7 @@ describe("deb: signatures", () => {
 });
 
 describe("deb: members", () => {
-  it.each([
+  test.each([
     `${DEBIAN}/dists/bookworm/main/binary-amd64/Packages`,
     `${DEBIAN}/dists/bookworm/main/binary-amd64/Packages.xz`,
     `${DEBIAN}/dists/bookworm/main/binary-amd64/Release`,
@@ -89,7 +89,7 @@ describe("deb: members", () => {
 });
 
 describe("deb: what only looks like it", () => {
-  it.each([
+  test.each([
     `${DEBIAN}/dists/bookworm/`,
     `${DEBIAN}/dists/bookworm/main/installer-amd64/current/images/netboot/netboot.tar.gz`,
     `${DEBIAN}/doc/FAQ/debian-faq.en.txt.gz`,

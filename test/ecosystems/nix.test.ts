@@ -1,11 +1,11 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { classified } from "./classified.ts";
 
 const STORE_HASH = "0c0p5k9v0y5yi9q0jynh8l5q0cwqljm4";
 const FILE_HASH = "1w1fff338fvdw53sqgamddn1b2xgds473pv6y13gizdbqjv4i5p3";
 
 describe("Nix: payloads", () => {
-  it.each([
+  test.each([
     `https://cache.nixos.org/nar/${FILE_HASH}.nar.xz`,
     `https://x.cachix.org/nar/${FILE_HASH}.nar.zst`,
     `https://attic.example/main/nar/${STORE_HASH}.nar`,
@@ -17,7 +17,7 @@ describe("Nix: payloads", () => {
 });
 
 describe("Nix: roots", () => {
-  it.each([
+  test.each([
     `https://cache.nixos.org/${STORE_HASH}.narinfo`,
     `https://attic.example/main/${STORE_HASH}.narinfo`,
     "https://cache.nixos.org/nix-cache-info",
@@ -28,7 +28,7 @@ describe("Nix: roots", () => {
 });
 
 describe("Nix: what nothing declares", () => {
-  it.each([
+  test.each([
     `https://cache.nixos.org/${STORE_HASH}.ls`,
     `https://cache.nixos.org/log/${STORE_HASH}-hello-2.12.drv`,
     "https://cache.nixos.org/debuginfo/0123456789abcdef",

@@ -1,10 +1,10 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { classified } from "./classified.ts";
 
 const NPM_ACCEPT = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*";
 
 describe("npm: payloads", () => {
-  it.each([
+  test.each([
     "https://registry.npmjs.org/left-pad/-/left-pad-1.3.0.tgz",
     "https://registry.npmjs.org/@babel/core/-/core-7.23.0.tgz",
     "https://registry.npmjs.org/@babel%2fcore/-/core-7.23.0.tgz",
@@ -20,7 +20,7 @@ describe("npm: payloads", () => {
 });
 
 describe("npm: roots", () => {
-  it.each([
+  test.each([
     "https://registry.npmjs.org/left-pad",
     "https://registry.npmjs.org/@babel%2fcore",
     "https://registry.npmjs.org/@babel%2Fcore",
@@ -34,14 +34,14 @@ describe("npm: roots", () => {
     expect(classified(uri)).toBe("root npm gzip");
   });
 
-  it("are what an installer asks for as a packument, at any registry", () => {
+  test("are what an installer asks for as a packument, at any registry", () => {
     expect(classified("https://verdaccio.example:4873/left-pad", NPM_ACCEPT)).toBe("root npm gzip");
     expect(classified("https://verdaccio.example:4873/left-pad", "application/json")).toBe("other");
   });
 });
 
 describe("npm: what is no package", () => {
-  it.each([
+  test.each([
     "https://registry.npmjs.org/-/npm/v1/security/advisories/bulk",
     "https://registry.npmjs.org/-/npm/v1/keys",
     "https://registry.npmjs.org/-/v1/search?text=a",
@@ -54,7 +54,7 @@ describe("npm: what is no package", () => {
     expect(classified(uri, "*/*")).toBe("other");
   });
 
-  it("lies under /-/ even where a packument is asked for", () => {
+  test("lies under /-/ even where a packument is asked for", () => {
     expect(classified("https://verdaccio.example:4873/-/npm/v1/keys", NPM_ACCEPT)).toBe("other");
   });
 });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { classified } from "./classified.ts";
 
 const FILES =
@@ -6,7 +6,7 @@ const FILES =
 const PIP_ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01";
 
 describe("PyPI: payloads", () => {
-  it.each([
+  test.each([
     `${FILES}/requests-2.31.0-py3-none-any.whl`,
     `${FILES}/requests-2.31.0.tar.gz`,
     `${FILES}/old-1.0.zip`,
@@ -23,7 +23,7 @@ describe("PyPI: payloads", () => {
 });
 
 describe("PyPI: members", () => {
-  it.each([`${FILES}/requests-2.31.0-py3-none-any.whl.metadata`, `${FILES}/requests-2.31.0.tar.gz.metadata`])(
+  test.each([`${FILES}/requests-2.31.0-py3-none-any.whl.metadata`, `${FILES}/requests-2.31.0.tar.gz.metadata`])(
     "%s",
     (uri) => {
       expect(classified(uri)).toBe("member pypi identity");
@@ -32,7 +32,7 @@ describe("PyPI: members", () => {
 });
 
 describe("PyPI: roots", () => {
-  it.each([
+  test.each([
     "https://pypi.org/simple/",
     "https://pypi.org/simple/requests/",
     "https://pypi.org/simple/requests",
@@ -43,14 +43,14 @@ describe("PyPI: roots", () => {
     expect(classified(uri)).toBe("root pypi gzip");
   });
 
-  it("are what an installer asks for as an index, wherever that lies", () => {
+  test("are what an installer asks for as an index, wherever that lies", () => {
     expect(classified("https://download.pytorch.org/whl/cu118/torch/", PIP_ACCEPT)).toBe("root pypi gzip");
     expect(classified("https://download.pytorch.org/whl/cu118/torch/", "text/html")).toBe("other");
   });
 });
 
 describe("PyPI: what only looks like it", () => {
-  it.each([
+  test.each([
     "https://pypi.org/pypi/requests/json",
     "https://pypi.org/pypi/requests/2.31.0/json",
     "https://pypi.org/integrity/requests/2.31.0/requests-2.31.0.tar.gz/provenance",

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { parseTarget } from "../../core/target.ts";
 import { classify } from "../../ecosystems/classify.ts";
 import { classified } from "./classified.ts";
@@ -7,7 +7,7 @@ const FEDORA = "https://dl.fedoraproject.org/pub/fedora/linux/releases/40/Everyt
 const HASH = "0123456789abcdef".repeat(4);
 
 describe("rpm: payloads", () => {
-  it.each([
+  test.each([
     `${FEDORA}/Packages/b/bash-5.2.26-3.fc40.x86_64.rpm`,
     "http://mirror.example/almalinux/9/BaseOS/x86_64/os/Packages/bash-5.1.8-9.el9.x86_64.rpm",
     "https://download.opensuse.org/tumbleweed/repo/oss/x86_64/bash-5.2.26-1.1.x86_64.rpm",
@@ -20,7 +20,7 @@ describe("rpm: payloads", () => {
 });
 
 describe("rpm: roots", () => {
-  it.each([
+  test.each([
     `${FEDORA}/repodata/repomd.xml`,
     `${FEDORA}/repodata/repomd.xml.asc`,
     "https://download.opensuse.org/tumbleweed/repo/oss/repodata/repomd.xml.key",
@@ -40,7 +40,7 @@ describe("rpm: roots", () => {
 });
 
 describe("rpm: signatures", () => {
-  it("stand beside repomd.xml; its key is none", () => {
+  test("stand beside repomd.xml; its key is none", () => {
     const signingOf = (name: string) => classify(parseTarget(`${FEDORA}/repodata/${name}`), undefined);
     expect(signingOf("repomd.xml")).toMatchObject({ signature: { kind: "detached", suffix: ".asc" } });
     expect(signingOf("repomd.xml.asc")).toMatchObject({ signs: ".asc" });
@@ -49,7 +49,7 @@ describe("rpm: signatures", () => {
 });
 
 describe("rpm: members", () => {
-  it.each([
+  test.each([
     `${FEDORA}/repodata/${HASH}-primary.xml.zst`,
     `${FEDORA}/repodata/primary.xml.gz`,
     `${FEDORA}/repodata/${HASH}-filelists.sqlite.bz2`,
@@ -64,7 +64,7 @@ describe("rpm: members", () => {
 });
 
 describe("rpm: what only looks like it", () => {
-  it.each([
+  test.each([
     `${FEDORA}/repodata/`,
     `${FEDORA}/images/boot.iso`,
     "https://example.org/rpm",

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Entry } from "../../core/entry.ts";
 import { decide } from "../../policy/decide.ts";
 import type { Plan, PlanContext, RequestView } from "../../policy/plan.ts";
@@ -18,32 +18,32 @@ const STALE = makeEntry(["Cache-Control", "max-age=40", "ETag", '"a"'], { agoSec
 const STALE_WITHOUT_VALIDATOR = makeEntry(["Cache-Control", "max-age=40"], { agoSeconds: 60 });
 
 describe("a request with nothing stored", () => {
-  it("is fetched", () => {
+  test("is fetched", () => {
     expect(plan([])).toEqual({ action: "fetch", reason: "uri-miss" });
   });
 
-  it("is fetched whole although conditional: its conditions are answered from the answer (RFC 9111 §4.3.2)", () => {
+  test("is fetched whole although conditional: its conditions are answered from the answer (RFC 9111 §4.3.2)", () => {
     const request = makeRequest(["If-None-Match", '"a"', "If-Match", '"b"', "If-Unmodified-Since", dateIn(0)]);
     expect(plan([], request)).toEqual({ action: "fetch", reason: "uri-miss" });
   });
 
-  it("is passed when it is a HEAD", () => {
+  test("is passed when it is a HEAD", () => {
     expect(plan([], makeRequest([], { method: "HEAD" }))).toMatchObject({ action: "pass", reason: "uri-miss" });
   });
 
-  it("is passed under no-store (RFC 9111 §5.2.1.5)", () => {
+  test("is passed under no-store (RFC 9111 §5.2.1.5)", () => {
     expect(plan([], asking("no-store"))).toMatchObject({ action: "pass", reason: "uri-miss" });
   });
 
-  it("is refused under only-if-cached (RFC 9111 §5.2.1.7)", () => {
+  test("is refused under only-if-cached (RFC 9111 §5.2.1.7)", () => {
     expect(plan([], asking("only-if-cached"))).toEqual(REFUSED);
   });
 
-  it.each(["payload", "member", "root"] as const)("is fetched whole for a range of a %s", (name) => {
+  test.each(["payload", "member", "root"] as const)("is fetched whole for a range of a %s", (name) => {
     expect(plan([], makeRequest(["Range", "bytes=5-"]), { class: name })).toMatchObject({ action: "fetch" });
   });
 
-  it.each([
+  test.each([
     ["If-Range", '"a"'],
     ["If-None-Match", '"a"'],
     ["If-Modified-Since", dateIn(-1)],
@@ -53,7 +53,7 @@ describe("a request with nothing stored", () => {
     expect(plan([], request)).toEqual({ action: "pass", reason: "partial" });
   });
 
-  it("is fetched in part for a range of anything else, unless the range is the whole", () => {
+  test("is fetched in part for a range of anything else, unless the range is the whole", () => {
     const part = { action: "fetch", reason: "partial", isPart: true };
     expect(plan([], makeRequest(["Range", "bytes=5-"]))).toEqual(part);
     expect(plan([], makeRequest(["Range", "bytes=0-5"]))).toEqual(part);
@@ -62,37 +62,37 @@ describe("a request with nothing stored", () => {
 });
 
 describe("a GET with content (RFC 9110 §9.3.1)", () => {
-  it.each([
+  test.each([
     ["Content-Length", "3"],
     ["Transfer-Encoding", "chunked"],
   ])("is passed, whatever is stored (%s)", (name, value) => {
     expect(plan([FRESH], makeRequest([name, value]))).toMatchObject({ action: "pass", reason: "bypass" });
   });
 
-  it("is none when its length is 0", () => {
+  test("is none when its length is 0", () => {
     expect(plan([FRESH], makeRequest(["Content-Length", "0"]))).toMatchObject({ action: "serve" });
   });
 });
 
 describe("a stored response (RFC 9111 §4)", () => {
-  it("is served while it is fresh, with the seconds that are left", () => {
+  test("is served while it is fresh, with the seconds that are left", () => {
     expect(plan([FRESH])).toEqual({ action: "serve", entry: FRESH, freshness: "fresh", ttlSeconds: 40 });
   });
 
-  it("is stale from the second on in which its age reaches its lifetime (§4.2)", () => {
+  test("is stale from the second on in which its age reaches its lifetime (§4.2)", () => {
     const entry = makeEntry(["Cache-Control", "max-age=60", "ETag", '"a"'], { agoSeconds: 60 });
     expect(plan([entry])).toMatchObject({ action: "revalidate", reason: "stale" });
   });
 
-  it("answers a HEAD as well", () => {
+  test("answers a HEAD as well", () => {
     expect(plan([FRESH], makeRequest([], { method: "HEAD" }))).toMatchObject({ action: "serve" });
   });
 
-  it("is served under no-store, which is about storing this request's answer (§5.2.1.5)", () => {
+  test("is served under no-store, which is about storing this request's answer (§5.2.1.5)", () => {
     expect(plan([FRESH], asking("no-store"))).toMatchObject({ action: "serve" });
   });
 
-  it("is revalidated by all its validators when it is stale (§4.3.1)", () => {
+  test("is revalidated by all its validators when it is stale (§4.3.1)", () => {
     const modified = dateIn(-1000);
     const entry = makeEntry(["Cache-Control", "max-age=0", "ETag", 'W/"a"', "Last-Modified", modified]);
     expect(plan([entry])).toEqual({
@@ -103,12 +103,12 @@ describe("a stored response (RFC 9111 §4)", () => {
     });
   });
 
-  it("is not revalidated by a Last-Modified that is no date", () => {
+  test("is not revalidated by a Last-Modified that is no date", () => {
     const entry = makeEntry(["Cache-Control", "max-age=0", "Last-Modified", "long ago"]);
     expect(plan([entry])).toMatchObject({ action: "revalidate", conditional: [], reason: "stale" });
   });
 
-  it("is asked for anew when it is stale and has no validator, and stands in should the origin fail (§4.2.4)", () => {
+  test("is asked for anew when it is stale and has no validator, and stands in should the origin fail (§4.2.4)", () => {
     expect(plan([STALE_WITHOUT_VALIDATOR])).toEqual({
       action: "revalidate",
       entry: STALE_WITHOUT_VALIDATOR,
@@ -117,7 +117,7 @@ describe("a stored response (RFC 9111 §4)", () => {
     });
   });
 
-  it("is freshened by a HEAD that finds it stale (§4.3.5), and left alone by a no-store request", () => {
+  test("is freshened by a HEAD that finds it stale (§4.3.5), and left alone by a no-store request", () => {
     const head = plan([STALE], makeRequest([], { method: "HEAD" }));
     expect(head).toEqual({ action: "pass", reason: "stale", detail: "head", freshens: STALE });
     expect(plan([STALE], asking("no-store"))).toMatchObject({ action: "pass", reason: "stale" });
@@ -128,7 +128,7 @@ describe("a stored response (RFC 9111 §4)", () => {
       agoSeconds: 60,
     });
 
-    it("is served stale within that time, and revalidated behind the answer", () => {
+    test("is served stale within that time, and revalidated behind the answer", () => {
       expect(plan([entry])).toMatchObject({
         action: "serve",
         freshness: "stale",
@@ -136,19 +136,19 @@ describe("a stored response (RFC 9111 §4)", () => {
       });
     });
 
-    it("is revalidated first when the time is over", () => {
+    test("is revalidated first when the time is over", () => {
       const older = makeEntry(entry.fields.slice(0, 4), { agoSeconds: 71 });
       expect(plan([older])).toMatchObject({ action: "revalidate" });
     });
 
-    it.each(["no-cache", "max-age=59", "min-fresh=1"])(
+    test.each(["no-cache", "max-age=59", "min-fresh=1"])(
       "is revalidated first for a client that says %s",
       (directive) => {
         expect(plan([entry], asking(directive))).toMatchObject({ action: "revalidate" });
       },
     );
 
-    it.each(["must-revalidate", "proxy-revalidate", "no-cache"])(
+    test.each(["must-revalidate", "proxy-revalidate", "no-cache"])(
       "is revalidated first under %s (RFC 9111 §4.2.4)",
       (directive) => {
         const strict = makeEntry(
@@ -159,37 +159,37 @@ describe("a stored response (RFC 9111 §4)", () => {
       },
     );
 
-    it("is revalidated first when it is package metadata", () => {
+    test("is revalidated first when it is package metadata", () => {
       expect(plan([entry], makeRequest(), makeContext({ class: "root" }))).toMatchObject({ action: "revalidate" });
     });
   });
 
-  it("is revalidated whole for a range (RFC 9111 §4.3.1)", () => {
+  test("is revalidated whole for a range (RFC 9111 §4.3.1)", () => {
     expect(plan([STALE], makeRequest(["Range", "bytes=1-2"]))).toMatchObject({ action: "revalidate" });
     const part = { action: "fetch", isPart: true };
     expect(plan([STALE_WITHOUT_VALIDATOR], makeRequest(["Range", "bytes=1-2"]))).toMatchObject(part);
   });
 
-  it("is revalidated every time under no-cache (§5.2.2.4)", () => {
+  test("is revalidated every time under no-cache (§5.2.2.4)", () => {
     const entry = makeEntry(["Cache-Control", "no-cache, max-age=100", "ETag", '"a"']);
     expect(plan([entry])).toMatchObject({ action: "revalidate", reason: "stale" });
   });
 });
 
 describe("request directives (RFC 9111 §5.2.1)", () => {
-  it.each(["no-cache", "max-age=0", "max-age=59", "min-fresh=41"])("revalidate a fresh response: %s", (directive) => {
+  test.each(["no-cache", "max-age=0", "max-age=59", "min-fresh=41"])("revalidate a fresh response: %s", (directive) => {
     expect(plan([FRESH], asking(directive))).toMatchObject({ action: "revalidate", reason: "request" });
   });
 
-  it.each(["max-age=60", "min-fresh=40", "max-stale", "foo=bar"])("leave it be: %s", (directive) => {
+  test.each(["max-age=60", "min-fresh=40", "max-stale", "foo=bar"])("leave it be: %s", (directive) => {
     expect(plan([FRESH], asking(directive))).toMatchObject({ action: "serve", freshness: "fresh" });
   });
 
-  it("revalidate by Pragma where there is no Cache-Control (§5.4)", () => {
+  test("revalidate by Pragma where there is no Cache-Control (§5.4)", () => {
     expect(plan([FRESH], makeRequest(["Pragma", "no-cache"]))).toMatchObject({ action: "revalidate" });
   });
 
-  it("let a stale response be served as far as max-stale goes (§5.2.1.2)", () => {
+  test("let a stale response be served as far as max-stale goes (§5.2.1.2)", () => {
     const served = { action: "serve", freshness: "stale", ttlSeconds: -20 };
     expect(plan([STALE], asking("max-stale"))).toMatchObject(served);
     expect(plan([STALE], asking("max-stale=20"))).toMatchObject(served);
@@ -197,7 +197,7 @@ describe("request directives (RFC 9111 §5.2.1)", () => {
     expect(plan([STALE], asking("max-stale", "max-age=10"))).toMatchObject({ action: "revalidate" });
   });
 
-  it.each(["must-revalidate", "proxy-revalidate", "s-maxage=40", "no-cache"])(
+  test.each(["must-revalidate", "proxy-revalidate", "s-maxage=40", "no-cache"])(
     "do not make a response stale-servable that forbids it: %s (§4.2.4)",
     (directive) => {
       const entry = makeEntry(["Cache-Control", `max-age=40, ${directive}`, "ETag", '"a"'], { agoSeconds: 60 });
@@ -205,7 +205,7 @@ describe("request directives (RFC 9111 §5.2.1)", () => {
     },
   );
 
-  it("let only-if-cached have what would be served anyway, and nothing else", () => {
+  test("let only-if-cached have what would be served anyway, and nothing else", () => {
     expect(plan([FRESH], asking("only-if-cached"))).toMatchObject({ action: "serve" });
     expect(plan([STALE], asking("only-if-cached", "max-stale"))).toMatchObject({ action: "serve" });
     expect(plan([STALE], asking("only-if-cached"))).toEqual(REFUSED);
@@ -220,32 +220,32 @@ describe("the choice among stored responses (RFC 9111 §4.1)", () => {
     return makeEntry(fields, { variant, ...changes });
   };
 
-  it("is by the fields that Vary names", () => {
+  test("is by the fields that Vary names", () => {
     const [one, two] = [stored("1"), stored("2")];
     expect(plan([one, two], makeRequest(["Foo", "2"]))).toMatchObject({ action: "serve", entry: two });
     expect(plan([one, two], makeRequest(["Foo", "3"]))).toEqual({ action: "fetch", reason: "vary-miss" });
     expect(plan([one, two])).toEqual({ action: "fetch", reason: "vary-miss" });
   });
 
-  it("is for the newest, which comes first, where several are selected", () => {
+  test("is for the newest, which comes first, where several are selected", () => {
     const [newer, older] = [makeEntry(FRESH.fields), FRESH];
     expect(plan([newer, older])).toMatchObject({ entry: newer });
   });
 
-  it("is for the requester's own realm before the public one", () => {
+  test("is for the requester's own realm before the public one", () => {
     const [open, own] = [makeEntry(FRESH.fields), makeEntry(FRESH.fields, { realm: "me" })];
     expect(plan([open, own], makeRequest([], { realm: "me" }))).toMatchObject({ entry: own });
     expect(plan([open], makeRequest([], { realm: "me" }))).toMatchObject({ entry: open });
   });
 
-  it("never shows another realm's, not even by the reason of the miss (RFC 9211 §6)", () => {
+  test("never shows another realm's, not even by the reason of the miss (RFC 9211 §6)", () => {
     const own = makeEntry(FRESH.fields, { realm: "me" });
     expect(plan([own])).toEqual({ action: "fetch", reason: "uri-miss" });
     expect(plan([own], makeRequest([], { realm: "you" }))).toEqual({ action: "fetch", reason: "uri-miss" });
     expect(plan([own], asking("only-if-cached"))).toEqual(REFUSED);
   });
 
-  it("does not show one with credentials the error that the public was given", () => {
+  test("does not show one with credentials the error that the public was given", () => {
     const hidden = makeEntry(FRESH.fields, { status: 404 });
     expect(plan([hidden])).toMatchObject({ action: "serve" });
     expect(plan([hidden], makeRequest([], { realm: "me" }))).toEqual({ action: "fetch", reason: "uri-miss" });
@@ -256,14 +256,14 @@ describe("a root", () => {
   const root = (fields: readonly string[], rootFreshForMs = 300_000): Plan =>
     plan([makeEntry(fields, { agoSeconds: 60 })], makeRequest(), { class: "root", rootFreshForMs });
 
-  it("is served for its explicit lifetime, rootFreshFor at most", () => {
+  test("is served for its explicit lifetime, rootFreshFor at most", () => {
     expect(root(["Cache-Control", "max-age=100", "ETag", '"a"'])).toMatchObject({ action: "serve", ttlSeconds: 40 });
     expect(root(["Cache-Control", "max-age=9000", "ETag", '"a"'])).toMatchObject({ ttlSeconds: 240 });
     expect(root(["Cache-Control", "max-age=9000", "ETag", '"a"'], 60_000)).toMatchObject({ action: "revalidate" });
     expect(root(["Cache-Control", "max-age=9000", "ETag", '"a"'], 0)).toMatchObject({ action: "revalidate" });
   });
 
-  it("is revalidated where the origin says nothing, however old it is", () => {
+  test("is revalidated where the origin says nothing, however old it is", () => {
     expect(root(["Last-Modified", dateIn(-9_000_000)])).toMatchObject({ action: "revalidate", reason: "stale" });
   });
 });

@@ -1,5 +1,5 @@
 import { readdir, readFile } from "node:fs/promises";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { DEPARTURES } from "../../policy/departures.ts";
 
 /** The rooms that carry a departure out: the decision stands in policy, some of the doing in proxy. */
@@ -12,19 +12,19 @@ async function sourcesOf(room: URL): Promise<string[]> {
 }
 
 describe("the table of departures from RFC 9111", () => {
-  it("is named by the code that departs, row by row and no row too many", async () => {
+  test("is named by the code that departs, row by row and no row too many", async () => {
     const sources = (await Promise.all(ROOMS.map(sourcesOf))).flat();
     const named = sources.flatMap((text) => [...text.matchAll(/[Dd]eparture "([a-z-]+)"/g)].map((match) => match[1]));
     expect([...new Set(named)].sort()).toEqual(Object.keys(DEPARTURES).sort());
   });
 
-  it("is the table in docs/http.md", async () => {
+  test("is the table in docs/http.md", async () => {
     const text = await readFile(new URL("../../docs/http.md", import.meta.url), "utf8");
     const rows = Object.values(DEPARTURES).map(({ what, section, reason }) => `| ${what} | ${section} | ${reason} |`);
     expect(text).toContain(`|---|---|---|\n${rows.join("\n")}\n\n`);
   });
 
-  it.each(Object.entries(DEPARTURES))("says of %s what, from where and why", (_, departure) => {
+  test.each(Object.entries(DEPARTURES))("says of %s what, from where and why", (_, departure) => {
     expect(departure.section).toMatch(/^RFC 9111 §\d/);
     expect(departure.what.length).toBeGreaterThan(20);
     expect(departure.reason.length).toBeGreaterThan(20);

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { parseTarget } from "../../core/target.ts";
 import { fieldsToClient, fieldsToOrigin, HOP_BY_HOP } from "../../policy/forwarding.ts";
 import { makeRequest } from "./make.ts";
@@ -10,31 +10,34 @@ const toOrigin = (fields: readonly string[], options: Partial<Parameters<typeof 
   fieldsToOrigin(makeRequest(fields), { ...AS_ASKED, ...options });
 
 describe("fields to the origin", () => {
-  it("begin with a Host by the target, whatever the client sent (RFC 9112 §3.2.2)", () => {
+  test("begin with a Host by the target, whatever the client sent (RFC 9112 §3.2.2)", () => {
     expect(toOrigin(["X-A", "1", "host", "elsewhere.example"])).toEqual(["Host", "repo.example", "X-A", "1", ...VIA]);
     const target = parseTarget("https://[2001:db8::1]:8443/x");
     expect(fieldsToOrigin(makeRequest([], { target }), AS_ASKED)).toEqual(["Host", "[2001:db8::1]:8443", ...VIA]);
   });
 
-  it("keep order and case of the client's end-to-end fields, and the lines of one name apart", () => {
+  test("keep order and case of the client's end-to-end fields, and the lines of one name apart", () => {
     const fields = ["uSeR-aGeNt", "x", "Z", "1", "A", "2", "Z", "3", "Authorization", "Basic eA=="];
     expect(toOrigin(fields)).toEqual(["Host", "repo.example", ...fields, ...VIA]);
   });
 
-  it.each([...HOP_BY_HOP, "proxy-authorization", "proxy-authenticate"])("are without %s (RFC 9110 §7.6.1)", (name) => {
-    expect(toOrigin([name.toUpperCase(), "x"])).toEqual(["Host", "repo.example", ...VIA]);
-  });
+  test.each([...HOP_BY_HOP, "proxy-authorization", "proxy-authenticate"])(
+    "are without %s (RFC 9110 §7.6.1)",
+    (name) => {
+      expect(toOrigin([name.toUpperCase(), "x"])).toEqual(["Host", "repo.example", ...VIA]);
+    },
+  );
 
-  it("are without what Connection names, on whatever line and in whatever case", () => {
+  test("are without what Connection names, on whatever line and in whatever case", () => {
     const fields = ["connection", "close, X-Hop", "X-HOP", "1", "Connection", "y-hop", "Y-Hop", "2", "Z", "3"];
     expect(toOrigin(fields)).toEqual(["Host", "repo.example", "Z", "3", ...VIA]);
   });
 
-  it("have our Via after those of the proxies before us (RFC 9110 §7.6.3)", () => {
+  test("have our Via after those of the proxies before us (RFC 9110 §7.6.3)", () => {
     expect(toOrigin(["Via", "1.0 fred"])).toEqual(["Host", "repo.example", "Via", "1.0 fred", ...VIA]);
   });
 
-  it("ask for the coding in which larder stores, else as the client does", () => {
+  test("ask for the coding in which larder stores, else as the client does", () => {
     const accepting = ["accept-encoding", "br, gzip"];
     expect(toOrigin(accepting)).toEqual(["Host", "repo.example", ...accepting, ...VIA]);
     expect(toOrigin([])).toEqual(["Host", "repo.example", ...VIA]);
@@ -58,17 +61,17 @@ describe("fields to the origin", () => {
     "x",
   ];
 
-  it("keep the client's range and conditions unless the whole is wanted", () => {
+  test("keep the client's range and conditions unless the whole is wanted", () => {
     expect(toOrigin(NARROW)).toEqual(["Host", "repo.example", ...NARROW, ...VIA]);
     expect(toOrigin([...NARROW, "A", "1"], { whole: true })).toEqual(["Host", "repo.example", "A", "1", ...VIA]);
   });
 
-  it("have the conditions of a revalidation in place of the client's (RFC 9111 §4.3.1)", () => {
+  test("have the conditions of a revalidation in place of the client's (RFC 9111 §4.3.1)", () => {
     const conditional = ["If-None-Match", '"stored"'];
     expect(toOrigin(NARROW, { conditional })).toEqual(["Host", "repo.example", ...conditional, ...VIA]);
   });
 
-  it("are without Expect where there is no content to wait with (RFC 9110 §10.1.1)", () => {
+  test("are without Expect where there is no content to wait with (RFC 9110 §10.1.1)", () => {
     const fields = ["Expect", "100-continue"];
     expect(toOrigin(fields)).toEqual(["Host", "repo.example", ...VIA]);
     expect(fieldsToOrigin(makeRequest(fields, { method: "PUT" }), AS_ASKED)).toContain("Expect");
@@ -76,7 +79,7 @@ describe("fields to the origin", () => {
 });
 
 describe("fields to the client", () => {
-  it("are the end-to-end ones in their order and case, with our Via last", () => {
+  test("are the end-to-end ones in their order and case, with our Via last", () => {
     const fields = ["Server", "x", "SET-Cookie", "a=b", "Set-Cookie", "c=d", "Via", "1.1 cdn"];
     const hops = [
       "Connection",

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { freshenBy304, freshenByHead } from "../../policy/freshening.ts";
 import type { PlanContext } from "../../policy/plan.ts";
 import { dateIn, makeContext, makeEntry, NOW_MS } from "./make.ts";
@@ -9,7 +9,7 @@ describe("freshening by a 304 (RFC 9111 §3.2, §4.3.4)", () => {
     freshenBy304(makeEntry(stored), { status: 304, fields: fields304 }, { ...makeContext(context), ...times });
   const STORED = ["ETag", '"a"', "Date", dateIn(-100), "Test", "old", "Content-Length", "4"];
 
-  it("replaces the fields that the 304 has, keeps the others, and takes the new times", () => {
+  test("replaces the fields that the 304 has, keeps the others, and takes the new times", () => {
     const freshened = freshen(
       [...STORED, "Kept", "k"],
       ["ETag", '"a"', "Date", dateIn(0), "test", "new", "Added", "x"],
@@ -20,13 +20,13 @@ describe("freshening by a 304 (RFC 9111 §3.2, §4.3.4)", () => {
     });
   });
 
-  it("replaces every line of a name", () => {
+  test("replaces every line of a name", () => {
     expect(freshen(["X", "1", "X", "2", "Date", dateIn(0)], ["X", "3", "Date", dateIn(0)])).toMatchObject({
       fields: ["X", "3", "Date", dateIn(0)],
     });
   });
 
-  it("leaves what describes the stored body", () => {
+  test("leaves what describes the stored body", () => {
     const told = [
       "Content-Length",
       "10",
@@ -42,11 +42,11 @@ describe("freshening by a 304 (RFC 9111 §3.2, §4.3.4)", () => {
     });
   });
 
-  it("drops the stored Age, and gives a 304 without Date the moment of its arrival (RFC 9110 §6.6.1)", () => {
+  test("drops the stored Age, and gives a 304 without Date the moment of its arrival (RFC 9110 §6.6.1)", () => {
     expect(freshen(["Age", "500", "Date", dateIn(-100)], [])).toMatchObject({ fields: ["Date", dateIn(0)] });
   });
 
-  it("takes no hop-by-hop field, none that Connection names, and none that no-cache withholds (§3.1)", () => {
+  test("takes no hop-by-hop field, none that Connection names, and none that no-cache withholds (§3.1)", () => {
     const told = [
       "Connection",
       "X-Hop",
@@ -63,13 +63,13 @@ describe("freshening by a 304 (RFC 9111 §3.2, §4.3.4)", () => {
     expect(freshened).toMatchObject({ fields: ["Cache-Control", 'no-cache="x-no"', "Date", dateIn(0)] });
   });
 
-  it("takes no cookie for package files (departure package-cookies), and does for anything else", () => {
+  test("takes no cookie for package files (departure package-cookies), and does for anything else", () => {
     const told = ["Set-Cookie", "a=b", "Date", dateIn(0)];
     expect(freshen(["Date", dateIn(0)], told, { class: "payload" })).toMatchObject({ fields: ["Date", dateIn(0)] });
     expect(freshen(["Date", dateIn(0)], told)).toMatchObject({ fields: told });
   });
 
-  it.each([
+  test.each([
     ["another strong tag", '"a"', ["ETag", '"b"'], "another"],
     ["a strong tag for a weak one", 'W/"a"', ["ETag", '"a"'], "another"],
     ["a weak tag for the strong one", '"a"', ["ETag", 'W/"a"'], "own"],
@@ -89,13 +89,13 @@ describe("freshening by a HEAD (RFC 9111 §4.3.5)", () => {
   const freshen = (...fields: string[]) =>
     freshenByHead(makeEntry(STORED), { status: 200, fields }, { ...makeContext(), ...times });
 
-  it("updates the fields and the times where validators and length agree, or are not told", () => {
+  test("updates the fields and the times where validators and length agree, or are not told", () => {
     const freshened = freshen("ETag", '"a"', "Content-Length", "4", "Date", dateIn(0), "Test", "new");
     expect(freshened).toMatchObject({ ...times, fields: expect.arrayContaining(["Test", "new"]) });
     expect(freshen("Date", dateIn(0))).toMatchObject(times);
   });
 
-  it.each([
+  test.each([
     ["ETag", '"b"'],
     ["ETag", 'W/"a"'],
     ["Last-Modified", dateIn(-400)],

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import CachePolicy from "http-cache-semantics";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Entry } from "../../core/entry.ts";
 import { toRecord } from "../../core/fields.ts";
 import { ageSeconds, freshForSeconds } from "../../policy/freshness.ts";
@@ -8,30 +8,30 @@ import type { PlanContext } from "../../policy/plan.ts";
 import { dateIn, makeContext, makeEntry, NOW_MS } from "./make.ts";
 
 describe("age (RFC 9111 §4.2.3)", () => {
-  it("is the time since the response came, in whole seconds", () => {
+  test("is the time since the response came, in whole seconds", () => {
     expect(ageSeconds(makeEntry([], { agoSeconds: 90 }), NOW_MS)).toBe(90);
     expect(ageSeconds(makeEntry([], { agoSeconds: 90 }), NOW_MS + 999)).toBe(90);
   });
 
-  it("adds the Age that the response came with", () => {
+  test("adds the Age that the response came with", () => {
     expect(ageSeconds(makeEntry(["Age", "30"], { agoSeconds: 90 }), NOW_MS)).toBe(120);
   });
 
-  it("takes Date for an older origin when Age says less", () => {
+  test("takes Date for an older origin when Age says less", () => {
     expect(ageSeconds(makeEntry(["Age", "30", "Date", dateIn(-100)]), NOW_MS)).toBe(100);
   });
 
-  it("counts the time that the response was under way", () => {
+  test("counts the time that the response was under way", () => {
     const entry = makeEntry([], { requestMs: NOW_MS - 5000 });
     expect(ageSeconds(entry, NOW_MS)).toBe(5);
   });
 
-  it("does not count the fractions of a second that Date cannot show", () => {
+  test("does not count the fractions of a second that Date cannot show", () => {
     const entry = makeEntry(["Date", dateIn(0)], { requestMs: NOW_MS + 990, responseMs: NOW_MS + 990 });
     expect(ageSeconds(entry, NOW_MS + 1100)).toBe(0);
   });
 
-  it.each([
+  test.each([
     ["abc", 0],
     ["-7200", 0],
     ["7200.0", 0],
@@ -42,16 +42,16 @@ describe("age (RFC 9111 §4.2.3)", () => {
     expect(ageSeconds(makeEntry(["Age", age]), NOW_MS)).toBe(seconds);
   });
 
-  it("reads the first of two Age lines (§5.1)", () => {
+  test("reads the first of two Age lines (§5.1)", () => {
     expect(ageSeconds(makeEntry(["Age", "7200", "Age", "0"]), NOW_MS)).toBe(7200);
   });
 
-  it("is never below 0, whatever the clocks", () => {
+  test("is never below 0, whatever the clocks", () => {
     expect(ageSeconds(makeEntry(["Date", dateIn(3600)]), NOW_MS - 5000)).toBe(0);
   });
 });
 
-it("a response from the future is too old for any lifetime, but for what clocks are put back by every day", () => {
+test("a response from the future is too old for any lifetime, but for what clocks are put back by every day", () => {
   expect(ageSeconds(makeEntry([]), NOW_MS - 30_000)).toBe(0);
   expect(ageSeconds(makeEntry([]), NOW_MS - 3_600_000)).toBe(2 ** 31);
 });
@@ -60,18 +60,18 @@ describe("freshness lifetime (RFC 9111 §4.2.1)", () => {
   const freshFor = (fields: string[], context: Partial<PlanContext> = {}, changes: Partial<Entry> = {}): number =>
     freshForSeconds(makeEntry(fields, changes), makeContext(context));
 
-  it("is s-maxage, else max-age, else Expires less Date", () => {
+  test("is s-maxage, else max-age, else Expires less Date", () => {
     const expires = ["Expires", dateIn(300)];
     expect(freshFor(["Cache-Control", "max-age=200, s-maxage=100", ...expires])).toBe(100);
     expect(freshFor(["Cache-Control", "max-age=200", ...expires])).toBe(200);
     expect(freshFor(expires)).toBe(300);
   });
 
-  it("is that of several Cache-Control lines together", () => {
+  test("is that of several Cache-Control lines together", () => {
     expect(freshFor(["Cache-Control", "max-age=3600", "Cache-Control", "s-maxage=1"])).toBe(1);
   });
 
-  it.each([
+  test.each([
     ["a max-age that is no number", ["Cache-Control", "max-age=a100", "Expires", dateIn(300)]],
     ["max-age=0 before a later Expires", ["Cache-Control", "max-age=0", "Expires", dateIn(300)]],
     ["an Expires in the past", ["Expires", dateIn(-10)]],
@@ -83,52 +83,52 @@ describe("freshness lifetime (RFC 9111 §4.2.1)", () => {
     expect(freshFor([...fields, "Last-Modified", dateIn(-100_000)])).toBe(0);
   });
 
-  it("counts Expires from the arrival when Date is no date", () => {
+  test("counts Expires from the arrival when Date is no date", () => {
     expect(freshFor(["Date", "foo", "Expires", dateIn(10)])).toBe(10);
   });
 
-  it("is not touched by directives that are about staleness", () => {
+  test("is not touched by directives that are about staleness", () => {
     expect(freshFor(["Cache-Control", "max-age=60, must-revalidate, proxy-revalidate"])).toBe(60);
     expect(freshFor(["Cache-Control", 'max-age=60, no-cache="set-cookie"'])).toBe(60);
   });
 
-  it("is a tenth of the time since the last modification where nothing is said, a day at most (§4.2.2)", () => {
+  test("is a tenth of the time since the last modification where nothing is said, a day at most (§4.2.2)", () => {
     expect(freshFor(["Last-Modified", dateIn(-1000)])).toBe(100);
     expect(freshFor(["Last-Modified", dateIn(-100 * 86_400)])).toBe(86_400);
     expect(freshFor(["Last-Modified", dateIn(1000)])).toBe(0);
     expect(freshFor([])).toBe(0);
   });
 
-  it("has no upper bound for a payload, whose name keeps its bytes", () => {
+  test("has no upper bound for a payload, whose name keeps its bytes", () => {
     expect(freshFor(["Last-Modified", dateIn(-100 * 86_400)], { class: "payload" })).toBe(10 * 86_400);
   });
 
-  it.each([200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501])(
+  test.each([200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501])(
     "may be heuristic with status %i (RFC 9110 §15.1)",
     (status) => {
       expect(freshFor(["Last-Modified", dateIn(-1000)], {}, { status })).toBe(100);
     },
   );
 
-  it.each([201, 202, 302, 403, 500, 502, 503, 504, 599])("is heuristic with status %i only if public", (status) => {
+  test.each([201, 202, 302, 403, 500, 502, 503, 504, 599])("is heuristic with status %i only if public", (status) => {
     const modified = ["Last-Modified", dateIn(-1000)];
     expect(freshFor(modified, {}, { status })).toBe(0);
     expect(freshFor([...modified, "Cache-Control", "public"], {}, { status })).toBe(100);
   });
 
-  it("of a root is its explicit one, rootFreshForMs at most, and never heuristic", () => {
+  test("of a root is its explicit one, rootFreshForMs at most, and never heuristic", () => {
     expect(freshFor(["Cache-Control", "max-age=60"], { class: "root" })).toBe(60);
     expect(freshFor(["Cache-Control", "max-age=6000"], { class: "root" })).toBe(300);
     expect(freshFor(["Cache-Control", "max-age=6000"], { class: "root", rootFreshForMs: 0 })).toBe(0);
     expect(freshFor(["Last-Modified", dateIn(-100_000)], { class: "root" })).toBe(0);
   });
 
-  it("of a member is its explicit one, and never heuristic", () => {
+  test("of a member is its explicit one, and never heuristic", () => {
     expect(freshFor(["Cache-Control", "max-age=6000"], { class: "member" })).toBe(6000);
     expect(freshFor(["Last-Modified", dateIn(-100_000)], { class: "member" })).toBe(0);
   });
 
-  it("agrees with http-cache-semantics wherever that reads the fields as RFC 9111 does", () => {
+  test("agrees with http-cache-semantics wherever that reads the fields as RFC 9111 does", () => {
     const delta = fc.integer({ min: 0, max: 1_000_000 });
     const arbitrary = fc.record({
       maxAge: fc.option(delta, { nil: undefined }),
@@ -155,13 +155,13 @@ describe("freshness lifetime (RFC 9111 §4.2.1)", () => {
 describe("a name that its format never gives to other bytes", () => {
   const silent = { status: 200, fields: [], responseMs: 0 };
 
-  it("is fresh for a month where the registry says nothing (RFC 9111 §4.2.2)", () => {
+  test("is fresh for a month where the registry says nothing (RFC 9111 §4.2.2)", () => {
     const month = 30 * 24 * 60 * 60;
     expect(freshForSeconds(silent, { class: "payload", rootFreshForMs: 0, isImmutable: true })).toBe(month);
     expect(freshForSeconds(silent, { class: "payload", rootFreshForMs: 0 })).toBe(0);
   });
 
-  it("keeps to what the registry does say", () => {
+  test("keeps to what the registry does say", () => {
     const told = { ...silent, fields: ["Cache-Control", "max-age=60"] };
     expect(freshForSeconds(told, { class: "payload", rootFreshForMs: 0, isImmutable: true })).toBe(60);
     const failed = { ...silent, status: 404 };

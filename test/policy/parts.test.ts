@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Entry } from "../../core/entry.ts";
 import { beginningOf, completedHead, headOfCut, partFor, partOf, partVariant } from "../../policy/parts.ts";
 import { makeEntry, makeRequest } from "./make.ts";
@@ -9,11 +9,11 @@ function makePart(first: number, last: number, etag = '"a"', total = 100): Entry
 }
 
 describe("a 206 (RFC 9110 §15.3.7)", () => {
-  it("says which part it is", () => {
+  test("says which part it is", () => {
     expect(partOf(makePart(0, 9))).toEqual({ range: { first: 0, last: 9 }, totalBytes: 100 });
   });
 
-  it.each([
+  test.each([
     ["no Content-Range", []],
     ["a length that is not told", ["Content-Range", "bytes 0-9/*"]],
     ["a range beyond the end", ["Content-Range", "bytes 0-100/100"]],
@@ -24,7 +24,7 @@ describe("a 206 (RFC 9110 §15.3.7)", () => {
     expect(partOf({ status: 206, fields })).toBeUndefined();
   });
 
-  it("is chosen by what lies in it, and only among those that Vary selects", () => {
+  test("is chosen by what lies in it, and only among those that Vary selects", () => {
     const entry = makePart(10, 19);
     const find = (...fields: string[]) => partFor(makeRequest(fields), [entry], "asked");
     for (const range of ["bytes=10-19", "bytes=12-13"]) expect(find("Range", range)).toBe(entry);
@@ -40,7 +40,7 @@ describe("a 206 (RFC 9110 §15.3.7)", () => {
 describe("stored parts (RFC 9111 §3.4)", () => {
   const begin = (...entries: Entry[]) => beginningOf(makeRequest(), entries, "asked");
 
-  it("are a beginning as far as they follow on each other", () => {
+  test("are a beginning as far as they follow on each other", () => {
     const beginning = begin(makePart(60, 69), makePart(30, 49), makePart(0, 39));
     expect(beginning).toMatchObject({ nextByte: 50, totalBytes: 100, etag: '"a"' });
     expect(beginning?.pieces.map(({ range }) => range)).toEqual([
@@ -49,19 +49,19 @@ describe("stored parts (RFC 9111 §3.4)", () => {
     ]);
   });
 
-  it("are of one representation only, told by a strong entity tag", () => {
+  test("are of one representation only, told by a strong entity tag", () => {
     expect(begin(makePart(0, 39), makePart(40, 49, '"b"'))).toMatchObject({ nextByte: 40 });
     expect(begin(makePart(0, 39), makePart(40, 49, '"a"', 200))).toMatchObject({ nextByte: 40 });
     expect(begin(makePart(0, 39, 'W/"a"'))).toBeUndefined();
     expect(begin(makePart(10, 39))).toBeUndefined();
   });
 
-  it("never go without a word of the origin: the last of them is asked for again", () => {
+  test("never go without a word of the origin: the last of them is asked for again", () => {
     expect(begin(makePart(0, 39), makePart(40, 99))).toMatchObject({ nextByte: 40 });
     expect(begin(makePart(0, 99))).toBeUndefined();
   });
 
-  it("are completed by the rest, whose fields go over theirs", () => {
+  test("are completed by the rest, whose fields go over theirs", () => {
     const beginning = begin(makePart(0, 39));
     const rest = ["ETag", '"a"', "Content-Range", "bytes 40-99/100", "Content-Length", "60", "X", "new"];
     const head = beginning && completedHead(beginning, { status: 206, fields: rest });
@@ -70,7 +70,7 @@ describe("stored parts (RFC 9111 §3.4)", () => {
     expect(head?.fields).not.toContain("Content-Range");
   });
 
-  it.each([
+  test.each([
     ["that begins elsewhere", ["Content-Range", "bytes 41-99/100"]],
     ["that ends too soon", ["Content-Range", "bytes 40-98/100"]],
     ["of another length", ["Content-Range", "bytes 40-109/110"]],
@@ -82,7 +82,7 @@ describe("stored parts (RFC 9111 §3.4)", () => {
 });
 
 describe("an answer that was cut (RFC 9111 §3.3)", () => {
-  it("is the part that came, where a strong tag tells what the rest belongs to", () => {
+  test("is the part that came, where a strong tag tells what the rest belongs to", () => {
     const head = headOfCut({ status: 200, fields: ["ETag", '"a"', "Content-Length", "100"] }, 40, 100);
     expect(head && partOf(head)).toEqual({ range: { first: 0, last: 39 }, totalBytes: 100 });
     expect(headOfCut({ status: 200, fields: ["ETag", 'W/"a"'] }, 40, 100)).toBeUndefined();

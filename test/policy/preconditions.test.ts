@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { toRecord } from "../../core/fields.ts";
 import { evaluatePreconditions, isRangeStillValid, type Representation } from "../../policy/preconditions.ts";
 import { dateIn } from "./make.ts";
@@ -11,17 +11,17 @@ const evaluate = (fields: readonly string[], representation = STRONG, method = "
   evaluatePreconditions(toRecord(fields), representation, method);
 
 describe("preconditions (RFC 9110 §13.2.2)", () => {
-  it("proceed when there are none", () => {
+  test("proceed when there are none", () => {
     expect(evaluate([])).toBe("proceed");
   });
 
-  it.each([404, 301, 500])("count for 2xx answers only, not for %i (§13.2.1)", (status) => {
+  test.each([404, 301, 500])("count for 2xx answers only, not for %i (§13.2.1)", (status) => {
     expect(evaluate(["If-None-Match", '"a"'], { ...STRONG, status })).toBe("proceed");
     expect(evaluate(["If-Match", '"b"'], { ...STRONG, status })).toBe("proceed");
   });
 
   describe("If-None-Match (§13.1.2)", () => {
-    it.each(['"a"', 'W/"a"', '"1", "a", "2"', '"1","a"', "*", ' "a" ', 'W/"a,b", "a"'])(
+    test.each(['"a"', 'W/"a"', '"1", "a", "2"', '"1","a"', "*", ' "a" ', 'W/"a,b", "a"'])(
       "finds the tag in %s",
       (value) => {
         expect(evaluate(["If-None-Match", value])).toBe("not-modified");
@@ -29,47 +29,47 @@ describe("preconditions (RFC 9110 §13.2.2)", () => {
       },
     );
 
-    it.each(['"b"', '"A"', '"a,"', '"x,a"', '""', "", 'w/"a"'])("does not find it in %s", (value) => {
+    test.each(['"b"', '"A"', '"a,"', '"x,a"', '""', "", 'w/"a"'])("does not find it in %s", (value) => {
       expect(evaluate(["If-None-Match", value])).toBe("proceed");
     });
 
-    it("finds a tag that holds a comma, and one without quotes", () => {
+    test("finds a tag that holds a comma, and one without quotes", () => {
       expect(evaluate(["If-None-Match", '"x", "a,b"'], { status: 200, etag: '"a,b"' })).toBe("not-modified");
       expect(evaluate(["If-None-Match", "x, abc"], { status: 200, etag: "abc" })).toBe("not-modified");
     });
 
-    it("is false of a representation without a tag", () => {
+    test("is false of a representation without a tag", () => {
       expect(evaluate(["If-None-Match", '"a"'], { status: 200 })).toBe("proceed");
     });
 
-    it("goes before If-Modified-Since, which is then ignored", () => {
+    test("goes before If-Modified-Since, which is then ignored", () => {
       expect(evaluate(["If-None-Match", '"a"', "If-Modified-Since", dateIn(-9000)])).toBe("not-modified");
       expect(evaluate(["If-None-Match", '"b"', "If-Modified-Since", dateIn(0)])).toBe("proceed");
     });
 
-    it("fails other methods than GET and HEAD", () => {
+    test("fails other methods than GET and HEAD", () => {
       expect(evaluate(["If-None-Match", '"a"'], STRONG, "HEAD")).toBe("not-modified");
       expect(evaluate(["If-None-Match", '"a"'], STRONG, "PUT")).toBe("failed");
     });
   });
 
   describe("If-Modified-Since (§13.1.3)", () => {
-    it("answers not-modified from the moment of modification on", () => {
+    test("answers not-modified from the moment of modification on", () => {
       expect(evaluate(["If-Modified-Since", MODIFIED])).toBe("not-modified");
       expect(evaluate(["If-Modified-Since", dateIn(-999)])).toBe("not-modified");
       expect(evaluate(["If-Modified-Since", dateIn(-1001)])).toBe("proceed");
     });
 
-    it("reads the obsolete forms of a date", () => {
+    test("reads the obsolete forms of a date", () => {
       expect(evaluate(["If-Modified-Since", "Friday, 16-Jan-26 12:00:00 GMT"])).toBe("not-modified");
     });
 
-    it("is ignored when it is no date, and with other methods", () => {
+    test("is ignored when it is no date, and with other methods", () => {
       expect(evaluate(["If-Modified-Since", "tomorrow"])).toBe("proceed");
       expect(evaluate(["If-Modified-Since", MODIFIED], STRONG, "POST")).toBe("proceed");
     });
 
-    it("is compared with Date where there is no Last-Modified (RFC 9111 §4.3.2)", () => {
+    test("is compared with Date where there is no Last-Modified (RFC 9111 §4.3.2)", () => {
       const undated: Representation = { status: 200, date: dateIn(0) };
       expect(evaluate(["If-Modified-Since", dateIn(0)], undated)).toBe("not-modified");
       expect(evaluate(["If-Modified-Since", dateIn(-1)], undated)).toBe("proceed");
@@ -77,7 +77,7 @@ describe("preconditions (RFC 9110 §13.2.2)", () => {
   });
 
   describe("If-Match (§13.1.1)", () => {
-    it("compares strongly", () => {
+    test("compares strongly", () => {
       expect(evaluate(["If-Match", '"b", "a"'])).toBe("proceed");
       expect(evaluate(["If-Match", "*"])).toBe("proceed");
       expect(evaluate(["If-Match", '"b"'])).toBe("failed");
@@ -86,13 +86,13 @@ describe("preconditions (RFC 9110 §13.2.2)", () => {
       expect(evaluate(["If-Match", '"a"'], { status: 200 })).toBe("failed");
     });
 
-    it("goes before If-Unmodified-Since, and leaves If-None-Match to be evaluated", () => {
+    test("goes before If-Unmodified-Since, and leaves If-None-Match to be evaluated", () => {
       expect(evaluate(["If-Match", '"a"', "If-Unmodified-Since", dateIn(-9000)])).toBe("proceed");
       expect(evaluate(["If-Match", '"a"', "If-None-Match", '"a"'])).toBe("not-modified");
     });
   });
 
-  it("fail when it was modified after If-Unmodified-Since (§13.1.4)", () => {
+  test("fail when it was modified after If-Unmodified-Since (§13.1.4)", () => {
     expect(evaluate(["If-Unmodified-Since", MODIFIED])).toBe("proceed");
     expect(evaluate(["If-Unmodified-Since", dateIn(-1001)])).toBe("failed");
     expect(evaluate(["If-Unmodified-Since", "never"])).toBe("proceed");
@@ -101,11 +101,11 @@ describe("preconditions (RFC 9110 §13.2.2)", () => {
 });
 
 describe("If-Range (RFC 9110 §13.1.5)", () => {
-  it("lets a range be served without it", () => {
+  test("lets a range be served without it", () => {
     expect(isRangeStillValid(undefined, STRONG)).toBe(true);
   });
 
-  it("compares tags strongly", () => {
+  test("compares tags strongly", () => {
     expect(isRangeStillValid('"a"', STRONG)).toBe(true);
     expect(isRangeStillValid('"b"', STRONG)).toBe(false);
     expect(isRangeStillValid('W/"a"', WEAK)).toBe(false);
@@ -113,7 +113,7 @@ describe("If-Range (RFC 9110 §13.1.5)", () => {
     expect(isRangeStillValid('"a"', { status: 200 })).toBe(false);
   });
 
-  it("wants exactly the Last-Modified, and that to be a strong validator (§8.8.2.2)", () => {
+  test("wants exactly the Last-Modified, and that to be a strong validator (§8.8.2.2)", () => {
     expect(isRangeStillValid(MODIFIED, STRONG)).toBe(true);
     expect(isRangeStillValid(dateIn(-999), STRONG)).toBe(false);
     expect(isRangeStillValid(MODIFIED, { status: 200, date: dateIn(0) })).toBe(false);

@@ -7,10 +7,22 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { UserAccounts } from "../../../cli/serving/accounts.ts";
 import { hashPassword, isPassword, readUsers, writeUsers } from "../../../cli/serving/users-file.ts";
 import { silentLog } from "../../../core/log.ts";
+import type { Receipt } from "../../../storage/store.ts";
 import { get } from "../../support/client.ts";
 import { test as blackBox } from "../../support/fixtures.ts";
 import { larderEnvironment, PROGRAM } from "../../support/larder.ts";
 import { mustRun, runProgram } from "../../support/programs.ts";
+
+const NOTHING_TAKEN: Receipt = {
+  session: "",
+  payloads: 0,
+  hits: 0,
+  requests: 0,
+  bytes: 0,
+  originBytes: 0,
+  savedBytes: 0,
+  seconds: 0,
+};
 
 let folder = "";
 beforeEach(async () => {
@@ -49,7 +61,7 @@ describe("the file of users", () => {
       openSession: (name: string) => `${opened.push(name)}`,
       closeSession: (id: string) => {
         closed.push(id);
-        return {} as never;
+        return NOTHING_TAKEN;
       },
       close: () => undefined,
     };
@@ -72,7 +84,7 @@ describe("the file of users", () => {
     const ledger = {
       record: () => undefined,
       openSession: () => "s",
-      closeSession: () => ({}) as never,
+      closeSession: () => NOTHING_TAKEN,
       close: () => undefined,
     };
     const said: string[] = [];

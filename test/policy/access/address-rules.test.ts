@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { AddressRules, type AddressSettings } from "../../../policy/access/address-rules.ts";
 import { networkList } from "../../../policy/access/ip-address.ts";
 import { outcome } from "./outcome.ts";
@@ -17,27 +17,27 @@ describe("clients", () => {
   const client = (address: string, allowClients: string[] = []) =>
     outcome(() => rules({ allowClients }).checkClient(address));
 
-  it.each(["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1", "203.0.113.7", "::ffff:203.0.113.7", "2001:db8::7"])(
+  test.each(["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1", "203.0.113.7", "::ffff:203.0.113.7", "2001:db8::7"])(
     "of this machine come in: %s",
     (address) => {
       expect(client(address)).toBe("open");
     },
   );
 
-  it.each(["192.168.1.2", "10.0.0.1", "8.8.8.8", "::ffff:192.168.1.2", "fd00::1", "2001:db8::8"])(
+  test.each(["192.168.1.2", "10.0.0.1", "8.8.8.8", "::ffff:192.168.1.2", "fd00::1", "2001:db8::8"])(
     "of elsewhere do not: %s",
     (address) => {
       expect(client(address)).toBe("CLIENT_NOT_ALLOWED");
     },
   );
 
-  it("of a network that is invited at one listener come in there", () => {
+  test("of a network that is invited at one listener come in there", () => {
     const invited = networkList(["10.88.0.0/16"]);
     expect(outcome(() => rules().checkClient("10.88.0.3", invited))).toBe("open");
     expect(outcome(() => rules().checkClient("10.89.0.3", invited))).toBe("CLIENT_NOT_ALLOWED");
   });
 
-  it("of allowed networks come in, by IPv4 also when the socket shows them as IPv6", () => {
+  test("of allowed networks come in, by IPv4 also when the socket shows them as IPv6", () => {
     expect(client("192.168.1.2", ["192.168.0.0/16"])).toBe("open");
     expect(client("::ffff:192.168.1.2", ["192.168.0.0/16"])).toBe("open");
     expect(client("192.169.1.2", ["192.168.0.0/16"])).toBe("CLIENT_NOT_ALLOWED");
@@ -45,7 +45,7 @@ describe("clients", () => {
     expect(client("192.0.2.1", ["192.0.2.1"])).toBe("open");
   });
 
-  it("are told the option that lets them in", () => {
+  test("are told the option that lets them in", () => {
     expect(() => rules().checkClient("10.1.2.3")).toThrow("--allow 10.1.2.3");
   });
 });
@@ -78,11 +78,11 @@ describe("destinations", () => {
     "2001:db8::7",
   ];
 
-  it.each(CLOSED)("are closed to everybody: %s", (address) => {
+  test.each(CLOSED)("are closed to everybody: %s", (address) => {
     expect(destination(address)).toBe("DESTINATION_NOT_ALLOWED");
   });
 
-  it.each([
+  test.each([
     ["mapped", "::ffff:127.0.0.1"],
     ["mapped, in hex", "::ffff:7f00:1"],
     ["mapped, written out", "0:0:0:0:0:ffff:7f00:0001"],
@@ -101,7 +101,7 @@ describe("destinations", () => {
     expect(destination(address)).toBe("DESTINATION_NOT_ALLOWED");
   });
 
-  it.each([
+  test.each([
     "8.8.8.8",
     "151.101.0.223",
     "203.0.113.8",
@@ -114,7 +114,7 @@ describe("destinations", () => {
     expect(destination(address, { isLoopbackOnly: false })).toBe("open");
   });
 
-  it.each([
+  test.each([
     "10.1.2.3",
     "172.16.0.1",
     "172.31.255.255",
@@ -129,7 +129,7 @@ describe("destinations", () => {
     expect(destination(address, { isLoopbackOnly: false })).toBe("DESTINATION_NOT_ALLOWED");
   });
 
-  it("are open when allowed, and only those", () => {
+  test("are open when allowed, and only those", () => {
     const allowDestinations = ["127.0.0.0/8", "::1", "10.0.0.0/8"];
     expect(destination("127.0.0.1", { allowDestinations })).toBe("open");
     expect(destination("::ffff:127.0.0.1", { allowDestinations })).toBe("open");
@@ -139,13 +139,13 @@ describe("destinations", () => {
     expect(destination("192.168.0.1", { allowDestinations, isLoopbackOnly: false })).toBe("DESTINATION_NOT_ALLOWED");
   });
 
-  it("say which name led there, what it is, and the option that opens it", () => {
+  test("say which name led there, what it is, and the option that opens it", () => {
     expect(() => rules().checkDestination("::ffff:127.0.0.1", "repo.example")).toThrow(
       "repo.example (127.0.0.1) is a loopback address; connect to it with --allow-destination 127.0.0.1",
     );
   });
 
-  it("are read alike however an IPv6 address is written", () => {
+  test("are read alike however an IPv6 address is written", () => {
     const group = fc.integer({ min: 0, max: 0xffff });
     fc.assert(
       fc.property(fc.array(group, { minLength: 8, maxLength: 8 }), (groups) => {
@@ -156,7 +156,7 @@ describe("destinations", () => {
     );
   });
 
-  it("carry an IPv4 address with the verdict of that address", () => {
+  test("carry an IPv4 address with the verdict of that address", () => {
     const octet = fc.integer({ min: 0, max: 255 });
     fc.assert(
       fc.property(fc.tuple(octet, octet, octet, octet), (octets) => {
@@ -170,7 +170,7 @@ describe("destinations", () => {
 });
 
 describe("settings", () => {
-  it.each(["10.0.0.0/33", "fd00::/129", "10.0.0.0/", "10.0.0.0/8/8", "10.0.0/8", "example.com", "", "10.0.0.0/-1"])(
+  test.each(["10.0.0.0/33", "fd00::/129", "10.0.0.0/", "10.0.0.0/8/8", "10.0.0/8", "example.com", "", "10.0.0.0/-1"])(
     "that are no network are refused: %j",
     (network) => {
       expect(outcome(() => rules({ allowClients: [network] }))).toBe("CONFIG_BAD_VALUE");
@@ -182,11 +182,14 @@ describe("settings", () => {
 describe("ports", () => {
   const port = (number: number) => outcome(() => rules().checkPort(number));
 
-  it.each([80, 443, 1024, 3000, 3142, 4873, 8080, 8443, 65535])("are open: %i", (number) => {
+  test.each([80, 443, 1024, 3000, 3142, 4873, 8080, 8443, 65535])("are open: %i", (number) => {
     expect(port(number)).toBe("open");
   });
 
-  it.each([1, 22, 25, 110, 444, 1023, 2375, 2376, 3306, 5432, 6379, 9200, 11211, 27017])("are closed: %i", (number) => {
-    expect(port(number)).toBe("PORT_NOT_ALLOWED");
-  });
+  test.each([1, 22, 25, 110, 444, 1023, 2375, 2376, 3306, 5432, 6379, 9200, 11211, 27017])(
+    "are closed: %i",
+    (number) => {
+      expect(port(number)).toBe("PORT_NOT_ALLOWED");
+    },
+  );
 });

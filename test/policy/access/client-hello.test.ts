@@ -2,7 +2,7 @@ import { once } from "node:events";
 import net from "node:net";
 import tls from "node:tls";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { readClientHello } from "../../../policy/access/client-hello.ts";
 import { listenOnLoopback } from "../../support/listen.ts";
 
@@ -32,18 +32,18 @@ function inRecords(message: Buffer, size: number): Buffer {
 }
 
 describe("the ClientHello (RFC 8446 §4.1.2)", () => {
-  it("tells name and protocols of a real client", async () => {
+  test("tells name and protocols of a real client", async () => {
     const bytes = await realClientHello({ servername: "pypi.org", ALPNProtocols: ["h2", "http/1.1"] });
     expect(readClientHello(bytes)).toMatchObject({ serverName: "pypi.org", alpn: ["h2", "http/1.1"] });
   });
 
-  it("tells neither when a real client sends neither", async () => {
+  test("tells neither when a real client sends neither", async () => {
     const fingerprint = expect.any(String);
     expect(readClientHello(await realClientHello({}))).toEqual({ fingerprint });
     expect(readClientHello(await realClientHello({ maxVersion: "TLSv1.2" }))).toEqual({ fingerprint });
   });
 
-  it("tells a real client from another, whatever host it is for", async () => {
+  test("tells a real client from another, whatever host it is for", async () => {
     const printOf = async (options: tls.ConnectionOptions) => {
       const hello = readClientHello(await realClientHello(options));
       return typeof hello === "string" ? hello : hello.fingerprint;
@@ -57,7 +57,7 @@ describe("the ClientHello (RFC 8446 §4.1.2)", () => {
     for (const other of others) expect(await printOf(other)).not.toBe(await printOf({}));
   });
 
-  it("is incomplete at every cut, and the same with whatever follows", async () => {
+  test("is incomplete at every cut, and the same with whatever follows", async () => {
     const bytes = await realClientHello({ servername: "pypi.org" });
     for (let length = 0; length < bytes.length; length++) {
       expect(readClientHello(bytes.subarray(0, length))).toBe("incomplete");
@@ -67,7 +67,7 @@ describe("the ClientHello (RFC 8446 §4.1.2)", () => {
     });
   });
 
-  it("may be split over records", async () => {
+  test("may be split over records", async () => {
     const bytes = await realClientHello({ servername: "pypi.org" });
     const message = bytes.subarray(5);
     for (const size of [message.length - 1, 100, 17]) {
@@ -78,7 +78,7 @@ describe("the ClientHello (RFC 8446 §4.1.2)", () => {
     expect(readClientHello(inRecords(message, 1))).toBe("not-tls");
   });
 
-  it.each([
+  test.each([
     ["an http request", Buffer.from("GET / HTTP/1.1\r\n\r\n")],
     ["SSH", Buffer.from("SSH-2.0-OpenSSH_9.2\r\n")],
     ["an alert", Buffer.from([21, 3, 1, 0, 2, 2, 40])],
@@ -92,13 +92,13 @@ describe("the ClientHello (RFC 8446 §4.1.2)", () => {
     expect(readClientHello(bytes)).toBe("not-tls");
   });
 
-  it("is not one that is longer than what it holds", async () => {
+  test("is not one that is longer than what it holds", async () => {
     const message = Buffer.concat([(await realClientHello({})).subarray(5), Buffer.from([0])]);
     message.writeUIntBE(message.length - 4, 1, 3);
     expect(readClientHello(inRecords(message, 2 ** 14))).toBe("not-tls");
   });
 
-  it("is read or refused, never waited for beyond its bounds and never thrown at, whatever the bytes", async () => {
+  test("is read or refused, never waited for beyond its bounds and never thrown at, whatever the bytes", async () => {
     const bytes = await realClientHello({ servername: "pypi.org", ALPNProtocols: ["http/1.1"] });
     const damage = fc.array(fc.tuple(fc.nat(bytes.length - 1), fc.nat(255)), { minLength: 1, maxLength: 8 });
     const damaged = damage.map((changes) => {

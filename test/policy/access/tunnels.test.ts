@@ -1,16 +1,16 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { DEFAULT_TUNNELS, mayIntercept } from "../../../policy/access/tunnels.ts";
 
 describe("which tunnels are opened", () => {
   const may = (host: string, intercept: string[], tunnel: string[]) => mayIntercept(host, { intercept, tunnel });
 
-  it("are all that nothing names", () => {
+  test("are all that nothing names", () => {
     expect(may("pypi.org", [], [])).toBe(true);
     expect(may("pypi.org", [], ["quay.io"])).toBe(true);
   });
 
-  it("are not those that the tunnel list names, by name, suffix or asterisk", () => {
+  test("are not those that the tunnel list names, by name, suffix or asterisk", () => {
     expect(may("quay.io", [], ["quay.io"])).toBe(false);
     expect(may("cdn.quay.io", [], ["*.quay.io"])).toBe(false);
     expect(may("a.b.quay.io", [], ["*.quay.io"])).toBe(false);
@@ -19,13 +19,13 @@ describe("which tunnels are opened", () => {
     expect(may("QUAY.IO".toLowerCase(), [], ["QUAY.io"])).toBe(false);
   });
 
-  it("take a suffix for what has a label before it", () => {
+  test("take a suffix for what has a label before it", () => {
     expect(may("quay.io", [], ["*.quay.io"])).toBe(true);
     expect(may("notquay.io", [], ["*.quay.io"])).toBe(true);
     expect(may("quay.io.evil.example", [], ["*.quay.io"])).toBe(true);
   });
 
-  it("are decided by the more exact pattern", () => {
+  test("are decided by the more exact pattern", () => {
     expect(may("pypi.org", ["pypi.org"], ["*"])).toBe(true);
     expect(may("files.pypi.org", ["*.pypi.org"], ["*.org"])).toBe(true);
     expect(may("files.pypi.org", ["*.org"], ["*.pypi.org"])).toBe(false);
@@ -33,12 +33,12 @@ describe("which tunnels are opened", () => {
     expect(may("files.pypi.org", ["*"], ["*.org"])).toBe(false);
   });
 
-  it("stay closed on a tie", () => {
+  test("stay closed on a tie", () => {
     expect(may("pypi.org", ["pypi.org"], ["pypi.org"])).toBe(false);
     expect(may("pypi.org", ["*"], ["*"])).toBe(false);
   });
 
-  it("let an asterisk stand for one label, or a part of one, inside a pattern", () => {
+  test("let an asterisk stand for one label, or a part of one, inside a pattern", () => {
     const pattern = "*.dkr.ecr.*.amazonaws.com";
     expect(may("123.dkr.ecr.eu-west-1.amazonaws.com", [], [pattern])).toBe(false);
     expect(may("123.dkr.ecr.eu.west.amazonaws.com", [], [pattern])).toBe(true);
@@ -48,7 +48,7 @@ describe("which tunnels are opened", () => {
     expect(may("ab.example", [], ["ab*b.example"])).toBe(true);
   });
 
-  it.each([
+  test.each([
     "registry-1.docker.io",
     "auth.docker.io",
     "production.cloudflare.docker.com",
@@ -69,7 +69,7 @@ describe("which tunnels are opened", () => {
     expect(may(host, [], [...DEFAULT_TUNNELS])).toBe(false);
   });
 
-  it.each([
+  test.each([
     "pypi.org",
     "registry.npmjs.org",
     "deb.debian.org",
@@ -80,7 +80,7 @@ describe("which tunnels are opened", () => {
     expect(may(host, [], [...DEFAULT_TUNNELS])).toBe(true);
   });
 
-  it("never decide against a host that only other hosts' patterns name", () => {
+  test("never decide against a host that only other hosts' patterns name", () => {
     const label = fc.stringMatching(/^[a-z0-9]{1,8}$/);
     const name = fc.array(label, { minLength: 1, maxLength: 5 }).map((labels) => labels.join("."));
     fc.assert(

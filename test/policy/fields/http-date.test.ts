@@ -1,11 +1,11 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { formatHttpDate, parseHttpDate } from "../../../policy/fields/http-date.ts";
 
 const MOMENT_MS = Date.UTC(2050, 7, 18, 2, 1, 18);
 
 describe("HTTP-dates (RFC 9110 §5.6.7)", () => {
-  it.each([
+  test.each([
     ["IMF-fixdate", "Thu, 18 Aug 2050 02:01:18 GMT"],
     ["the obsolete form of RFC 850", "Thursday, 18-Aug-50 02:01:18 GMT"],
     ["asctime, which is in GMT wherever larder runs", "Thu Aug 18 02:01:18 2050"],
@@ -16,15 +16,15 @@ describe("HTTP-dates (RFC 9110 §5.6.7)", () => {
     expect(parseHttpDate(text)).toBe(MOMENT_MS);
   });
 
-  it("reads an asctime day of one digit", () => {
+  test("reads an asctime day of one digit", () => {
     expect(parseHttpDate("Mon Aug  8 02:01:18 2050")).toBe(Date.UTC(2050, 7, 8, 2, 1, 18));
   });
 
-  it("takes two digits from 70 on for years of the last century", () => {
+  test("takes two digits from 70 on for years of the last century", () => {
     expect(parseHttpDate("Sunday, 06-Nov-94 08:49:37 GMT")).toBe(Date.UTC(1994, 10, 6, 8, 49, 37));
   });
 
-  it.each([
+  test.each([
     ["a bare number", "0"],
     ["minus one", "-1"],
     ["another zone's name", "Thu, 18 Aug 2050 02:01:18 UTC"],
@@ -43,7 +43,7 @@ describe("HTTP-dates (RFC 9110 §5.6.7)", () => {
     expect(parseHttpDate(text)).toBeUndefined();
   });
 
-  it("reads back every date that it writes", () => {
+  test("reads back every date that it writes", () => {
     const seconds = fc.integer({ min: 0, max: Date.UTC(2200, 0) / 1000 });
     fc.assert(fc.property(seconds, (second) => parseHttpDate(formatHttpDate(second * 1000)) === second * 1000));
   });

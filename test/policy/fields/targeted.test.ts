@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { fieldValue } from "../../../core/fields.ts";
 import { heardFields } from "../../../policy/fields/targeted.ts";
 import { freshForSeconds } from "../../../policy/freshness.ts";
@@ -9,7 +9,7 @@ const TARGETS = ["cdn-cache-control"];
 const heard = (...fields: string[]) => fieldValue(heardFields(fields, TARGETS), "cache-control");
 
 describe("targeted fields (RFC 9213)", () => {
-  it("stand in for Cache-Control and Expires (§2.2)", () => {
+  test("stand in for Cache-Control and Expires (§2.2)", () => {
     const fields = ["Cache-Control", "no-store", "Expires", dateIn(9), "CDN-Cache-Control", "max-age=60", "X", "y"];
     expect(heardFields(fields, TARGETS)).toEqual([
       "CDN-Cache-Control",
@@ -21,7 +21,7 @@ describe("targeted fields (RFC 9213)", () => {
     ]);
   });
 
-  it.each([
+  test.each([
     ["max-age=60, foo;bar=1", "max-age=60, foo"],
     ["must-revalidate=?1, private=?0", "must-revalidate"],
     ['no-cache="set-cookie"', 'no-cache="set-cookie"'],
@@ -30,7 +30,7 @@ describe("targeted fields (RFC 9213)", () => {
     expect(heard("CDN-Cache-Control", value, "Cache-Control", "no-store")).toBe(directives);
   });
 
-  it.each([
+  test.each([
     "",
     "max-age=60, &&&&&",
     'max-age="60"',
@@ -43,13 +43,13 @@ describe("targeted fields (RFC 9213)", () => {
     expect(heard("CDN-Cache-Control", value, "Cache-Control", "no-store")).toBe("no-store");
   });
 
-  it("go in the order in which they were named, and are nothing to a cache that was told of none", () => {
+  test("go in the order in which they were named, and are nothing to a cache that was told of none", () => {
     const fields = ["CDN-Cache-Control", "max-age=1", "Mine", "max-age=2", "Cache-Control", "max-age=3"];
     expect(fieldValue(heardFields(fields, ["mine", "cdn-cache-control"]), "cache-control")).toBe("max-age=2");
     expect(heardFields(fields)).toBe(fields);
   });
 
-  it("decide what is stored, and for how long", () => {
+  test("decide what is stored, and for how long", () => {
     const fields = ["Cache-Control", "private", "CDN-Cache-Control", "max-age=60"];
     const context = { ...makeContext({ targets: TARGETS }), requestMs: NOW_MS, responseMs: NOW_MS };
     const judgement = judge(makeRequest(), { status: 200, fields }, context);
