@@ -6,7 +6,9 @@ export interface Spread {
   readonly max: number;
 }
 
-/** One contestant's part of a heat. Nothing is told without what it is compared with: `ratio` is against the baseline. */
+/**
+ * One contestant's part of a heat. Nothing is told without what it is compared with: `ratio` is against the baseline.
+ */
 export type Figures =
   | {
       readonly state: "measured";

@@ -10,7 +10,10 @@ import type { Turns } from "./programs/watched.ts";
 import type { Server } from "./servers.ts";
 import { Workbench } from "./workbench.ts";
 
-/** `npm run bench:learning`: how long a large index takes until what it declares is known, and what it does to the main thread. */
+/**
+ * `npm run bench:learning`: how long a large index takes until what it declares is known, and what it does to the main
+ * thread.
+ */
 const PROGRAM = resolve(import.meta.dirname, "../dist/cli/main.js");
 const ANNOUNCEMENT = /^larder listening on http:\/\/127\.0\.0\.1:(\d+)$/m;
 const CASES = [
@@ -30,7 +33,10 @@ interface Reading {
   readonly turns: Turns;
 }
 
-/** Starts a larder with an empty store, and an origin that serves the folder twice: at `/repository/`, and at `/plain/` under names that nobody reads. */
+/**
+ * Starts a larder with an empty store, and an origin that serves the folder twice: at `/repository/`, and at `/plain/`
+ * under names that nobody reads.
+ */
 async function measure(workbench: Workbench, repository: BigRepository): Promise<Record<"learnt" | "passed", Reading>> {
   const asRepository = folderHandler("/repository/", repository.folder);
   const asPlain = folderHandler("/plain/", repository.folder);

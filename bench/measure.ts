@@ -22,7 +22,9 @@ export function peakRssBytesOf(pid: number): number {
   return treeOf(pid).reduce((sum, facts) => sum + peakRssBytesOfOne(facts.pid), 0);
 }
 
-/** Waits until the tree has been without work for a second (ten at most): stores go on writing after the last answer. */
+/**
+ * Waits until the tree has been without work for a second (ten at most): stores go on writing after the last answer.
+ */
 export async function untilQuiet(pid: number): Promise<void> {
   let before = cpuSecondsOf(pid);
   for (let poll = 0; poll < QUIET_POLLS; poll += 1) {

@@ -19,8 +19,8 @@ export interface Scenario {
 }
 
 /**
- * Requests are so many that the quickest contestant spends at least ten clock ticks a round. A large miss is one a round
- * and of half the length, because every contestant keeps all it has fetched until the end of the run.
+ * Requests are so many that the quickest contestant spends at least ten clock ticks a round. A large miss is one a
+ * round and of half the length, because every contestant keeps all it has fetched until the end of the run.
  */
 export const SCENARIOS: readonly Scenario[] = [
   {

@@ -69,7 +69,10 @@ export class Server {
     return this.hasEnded ? `; the server ended and had said:\n${(await this.output()).slice(-LAST_WORDS)}` : "";
   }
 
-  /** Waits until `isReady` finds something. @throws Error with the program's output when it ends first or takes too long */
+  /**
+   * Waits until `isReady` finds something.
+   * @throws Error with the program's output when it ends first or takes too long
+   */
   async ready<Found>(isReady: () => Promise<Found | undefined>): Promise<Found> {
     for (const deadline = performance.now() + START_MS; performance.now() < deadline; await delay(POLL_MS)) {
       if (this.hasEnded) break;

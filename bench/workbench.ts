@@ -47,8 +47,9 @@ export class Workbench {
   }
 
   /**
-   * Ends a server. Its files stay until {@link close}: where many have just been deleted, ext4 without a journal searches
-   * long for an inode that it may use (0.6 ms a file were seen, a tenth of that otherwise), and the next heat would pay.
+   * Ends a server. Its files stay until {@link close}: where many have just been deleted, ext4 without a journal
+   * searches long for an inode that it may use (0.6 ms a file were seen, a tenth of that otherwise), and the next heat
+   * would pay.
    */
   async end(server: Server): Promise<void> {
     await server.stop();
@@ -66,7 +67,9 @@ export class Workbench {
   }
 }
 
-/** A TypeScript loader inside the baseline would be counted as its memory (45 MB was seen), so they run as JavaScript. */
+/**
+ * A TypeScript loader inside the baseline would be counted as its memory (45 MB was seen), so they run as JavaScript.
+ */
 async function transpilePrograms(folder: string): Promise<void> {
   await mkdir(folder);
   await writeFile(join(folder, "package.json"), '{ "type": "module" }\n');

@@ -35,8 +35,8 @@ const MIN_RSA_BITS = 2048;
 /**
  * Loads the certificate authority; with `create`, after making it at the first start.
  *
- * The certificate file may hold a chain in any order: the certificate that belongs to the key is the one that signs. The
- * key is RSA or EC (P-256, P-384), in PKCS#8, PKCS#1 or SEC 1.
+ * The certificate file may hold a chain in any order: the certificate that belongs to the key is the one that signs.
+ * The key is RSA or EC (P-256, P-384), in PKCS#8, PKCS#1 or SEC 1.
  * @throws LarderError `CA_KEY_EXPOSED` when another user can get at the key, `CA_UNREADABLE` when a file is missing or
  * damaged, `CA_UNUSABLE` when what it holds cannot sign leaves, `CA_UNWRITABLE` when a new one cannot be put in place.
  */

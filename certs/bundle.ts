@@ -48,9 +48,9 @@ export function readExtraRoots(files: readonly string[]): string {
 }
 
 /**
- * Writes the file that `SSL_CERT_FILE` and its like point at: the system's roots, then our chain. Those variables replace
- * all roots of a client, so neither may be missing. Replaced whole, mode 0644, and only when its content changes, so that
- * clients which watch or copy it see no needless news.
+ * Writes the file that `SSL_CERT_FILE` and its like point at: the system's roots, then our chain. Those variables
+ * replace all roots of a client, so neither may be missing. Replaced whole, mode 0644, and only when its content
+ * changes, so that clients which watch or copy it see no needless news.
  * @returns whether it changed.
  * @throws LarderError `CA_UNWRITABLE`
  */

@@ -29,7 +29,9 @@ const OID = {
 const DNS_NAME = 2;
 const IP_ADDRESS = 7;
 
-/** A certification authority that may sign leaves but no further authority: `cA TRUE, pathLenConstraint 0` (§4.2.1.9). */
+/**
+ * A certification authority that may sign leaves but no further authority: `cA TRUE, pathLenConstraint 0` (§4.2.1.9).
+ */
 export function basicConstraintsOfAuthority(): Asn1 {
   return extension(OID.basicConstraints, sequence(boolean(true), integer(Buffer.of(0))), { critical: true });
 }
@@ -60,7 +62,10 @@ export function authorityKeyIdentifier(keyIdentifier: Buffer): Asn1 {
   return extension(OID.authorityKeyIdentifier, sequence(implicit(0, keyIdentifier)));
 }
 
-/** One DNS name, or an IPv4 or IPv6 literal without brackets. @param critical true where the subject is empty (§4.2.1.6) */
+/**
+ * One DNS name, or an IPv4 or IPv6 literal without brackets.
+ * @param critical true where the subject is empty (§4.2.1.6)
+ */
 export function subjectAltName(host: string, { critical }: { readonly critical: boolean }): Asn1 {
   const address = addressOctets(host);
   const name = address === undefined ? implicit(DNS_NAME, Buffer.from(host, "latin1")) : implicit(IP_ADDRESS, address);

@@ -11,7 +11,10 @@ interface FileToWrite {
   readonly mode: number;
 }
 
-/** Puts a whole file in place of whatever stood there; readers see the old one or the new one. @throws LarderError `CA_UNWRITABLE` */
+/**
+ * Puts a whole file in place of whatever stood there; readers see the old one or the new one.
+ * @throws LarderError `CA_UNWRITABLE`
+ */
 export function replaceFile(target: FileToWrite): void {
   writeBeside(target, (written) => renameSync(written, target.file));
 }

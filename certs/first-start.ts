@@ -24,8 +24,8 @@ const AUTHORITY_VALID_MS = 3652 * DAY_MS;
  * certificate (0644).
  *
  * Certificate and key agree whatever interrupts this, and however many processes start at once: each file is published
- * whole and once, the key first, and a certificate is only ever made for the key that stands on disk. Its subject and key
- * identifier follow from that key.
+ * whole and once, the key first, and a certificate is only ever made for the key that stands on disk. Its subject and
+ * key identifier follow from that key.
  * @throws LarderError `CA_KEY_EXPOSED`, `CA_UNWRITABLE`; `CA_UNUSABLE` when the certificate stands without its key.
  */
 export function makeMissingFiles({ certFile, keyFile }: AuthorityFiles, nowMs: number): void {
@@ -53,7 +53,9 @@ function newKeyPem(): string {
   return privateKey.export({ type: "pkcs8", format: "pem" }).toString();
 }
 
-/** The profile of RFC 5280 §4.2.1 for a root that signs leaves only. Its name tells apart the CAs of several machines. */
+/**
+ * The profile of RFC 5280 §4.2.1 for a root that signs leaves only. Its name tells apart the CAs of several machines.
+ */
 function selfSignedAuthority(privateKey: KeyObject, nowMs: number): Buffer {
   const publicKey = createPublicKey(privateKey);
   const keyIdentifier = keyIdentifierOf(publicKey);

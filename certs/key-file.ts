@@ -12,8 +12,8 @@ const ENCRYPTED_KEY = /-----BEGIN ENCRYPTED PRIVATE KEY-----|Proc-Type: 4,ENCRYP
 /**
  * Reads a CA key that nobody but this user can read (root can read every file, which no mode prevents).
  *
- * A key that belongs to another user is refused even where this user is root and could read it: its owner could sign for
- * any host that root's clients ask for.
+ * A key that belongs to another user is refused even where this user is root and could read it: its owner could sign
+ * for any host that root's clients ask for.
  * @throws LarderError `CA_KEY_EXPOSED`, `CA_UNREADABLE`
  */
 export function readPrivateKey(file: string): KeyObject {
@@ -29,7 +29,9 @@ export function readPrivateKey(file: string): KeyObject {
   }
 }
 
-/** @throws LarderError `CA_KEY_EXPOSED` when others can list or enter the folder, `CA_UNREADABLE` when it is not there */
+/**
+ * @throws LarderError `CA_KEY_EXPOSED` when others can list or enter the folder, `CA_UNREADABLE` when it is not there
+ */
 export function requirePrivateFolder(folder: string): void {
   try {
     refuseIfExposed(folder, { stats: statSync(folder), wanted: "700" });

@@ -13,7 +13,10 @@ import { certificatePem } from "./pem.ts";
 import { CLOCK_SKEW_MS, DAY_MS } from "./validity.ts";
 import { distinguishedName, type IssuerNames, keyIdentifierOf, readIssuerNames, signCertificate } from "./x509.ts";
 
-/** With the backdated day 44 days in all: below the 45 that public CAs are coming down to and clients may come to expect. */
+/**
+ * With the backdated day 44 days in all: below the 45 that public CAs are coming down to and clients may come to
+ * expect.
+ */
 const LEAF_VALID_MS = 43 * DAY_MS;
 /** `ub-common-name` (RFC 5280 appendix A.1). */
 const MAX_COMMON_NAME = 64;

@@ -4,8 +4,8 @@ const CERTIFICATE_BLOCK = /-----BEGIN (?:X509 )?CERTIFICATE-----([^-]*)-----END 
 const BASE64_LINE = /.{1,64}/g;
 
 /**
- * The certificates of a PEM file in their order, each as one block in the form of {@link certificatePem}: comments, keys
- * and whatever else stands between them are dropped, and so is a certificate that came before.
+ * The certificates of a PEM file in their order, each as one block in the form of {@link certificatePem}: comments,
+ * keys and whatever else stands between them are dropped, and so is a certificate that came before.
  */
 export function certificateBlocks(text: string): string[] {
   const blocks = Array.from(text.matchAll(CERTIFICATE_BLOCK), (match) =>

@@ -72,7 +72,9 @@ export function distinguishedName(parts: { readonly organization?: string; reado
   return sequence(...attribute(OID.organization, parts.organization), ...attribute(OID.commonName, parts.commonName));
 }
 
-/** Names a key in SKI and AKI: the leftmost 160 bits of the sha256 of its SubjectPublicKeyInfo (RFC 7093 §2, method 4). */
+/**
+ * Names a key in SKI and AKI: the leftmost 160 bits of the sha256 of its SubjectPublicKeyInfo (RFC 7093 §2, method 4).
+ */
 export function keyIdentifierOf(publicKey: KeyObject): Buffer {
   return createHash("sha256").update(spkiOf(publicKey)).digest().subarray(0, KEY_IDENTIFIER_BYTES);
 }

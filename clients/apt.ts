@@ -9,15 +9,16 @@ export interface AptAccess {
 
 /**
  * apt reads the file of `APT_CONFIG` first, so whatever stands in `apt.conf.d` wins over it; a program's own `Binary::`
- * section is applied after all files (apt.conf(5); seen with apt 2.6). Other programs of the family get the plain settings.
+ * section is applied after all files (apt.conf(5); seen with apt 2.6). Other programs of the family get the plain
+ * settings.
  */
 const SECTIONS: readonly string[] = ["", "Binary::apt::", "Binary::apt-get::"];
 /** apt.conf has no escape for these inside quotes. */
 const UNQUOTABLE = /["\n\\]/;
 
 /**
- * The text of a file for `APT_CONFIG`: apt honours no variable for its CA, and a proxy that `apt.conf.d` names or detects
- * beats the proxy variables. Hosts that `no_proxy` or an `Acquire::http::Proxy::HOST` names keep their own way.
+ * The text of a file for `APT_CONFIG`: apt honours no variable for its CA, and a proxy that `apt.conf.d` names or
+ * detects beats the proxy variables. Hosts that `no_proxy` or an `Acquire::http::Proxy::HOST` names keep their own way.
  * @throws LarderError `CONFIG_BAD_VALUE` when a value cannot be written in apt.conf.
  */
 export function renderAptConf({ proxyUrl, bundleFile }: AptAccess): string {
@@ -55,9 +56,9 @@ export function renderAptTrust(bundleFile: string): string {
 }
 
 /**
- * The script of `Acquire::http::Proxy-Auto-Detect`: apt-transport-http(1). bash and timeout are on every Debian; curl is not.
- * It asks for a page of larder's own, because something else may have taken the port; as localhost, under which that answers
- * whatever name the client knows it by.
+ * The script of `Acquire::http::Proxy-Auto-Detect`: apt-transport-http(1). bash and timeout are on every Debian; curl
+ * is not. It asks for a page of larder's own, because something else may have taken the port; as localhost, under which
+ * that answers whatever name the client knows it by.
  */
 export function renderAptProxyDetect(proxyUrl: string): string {
   return `#!/bin/bash\nproxy=${shellQuote(withPort(proxyUrl))}\n${APT_PROXY_DETECT}`;

@@ -33,8 +33,8 @@ export const DOCKER_CONTAINER: Audience = { kind: "container", host: "host.docke
 const VM: Audience = { kind: "vm", host: "10.0.2.2" };
 
 /**
- * Reads `host`, `container`, `vm`, or the name or address of this machine as another one knows it, with a port if larder
- * is reached by another one there.
+ * Reads `host`, `container`, `vm`, or the name or address of this machine as another one knows it, with a port if
+ * larder is reached by another one there.
  * @throws LarderError `CONFIG_BAD_VALUE`; also for IPv6 zones, which a proxy URL cannot hold.
  */
 export function readAudience(written: string): Audience {

@@ -3,13 +3,15 @@ export const BASE_IMAGE = "BASE_IMAGE";
 
 /** What a Containerfile says about {@link BASE_IMAGE}. */
 export interface BaseImageArgument {
-  /** Its default, earlier defaults filled in; `undefined` when it has none, or one that rests on what is not known here. */
+  /**
+   * Its default, earlier defaults filled in; `undefined` when it has none, or one that rests on what is not known here.
+   */
   readonly fallback: string | undefined;
 }
 
 /**
- * What a Containerfile's `ARG BASE_IMAGE` says, or `undefined` when it has none: giving the argument to such a build has no
- * effect but a warning. The first one counts: `FROM` sees only what stands before it.
+ * What a Containerfile's `ARG BASE_IMAGE` says, or `undefined` when it has none: giving the argument to such a build
+ * has no effect but a warning. The first one counts: `FROM` sees only what stands before it.
  * @param text of the Containerfile or Dockerfile
  * @see https://docs.docker.com/reference/dockerfile/#arg
  */
@@ -27,8 +29,8 @@ export function readBaseImageArgument(text: string): BaseImageArgument | undefin
 }
 
 /**
- * What a user should know when the image that was given once is not the one that this Containerfile names by itself: a build
- * without larder starts from another. `undefined` when they agree, or nothing can be compared.
+ * What a user should know when the image that was given once is not the one that this Containerfile names by itself: a
+ * build without larder starts from another. `undefined` when they agree, or nothing can be compared.
  */
 export function describeBaseImageDifference(
   baseImage: string,

@@ -20,8 +20,8 @@ export function containerVariables(address: ProxyAddress): Variables {
 }
 
 /**
- * A JVM reads neither the proxy variables nor PEM, but this variable: JVM Tool Interface, "The JAVA_TOOL_OPTIONS Environment
- * Variable". Every JVM says on stderr that it has read it.
+ * A JVM reads neither the proxy variables nor PEM, but this variable: JVM Tool Interface, "The JAVA_TOOL_OPTIONS
+ * Environment Variable". Every JVM says on stderr that it has read it.
  */
 function javaOptions(proxyUrl: string, noProxy: string): string {
   const { hostname, port } = new URL(proxyUrl);

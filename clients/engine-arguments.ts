@@ -20,11 +20,16 @@ export interface BuildAdditions {
 export interface CacheMount {
   readonly folder: string;
   readonly path: string;
-  /** Programs that make that folder themselves; an image with none of them, and without the folder, is left without it. */
+  /**
+   * Programs that make that folder themselves; an image with none of them, and without the folder, is left without it.
+   */
   readonly owners: readonly string[];
 }
 
-/** The arguments that a `podman build` or `buildah build` goes through larder by; none of them is written into the image. */
+/**
+ * The arguments that a `podman build` or `buildah build` goes through larder by; none of them is written into the
+ * image.
+ */
 export function buildArguments(additions: BuildAdditions): string[] {
   const { shimFile, iidFile, cacheMounts, network, port } = additions;
   return [
@@ -67,8 +72,8 @@ export interface RunAdditions {
 }
 
 /**
- * The arguments of a `podman run`: plain ones, so that `podman inspect` shows what the container was given. `z` lets every
- * container read the folder, which is larder's own copy.
+ * The arguments of a `podman run`: plain ones, so that `podman inspect` shows what the container was given. `z` lets
+ * every container read the folder, which is larder's own copy.
  */
 export function runArguments({ variables, handoutDir, isSelinux, network, port }: RunAdditions): string[] {
   return [
@@ -78,7 +83,9 @@ export function runArguments({ variables, handoutDir, isSelinux, network, port }
   ];
 }
 
-/** The arguments of a `docker build`: predefined build arguments, which no image keeps (Dockerfile reference, "ARG"). */
+/**
+ * The arguments of a `docker build`: predefined build arguments, which no image keeps (Dockerfile reference, "ARG").
+ */
 export function dockerBuildArguments(variables: Variables): string[] {
   return buildArgumentOptions(Object.entries(variables).map(([name, value]) => `${name}=${value}`));
 }

@@ -52,7 +52,10 @@ function endOfGlobals(words: readonly string[]): number {
   return at;
 }
 
-/** The value of an option, by any of its names, wherever the call has it; the last one counts, as it does for the engine. */
+/**
+ * The value of an option, by any of its names, wherever the call has it; the last one counts, as it does for the
+ * engine.
+ */
 export function optionOf(call: EngineCall, ...names: readonly string[]): string | undefined {
   return findOption([...call.globals, ...call.rest], names).at(-1)?.value;
 }

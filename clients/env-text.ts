@@ -6,8 +6,8 @@ const ASSIGNMENT = /^(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$/;
 const PIECE = /'([^']*)'|"((?:[^"\\$`]|\\.)*)"|\\(.)|([^\s'"\\$`;&|<>()#*?]+|(?<=.)[#*?])/sy;
 
 /**
- * Reads env fragments, one after the other: `KEY=value` lines, values quoted as a POSIX shell has it; the last one counts.
- * What only a shell could tell (`$NAME`, `$(…)`) is refused: these lines are data.
+ * Reads env fragments, one after the other: `KEY=value` lines, values quoted as a POSIX shell has it; the last one
+ * counts. What only a shell could tell (`$NAME`, `$(…)`) is refused: these lines are data.
  * @throws LarderError `CONFIG_BAD_VALUE` naming the line.
  */
 export function readEnvText(text: string): Variables {

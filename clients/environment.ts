@@ -4,7 +4,9 @@ export type Variables = Readonly<Record<string, string>>;
 export interface ProxyAddress {
   /** `http://host:port` of larder as the client reaches it; credentials and zone ids do not belong here. */
   readonly proxyUrl: string;
-  /** Names and addresses that the user wants reached directly, comma-separated; they are added to those that always are. */
+  /**
+   * Names and addresses that the user wants reached directly, comma-separated; they are added to those that always are.
+   */
   readonly noProxy?: string;
 }
 
@@ -26,7 +28,9 @@ interface TrustVariable {
 /** What a client must not send to larder: its own machine, and the machine that runs its container. */
 const ALWAYS_DIRECT: readonly string[] = ["localhost", "127.0.0.1", "::1", "host.containers.internal"];
 
-/** The knob of each client; apt, dnf, Java and Debian's wget honour none of them (see {@link renderAptConf} for apt). */
+/**
+ * The knob of each client; apt, dnf, Java and Debian's wget honour none of them (see {@link renderAptConf} for apt).
+ */
 export const TRUST_VARIABLES: readonly TrustVariable[] = [
   {
     name: "SSL_CERT_FILE",

@@ -30,8 +30,8 @@ export function renderFragments({ proxyUrl, baseImage, ...trust }: Fragments): R
 }
 
 /**
- * One `KEY=value` a line, after a comment that says where it came from. `set -a; . FILE` in a POSIX shell reads back every
- * value; those that need it stand in single quotes.
+ * One `KEY=value` a line, after a comment that says where it came from. `set -a; . FILE` in a POSIX shell reads back
+ * every value; those that need it stand in single quotes.
  * @throws LarderError `CONFIG_BAD_VALUE` for a value that does not fit on a line.
  */
 export function renderEnvFragment(variables: Variables): string {
@@ -40,9 +40,9 @@ export function renderEnvFragment(variables: Variables): string {
 }
 
 /**
- * The text of `/env` for a client that reached larder at that address. On this machine it is both fragments. Elsewhere the
- * files of the second do not exist, and variables that name a missing file break every TLS connection: there it tells how
- * to make one.
+ * The text of `/env` for a client that reached larder at that address. On this machine it is both fragments. Elsewhere
+ * the files of the second do not exist, and variables that name a missing file break every TLS connection: there it
+ * tells how to make one.
  */
 export function renderEnvPage({ address, fingerprint256, ...trust }: EnvPage): string {
   const proxyUrl = `http://${address}`;

@@ -12,9 +12,10 @@ export interface ResolvedCache {
 const PUBLIC_NIX_CACHES: readonly string[] = ["https://cache.nixos.org/"];
 
 /**
- * A piece of nix.conf, to be included last: `!include`, for `extra-substituters` adds only to what came before. What is signed stays
- * checked: nothing here trusts anybody. A cache that is away costs two short tries, not the five that Nix makes by itself (4.9 s), one
- * that says nothing any more is left after fifteen seconds, not five minutes; what it lacks is asked for again after a minute, not an hour.
+ * A piece of nix.conf, to be included last: `!include`, for `extra-substituters` adds only to what came before. What is
+ * signed stays checked: nothing here trusts anybody. A cache that is away costs two short tries, not the five that Nix
+ * makes by itself (4.9 s), one that says nothing any more is left after fifteen seconds, not five minutes; what it
+ * lacks is asked for again after a minute, not an hour.
  * `fallback`: where something else answers at the address by now, Nix 2.8 ends with "NAR info file is corrupt" without it.
  */
 export function renderNixConf(cache: ResolvedCache | undefined): string {

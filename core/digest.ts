@@ -2,7 +2,10 @@ import { createHash, type Hash } from "node:crypto";
 
 declare const digestBrand: unique symbol;
 
-/** A sha256 digest as 64 lower-case hex digits: the name of a blob. Only {@link parseDigest} and {@link Hasher} make one. */
+/**
+ * A sha256 digest as 64 lower-case hex digits: the name of a blob. Only {@link parseDigest} and {@link Hasher} make
+ * one.
+ */
 export type Digest = string & { readonly [digestBrand]: true };
 
 const SHA256_HEX = /^[0-9a-f]{64}$/;

@@ -33,7 +33,9 @@ export interface Entry extends EntryKey {
   readonly selecting: RawFields;
   readonly digest: Digest;
   readonly bytes: number;
-  /** When the request that stored or last freshened it was sent, and when its response head arrived (RFC 9111 §4.2.3). */
+  /**
+   * When the request that stored or last freshened it was sent, and when its response head arrived (RFC 9111 §4.2.3).
+   */
   readonly requestMs: number;
   readonly responseMs: number;
   /** When its body was stored; freshening leaves it. */

@@ -63,7 +63,9 @@ export function listMembers(value: string): string[] {
   return members.map((member) => member.trim()).filter((member) => member !== "");
 }
 
-/** By hand, as a regular expression takes quadratic time here; a quote that is never closed is an ordinary character. */
+/**
+ * By hand, as a regular expression takes quadratic time here; a quote that is never closed is an ordinary character.
+ */
 function splitOutsideQuotes(value: string): string[] {
   const members: string[] = [];
   let start = 0;

@@ -3,11 +3,13 @@ import { dirname } from "node:path";
 import { systemCode } from "./errors.ts";
 
 /**
- * Makes a folder and the parents that it lacks, one after the other. Node's own `recursive` never comes back where a file system says
- * ENOENT below a folder that is there, as /proc does: it takes that for a missing parent, again and again.
+ * Makes a folder and the parents that it lacks, one after the other. Node's own `recursive` never comes back where a
+ * file system says ENOENT below a folder that is there, as /proc does: it takes that for a missing parent, again and
+ * again.
  * @param mode of each folder that is made, less the umask
  * @returns whether the folder is new
- * @throws Error of the system with its code: `ENOENT` also where the file system takes no folders, `EEXIST` where a file stands there.
+ * @throws Error of the system with its code: `ENOENT` also where the file system takes no folders, `EEXIST` where a
+ * file stands there.
  */
 export function makeFolder(folder: string, mode = 0o777): boolean {
   try {

@@ -4,7 +4,10 @@
  */
 export const HANDOUT_PATH = "/dev/larder";
 
-/** The files that clients read, under the same names wherever the folder is: in a container, below a store (`trust/`), elsewhere. */
+/**
+ * The files that clients read, under the same names wherever the folder is: in a container, below a store (`trust/`),
+ * elsewhere.
+ */
 export const HANDOUT_FILES = {
   /** PEM: the roots of the container's own image or of this machine, then larder's CA. */
   bundle: "bundle.pem",

@@ -15,8 +15,8 @@ export interface JoinOptions {
 }
 
 /**
- * Joins two open connections blindly and owns them from then on. Each side's end is handed on by itself (half-close); a side that breaks
- * off takes the other with it. Never rejects.
+ * Joins two open connections blindly and owns them from then on. Each side's end is handed on by itself (half-close); a
+ * side that breaks off takes the other with it. Never rejects.
  * @returns when both have closed.
  */
 export async function join(

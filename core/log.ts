@@ -1,6 +1,8 @@
 type LogMethod = (facts: Readonly<Record<string, unknown>>, message: string) => void;
 
-/** What the rooms need of a logger; pino satisfies it. Facts never hold credentials, cookies or signed query strings. */
+/**
+ * What the rooms need of a logger; pino satisfies it. Facts never hold credentials, cookies or signed query strings.
+ */
 export interface Log {
   readonly debug: LogMethod;
   readonly info: LogMethod;

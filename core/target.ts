@@ -70,7 +70,10 @@ export function originOf({ scheme, authority }: TargetUri): string {
   return `${scheme}://${authority}`;
 }
 
-/** Reads `host`, `host:port` or `[v6]:port`; an absent port is `undefined`. @throws LarderError `USERINFO_IN_TARGET`, `BAD_TARGET` */
+/**
+ * Reads `host`, `host:port` or `[v6]:port`; an absent port is `undefined`.
+ * @throws LarderError `USERINFO_IN_TARGET`, `BAD_TARGET`
+ */
 export function parseHostPort(text: string): { readonly host: string; readonly port: number | undefined } {
   if (text.includes("@"))
     throw new LarderError("USERINFO_IN_TARGET", "the target holds user information; send credentials in a field");

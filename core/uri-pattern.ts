@@ -1,7 +1,7 @@
 /**
- * A pattern over whole URIs: `**` stands for any text, `*` for any text without a slash, everything else for itself (a `?`
- * begins a query, a `[` an address, so neither can mean anything else here). Scheme and host are compared in lower case, as
- * stored URIs have them.
+ * A pattern over whole URIs: `**` stands for any text, `*` for any text without a slash, everything else for itself (a
+ * `?` begins a query, a `[` an address, so neither can mean anything else here). Scheme and host are compared in lower
+ * case, as stored URIs have them.
  */
 export interface UriPattern {
   readonly text: string;
@@ -23,8 +23,8 @@ function tokensOf(pattern: string): readonly Token[] {
 }
 
 /**
- * Reads the URI once, and keeps every place of the pattern that what was read may have led to: the time grows with the product
- * of both lengths at most, whatever the pattern, where a regular expression may try without end.
+ * Reads the URI once, and keeps every place of the pattern that what was read may have led to: the time grows with the
+ * product of both lengths at most, whatever the pattern, where a regular expression may try without end.
  */
 function isMatch(tokens: readonly Token[], uri: string): boolean {
   let places = new Set<number>();

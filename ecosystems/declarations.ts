@@ -36,7 +36,10 @@ export function orderDigests(written: WrittenDigests): readonly DeclaredDigest[]
   return digests;
 }
 
-/** The algorithm of that name in any usual spelling (`SHA256`, `sha-256`, createrepo's `sha`); `undefined` when larder has none. */
+/**
+ * The algorithm of that name in any usual spelling (`SHA256`, `sha-256`, createrepo's `sha`); `undefined` when larder
+ * has none.
+ */
 export function algorithmNamed(name: string): DigestAlgorithm | undefined {
   const plain = name.toLowerCase().replace("-", "");
   const algorithm = plain === "sha" ? "sha1" : plain === "md5sum" ? "md5" : plain;

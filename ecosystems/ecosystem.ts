@@ -14,13 +14,15 @@ export interface Classification {
   /** `undefined` for *other*. */
   readonly ecosystem: EcosystemName | undefined;
   /**
-   * The content coding in which larder asks for it and stores it: `identity`, or `gzip` for large text that is negotiated
-   * from there; `asked` leaves it to the client's own Accept-Encoding.
+   * The content coding in which larder asks for it and stores it: `identity`, or `gzip` for large text that is
+   * negotiated from there; `asked` leaves it to the client's own Accept-Encoding.
    */
   readonly coding: "identity" | "gzip" | "asked";
   /** The format gives a name to one content for ever: a registry takes no second upload under it. */
   readonly isImmutable?: boolean;
-  /** The Accept under which this root tells when releases were published, where its clients take that for what they ask. */
+  /**
+   * The Accept under which this root tells when releases were published, where its clients take that for what they ask.
+   */
   readonly acceptWithTimes?: string;
   /** How long it is believed that there is none (404), where it may come any moment. */
   readonly missingFreshForMs?: number;
@@ -35,8 +37,8 @@ export interface Classification {
 }
 
 /**
- * Around the text itself (RFC 9580 §7), in a file of its own beside it whose name has that much more, or in lines of the
- * document, by keys of Nix's kind.
+ * Around the text itself (RFC 9580 §7), in a file of its own beside it whose name has that much more, or in lines of
+ * the document, by keys of Nix's kind.
  */
 export type SignatureForm =
   | { readonly kind: "clearsigned" }

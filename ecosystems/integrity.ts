@@ -7,8 +7,8 @@ const ITEM = /^([a-z0-9]+)-([A-Za-z0-9+/]+={0,2})(?:\?.*)?$/;
 /**
  * Reads Subresource Integrity metadata, as npm (`dist.integrity`) and Nix (`FileHash`) write it: items with white space
  * between them.
- * @returns the first digest of each algorithm that larder knows, in hex; npm packs a tarball once, so others of the same
- * algorithm would be for other bytes.
+ * @returns the first digest of each algorithm that larder knows, in hex; npm packs a tarball once, so others of the
+ * same algorithm would be for other bytes.
  */
 export function parseIntegrity(text: string): WrittenDigests {
   const digests: Partial<Record<DigestAlgorithm, string>> = {};

@@ -5,7 +5,10 @@ import type { PageRewriter } from "./page.ts";
 import { rewriteSimplePage } from "./pypi/links.ts";
 import { rewriteMirrors } from "./rpm/links.ts";
 
-/** Formats whose roots hold links that may lead to other hosts, or to the root of their own. deb names files by relative paths only. */
+/**
+ * Formats whose roots hold links that may lead to other hosts, or to the root of their own. deb names files by relative
+ * paths only.
+ */
 const REWRITERS: Readonly<Record<string, PageRewriter>> = {
   npm: rewritePackument,
   nix: rewriteNarinfo,
@@ -14,8 +17,8 @@ const REWRITERS: Readonly<Record<string, PageRewriter>> = {
 };
 
 /**
- * The function that rewrites what a request of that class gets, where it may hold links. npm also asks for packuments as mere
- * JSON, at hosts that nobody knows as registries.
+ * The function that rewrites what a request of that class gets, where it may hold links. npm also asks for packuments
+ * as mere JSON, at hosts that nobody knows as registries.
  * @param accept the request's Accept field
  */
 export function pageRewriterOf(

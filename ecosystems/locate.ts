@@ -20,7 +20,8 @@ const LOCATORS: Readonly<Record<EcosystemName, Locate>> = {
 const PLAIN: readonly EcosystemName[] = ["deb", "rpm", "nix"];
 
 /**
- * Says which document of metadata a URI names, and about which repository; `undefined` when readers.ts has no reader for it.
+ * Says which document of metadata a URI names, and about which repository; `undefined` when readers.ts has no reader
+ * for it.
  * @param ecosystem where the request tells it: a packument may have any name, and so may the page of an index.
  */
 export function locateMetadata(target: TargetUri, ecosystem?: EcosystemName): MetadataPlace | undefined {

@@ -39,7 +39,8 @@ export interface RepositoryPlace {
   readonly path: string;
   /**
    * Which root of the repository a root is: the folder of a Release file (`dists/bookworm/`; empty in a flat repository
-   * and for rpm), a narinfo's name, the whole URI of what says different things at different places (a project's page). A member's URI does not tell how much of it is the suite: its scope is that of the root that declares it.
+   * and for rpm), a narinfo's name, the whole URI of what says different things at different places (a project's page).
+   * A member's URI does not tell how much of it is the suite: its scope is that of the root that declares it.
    */
   readonly scope: string | undefined;
 }
@@ -49,7 +50,9 @@ export interface MirrorsPlace {
   readonly role: "mirrors";
   readonly ecosystem: EcosystemName;
   readonly document: MetadataDocument;
-  /** The repository itself, where the list stands beside it; the mirrors that a service names are known by reading only. */
+  /**
+   * The repository itself, where the list stands beside it; the mirrors that a service names are known by reading only.
+   */
   readonly base: string | undefined;
 }
 
@@ -73,7 +76,9 @@ export interface Declared extends DeclaredContent {
   readonly kind: "payload" | "member";
   /** Relative to the repository's base, canonical (repository-path.ts): no leading `/`, no `.` or `..`. */
   readonly path: string;
-  /** Where else `path` is below, when the document points outside its repository: a delegation decides on believing it. */
+  /**
+   * Where else `path` is below, when the document points outside its repository: a delegation decides on believing it.
+   */
   readonly base: string | undefined;
   /** A compressed member once unpacked, where its root tells it. */
   readonly opened: DeclaredContent | undefined;
@@ -115,11 +120,14 @@ export interface MirroredRoot extends DeclaredContent {
 export interface ReadOutcome {
   /** How many declarations were emitted. */
   readonly declared: number;
-  /** How many files were described in a way that cannot be believed: outside the repository, without digest, in contradiction. */
+  /**
+   * How many files were described in a way that cannot be believed: outside the repository, without digest, in
+   * contradiction.
+   */
   readonly skipped: number;
   /**
-   * Paths that were emitted and then declared once more with other content: nothing may be believed about them, so their
-   * declarations must be taken back. With the base before the path, where a declaration has one of its own.
+   * Paths that were emitted and then declared once more with other content: nothing may be believed about them, so
+   * their declarations must be taken back. With the base before the path, where a declaration has one of its own.
    */
   readonly ambiguous: ReadonlySet<string>;
   readonly root: RootFacts | undefined;
@@ -127,11 +135,13 @@ export interface ReadOutcome {
 }
 
 /**
- * Reads one document, unpacked, as it passes. Declarations are emitted in the order of the document; none of them may be
- * believed before `finish` has returned.
+ * Reads one document, unpacked, as it passes. Declarations are emitted in the order of the document; none of them may
+ * be believed before `finish` has returned.
  */
 export interface MetadataReader {
-  /** @throws LarderError `METADATA_BROKEN`: nothing of the document may be believed, and the reader is of no more use. */
+  /**
+   * @throws LarderError `METADATA_BROKEN`: nothing of the document may be believed, and the reader is of no more use.
+   */
   push(chunk: Uint8Array): void;
   /** Ends the document; call it once. @throws LarderError `METADATA_BROKEN` when it is cut short. */
   finish(): ReadOutcome;

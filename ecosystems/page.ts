@@ -1,4 +1,7 @@
-/** Says where a link of a page is to lead instead; relative ones that stay below the page's own folder come back as they are. */
+/**
+ * Says where a link of a page is to lead instead; relative ones that stay below the page's own folder come back as they
+ * are.
+ */
 export type Relink = (reference: string) => string;
 
 /**

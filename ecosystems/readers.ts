@@ -19,7 +19,10 @@ export interface DocumentPlace {
   readonly path: string;
 }
 
-/** The reader of each kind of document. With the parsers behind them they take 60 ms to load, so only the thread that reads does. */
+/**
+ * The reader of each kind of document. With the parsers behind them they take 60 ms to load, so only the thread that
+ * reads does.
+ */
 const READERS: Readonly<Record<DocumentKind, (place: DocumentPlace, emit: Emit) => MetadataReader>> = {
   "deb-inrelease": ({ path }, emit) => new ReleaseReader(folderOf(path), true, emit),
   "deb-release": ({ path }, emit) => new ReleaseReader(folderOf(path), false, emit),
@@ -38,8 +41,8 @@ const READERS: Readonly<Record<DocumentKind, (place: DocumentPlace, emit: Emit) 
 
 /**
  * Makes the reader of one document.
- * @param place of a root: where `locateMetadata` of locate.ts found it; of a member: its root's base, and the path that the root
- * declares; of a list of mirrors: does not matter.
+ * @param place of a root: where `locateMetadata` of locate.ts found it; of a member: its root's base, and the path that
+ * the root declares; of a list of mirrors: does not matter.
  */
 export function openReader(kind: DocumentKind, place: DocumentPlace, emit: Emit): MetadataReader {
   return READERS[kind](place, emit);

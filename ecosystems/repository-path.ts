@@ -3,8 +3,8 @@ import { pathOf } from "./path.ts";
 
 /**
  * One file, one name. Clients write the same path in several ways (apt: `./c%2b%2b`, `%7e`; dnf: `//`, `%5e`), and
- * metadata writes it raw. The canonical form has no empty, `.` or `..` segments, and percent-encodes in upper case exactly
- * the octets that RFC 3986 §3.3 does not let stand in a segment, so that `base + path` is a URL to ask for.
+ * metadata writes it raw. The canonical form has no empty, `.` or `..` segments, and percent-encodes in upper case
+ * exactly the octets that RFC 3986 §3.3 does not let stand in a segment, so that `base + path` is a URL to ask for.
  */
 const CANONICAL_SEGMENT = "[\\w\\-.~!$&'()*+,;=:@]+";
 const PLAIN = new RegExp(`^${CANONICAL_SEGMENT}(?:/${CANONICAL_SEGMENT})*$`);
@@ -19,10 +19,11 @@ const SCOPE = /((?:^|\/)@[^/%]+)%2f/gi;
 const MAX_PATH_OCTETS = 4096;
 
 /**
- * The canonical form of a file name that metadata tells raw: a `%` in it is a percent sign (apt 2.6 and dnf 4.14 both ask
- * for `%25`).
+ * The canonical form of a file name that metadata tells raw: a `%` in it is a percent sign (apt 2.6 and dnf 4.14 both
+ * ask for `%25`).
  * @param octets one character for each octet.
- * @returns `undefined` when it names nothing inside its repository: absolute, with `..`, a folder, with control characters.
+ * @returns `undefined` when it names nothing inside its repository: absolute, with `..`, a folder, with control
+ * characters.
  */
 export function canonicalPath(octets: string): string | undefined {
   if (octets.length > MAX_PATH_OCTETS) return undefined;
@@ -42,8 +43,8 @@ export function canonicalPathOfText(text: string): string | undefined {
 
 /**
  * The name under which declarations know what a request asks for: `scheme://authority/` and a canonical path.
- * @returns `undefined` for a folder, and where the path could be read in two ways: with a query, `..`, `%2F` or a broken
- * percent-encoding.
+ * @returns `undefined` for a folder, and where the path could be read in two ways: with a query, `..`, `%2F` or a
+ * broken percent-encoding.
  */
 export function canonicalUri(target: TargetUri): string | undefined {
   if (target.path.includes("?")) return undefined;
@@ -53,8 +54,8 @@ export function canonicalUri(target: TargetUri): string | undefined {
 }
 
 /**
- * As {@link canonicalUri}, of a file that its query tells apart from others: that is part of its name then, byte for byte,
- * behind an encoded `?`.
+ * As {@link canonicalUri}, of a file that its query tells apart from others: that is part of its name then, byte for
+ * byte, behind an encoded `?`.
  */
 export function canonicalUriWithQuery(target: TargetUri): string | undefined {
   const at = target.path.indexOf("?");
@@ -66,8 +67,8 @@ export function canonicalUriWithQuery(target: TargetUri): string | undefined {
 }
 
 /**
- * The names under which something may be declared about a target: with its query, and without, for what a pre-signed URL has
- * there differs each time. The most exact comes first.
+ * The names under which something may be declared about a target: with its query, and without, for what a pre-signed
+ * URL has there differs each time. The most exact comes first.
  */
 export function declaredNames(target: TargetUri): readonly string[] {
   const plain = canonicalUri({ ...target, path: pathOf(target) });
@@ -76,7 +77,10 @@ export function declaredNames(target: TargetUri): readonly string[] {
   return exact === undefined || exact === plain ? [plain] : [exact, plain];
 }
 
-/** The base that a document names in full, with or without its last `/`. @returns `undefined` when it is no plain http(s) URL. */
+/**
+ * The base that a document names in full, with or without its last `/`.
+ * @returns `undefined` when it is no plain http(s) URL.
+ */
 export function canonicalBase(text: string): string | undefined {
   const target = targetOf(text);
   if (target === undefined) return undefined;

@@ -124,8 +124,8 @@ export class XmlReader {
 }
 
 /**
- * The text in memory of its own. V8 makes what is cut out of a string a view of it: a kept file name would keep 64 KiB of
- * the document with it.
+ * The text in memory of its own. V8 makes what is cut out of a string a view of it: a kept file name would keep 64 KiB
+ * of the document with it.
  */
 export function ownText(text: string): string {
   return text === "" ? "" : Buffer.from(text, "utf8").toString("utf8");

@@ -13,7 +13,8 @@ type ArchiveManifest = readonly { readonly Config: string; readonly Layers: read
 const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
 
 /**
- * Reads an image from a docker-archive, as it comes: layers in it are plain, and stand before the manifest that orders them.
+ * Reads an image from a docker-archive, as it comes: layers in it are plain, and stand before the manifest that orders
+ * them.
  * @throws LarderError `IMAGE_UNREADABLE`
  */
 export async function readArchive(archive: Readable, options: ReadingOptions): Promise<ImageContents> {

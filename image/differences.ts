@@ -12,7 +12,8 @@ export interface Difference {
 const MAX_FILES = 50;
 
 /**
- * Compares an image with the same one built otherwise: every diffID, and the whole configuration but what chance brings into it. Layers that differ are compared file by file.
+ * Compares an image with the same one built otherwise: every diffID, and the whole configuration but what chance brings
+ * into it. Layers that differ are compared file by file.
  */
 export function findDifferences(image: ImageContents, against: ImageContents): Difference[] {
   const ids = [image, against].map(({ configuration }) => configuration.rootfs.diff_ids);
@@ -40,8 +41,8 @@ function configurationDifferences(image: ImageConfiguration, against: ImageConfi
 }
 
 /**
- * The configuration without what is another in each build: times, and in Docker's format the ids of the engine's own containers and
- * intermediate images. `config` by its own fields; the diffIDs are compared as layers.
+ * The configuration without what is another in each build: times, and in Docker's format the ids of the engine's own
+ * containers and intermediate images. `config` by its own fields; the diffIDs are compared as layers.
  */
 function withoutChance(configuration: ImageConfiguration): Record<string, unknown> {
   const { config, container_config, history } = configuration;

@@ -20,7 +20,10 @@ const BUILDERS_PROXY = new RegExp(
 const BUILDERS_EXCEPTION = /\bno_proxy=\S*host\.containers\.internal/i;
 const HANDOUT = new RegExp(String.raw`${HANDOUT_PATH}\b|\blarder-ca\.pem\b`);
 
-/** A line that names the folder by itself may be the Containerfile's own; one that sets something to it is an ENV or ARG. */
+/**
+ * A line that names the folder by itself may be the Containerfile's own; one that sets something to it is an ENV or
+ * ARG.
+ */
 const SET_TO_HANDOUT = new RegExp(String.raw`\w=\S*${HANDOUT_PATH}\b`);
 
 /** Files that a mount is put over: empty, they are what the mount has left. */
@@ -32,7 +35,9 @@ const MOUNT_POINTS: readonly RegExp[] = [
   /^etc\/(?:dnf\/dnf\.conf|dnf\/libdnf5\.conf\.d\/[^/]+|yum\.conf|wgetrc|pip\.conf)$/,
 ];
 
-/** Which bytes of the CA to look for: they stand in every copy of it, alone, in a bundle or in an unencrypted keystore. */
+/**
+ * Which bytes of the CA to look for: they stand in every copy of it, alone, in a bundle or in an unencrypted keystore.
+ */
 export function caMarks(caPem: string): Buffer[] {
   const blocks = caPem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
   return blocks.flatMap((block) => {

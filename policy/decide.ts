@@ -18,9 +18,9 @@ import { variantOf } from "./selecting.ts";
 import { forbidsStale } from "./serving-stale.ts";
 
 /**
- * Decides what is to be done with a GET or HEAD (RFC 9111 §4), given every stored response of `GET <target URI>`, newest
- * first. A plan to fetch or revalidate is for the whole representation: the client's own range and conditions are answered
- * from it afterwards (RFC 9111 §4.3.2).
+ * Decides what is to be done with a GET or HEAD (RFC 9111 §4), given every stored response of `GET <target URI>`,
+ * newest first. A plan to fetch or revalidate is for the whole representation: the client's own range and conditions
+ * are answered from it afterwards (RFC 9111 §4.3.2).
  */
 export function decide(request: RequestView, entries: readonly Entry[], context: PlanContext): Plan {
   if (hasContent(request.record)) return { action: "pass", reason: "bypass", detail: "request-content" };
@@ -58,14 +58,17 @@ export function selectStored(request: RequestView, entries: readonly Entry[], co
   return selectEntry(request, usable, context);
 }
 
-/** Content in a GET has no defined meaning (RFC 9110 §9.3.1), but it may have one to the origin: no stored answer is for it. */
+/**
+ * Content in a GET has no defined meaning (RFC 9110 §9.3.1), but it may have one to the origin: no stored answer is for
+ * it.
+ */
 export function hasContent(record: FieldRecord): boolean {
   return record["transfer-encoding"] !== undefined || (record["content-length"] ?? "0") !== "0";
 }
 
 /**
- * Only what is public or the requester's own. An error that all without credentials were given is not shown to one with credentials:
- * origins hide private things behind 404.
+ * Only what is public or the requester's own. An error that all without credentials were given is not shown to one with
+ * credentials: origins hide private things behind 404.
  */
 function mayBeShown(entry: Entry, request: RequestView): boolean {
   if (entry.realm === request.realm) return true;
@@ -100,7 +103,8 @@ function planStored(
     return { action: "serve", entry, freshness: "stale", ttlSeconds, revalidateBehind: conditional };
   const reason = isFresh ? "request" : "stale";
   const forward = planForward(request, wishes, { ...context, reason });
-  // A HEAD cannot bring the body that a changed representation needs, but tells whether it has changed (RFC 9111 §4.3.5).
+  // A HEAD cannot bring the body that a changed representation needs, but tells whether it has changed (RFC 9111
+  // §4.3.5).
   if (request.method === "HEAD" && forward.action === "pass") return { ...forward, freshens: entry };
   // no-store forbids to keep what comes; of what has no validator, a part may be all that is wanted.
   if (wishes.noStore || (conditional.length === 0 && asksForLess(forward))) return forward;
@@ -113,7 +117,10 @@ function asksForLess(plan: Plan): boolean {
 
 type StaleContext = PlanContext & { readonly entry: Entry; readonly ttlSeconds: number };
 
-/** The response allows to be served stale for a while, if it is revalidated meanwhile (RFC 5861 §3). Package metadata is not. */
+/**
+ * The response allows to be served stale for a while, if it is revalidated meanwhile (RFC 5861 §3). Package metadata is
+ * not.
+ */
 function mayRevalidateBehind(request: RequestView, wishes: RequestWishes, context: StaleContext): boolean {
   const { class: resourceClass, ttlSeconds } = context;
   if (request.method !== "GET" || wishes.noStore || wishes.minFreshSeconds > 0) return false;

@@ -7,8 +7,8 @@ interface Departure {
 }
 
 /**
- * Every knowing departure from RFC 9111, by the id under which the code that departs names it. All of them concern package
- * files and their metadata; *other* resources are served as RFC 9111 has it.
+ * Every knowing departure from RFC 9111, by the id under which the code that departs names it. All of them concern
+ * package files and their metadata; *other* resources are served as RFC 9111 has it.
  */
 export const DEPARTURES = {
   "stale-package": {

@@ -11,8 +11,9 @@ const CLOCK_JITTER_MS = 60_000;
 const UNKNOWN_AGE_SECONDS = 2 ** 31;
 
 /**
- * Whole seconds since the origin made or validated the response (RFC 9111 §4.2.3): what the Age field says. Of a response from the
- * future, after the clock was put back, nobody knows the age: it is too old, lest it stay fresh until its time has come again.
+ * Whole seconds since the origin made or validated the response (RFC 9111 §4.2.3): what the Age field says. Of a
+ * response from the future, after the clock was put back, nobody knows the age: it is too old, lest it stay fresh until
+ * its time has come again.
  */
 export function ageSeconds(entry: Entry, nowMs: number): number {
   const residentMs = nowMs - entry.responseMs;
@@ -42,9 +43,14 @@ function readInitialAgeMs({ fields, requestMs, responseMs }: Entry): number {
 
 /** The share of the time since the last modification for which a response is taken to be fresh (RFC 9111 §4.2.2). */
 const HEURISTIC_SHARE = 0.1;
-/** A changed page is seen after a day at the latest; package files keep their bytes under their name and need no bound. */
+/**
+ * A changed page is seen after a day at the latest; package files keep their bytes under their name and need no bound.
+ */
 const HEURISTIC_MAX_SECONDS = 24 * 60 * 60;
-/** A name that its registry never gives to other bytes: some registries say nothing at all about how long an answer holds. */
+/**
+ * A name that its registry never gives to other bytes: some registries say nothing at all about how long an answer
+ * holds.
+ */
 const IMMUTABLE_SECONDS = 30 * 24 * 60 * 60;
 
 /** A cache may sign a path anew, or pack its nar otherwise: that is seen after a day at the latest. */
@@ -76,7 +82,10 @@ export function freshForSeconds(stored: FreshnessSource, context: Omit<PlanConte
   return context.class === "other" ? Math.min(heuristic, HEURISTIC_MAX_SECONDS) : heuristic;
 }
 
-/** Departure "missing-root", departure "complete-root": what is asked for anew each time is asked for a thousand times in a build. */
+/**
+ * Departure "missing-root", departure "complete-root": what is asked for anew each time is asked for a thousand times
+ * in a build.
+ */
 function rootFreshForSeconds(
   status: number,
   explicitSeconds: number | undefined,

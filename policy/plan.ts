@@ -10,7 +10,9 @@ export interface RequestView {
   readonly fields: RawFields;
   readonly record: FieldRecord;
   readonly realm: Realm;
-  /** The realm of whoever brings no credentials: `public`, or that of the certificate which larder shows to this origin. */
+  /**
+   * The realm of whoever brings no credentials: `public`, or that of the certificate which larder shows to this origin.
+   */
   readonly sharedRealm: Realm;
 }
 
@@ -31,7 +33,9 @@ export interface PlanContext {
   readonly isComplete?: boolean | undefined;
 }
 
-/** The content coding in which a resource is asked for and stored; `asked` leaves it to the client's Accept-Encoding. */
+/**
+ * The content coding in which a resource is asked for and stored; `asked` leaves it to the client's Accept-Encoding.
+ */
 export type Coding = "identity" | "gzip" | "asked";
 
 /** When a request was sent and when the head of its answer arrived (RFC 9111 §4.2.3). */
@@ -49,9 +53,14 @@ export interface ResponseHead {
 /** Why the origin is asked: the words of RFC 9211 §2.2. */
 export type ForwardReason = "bypass" | "method" | "uri-miss" | "vary-miss" | "miss" | "request" | "stale" | "partial";
 
-/** Stored parts that together are the beginning of a representation, and what the rest must prove to belong to it (RFC 9111 §3.4). */
+/**
+ * Stored parts that together are the beginning of a representation, and what the rest must prove to belong to it (RFC
+ * 9111 §3.4).
+ */
 export interface Beginning {
-  /** In their order; each covers the bytes of the representation that its range tells, from where the one before ends. */
+  /**
+   * In their order; each covers the bytes of the representation that its range tells, from where the one before ends.
+   */
   readonly pieces: readonly { readonly entry: Entry; readonly range: ByteRange }[];
   readonly nextByte: number;
   readonly totalBytes: number;

@@ -7,7 +7,10 @@ export interface Representation {
   readonly status: number;
   readonly etag?: string | undefined;
   readonly lastModified?: string | undefined;
-  /** Its Date: stands in for Last-Modified (RFC 9111 §4.3.2) and tells whether that is a strong validator (RFC 9110 §8.8.2.2). */
+  /**
+   * Its Date: stands in for Last-Modified (RFC 9111 §4.3.2) and tells whether that is a strong validator (RFC 9110
+   * §8.8.2.2).
+   */
   readonly date?: string | undefined;
 }
 
@@ -50,7 +53,9 @@ function isListed(list: string, etag: string | undefined, match: (one: string, o
   return etag !== undefined && entityTags(list).some((tag) => match(tag, etag));
 }
 
-/** How long before Date a Last-Modified must lie to be a strong validator: the granularity of both (RFC 9110 §8.8.2.2). */
+/**
+ * How long before Date a Last-Modified must lie to be a strong validator: the granularity of both (RFC 9110 §8.8.2.2).
+ */
 const STRONG_AFTER_MS = 1000;
 
 /**

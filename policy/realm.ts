@@ -6,8 +6,8 @@ import { signingParameters } from "./signed-query.ts";
 
 /**
  * Fields that say who asks. Cookie is not among them: requests-based clients echo whatever a content network set on the
- * answer before, so each build would be a realm of its own; what was asked for with a cookie is stored more strictly instead
- * (policy/storing.ts).
+ * answer before, so each build would be a realm of its own; what was asked for with a cookie is stored more strictly
+ * instead (policy/storing.ts).
  */
 const CREDENTIAL_FIELDS = [
   "authorization",
@@ -23,7 +23,8 @@ const CREDENTIAL_FIELDS = [
 ] as const;
 
 /**
- * Whose answer a request gets: `public`, or a hash of the origin and of the credentials sent to it, in fields or in a signed query.
+ * Whose answer a request gets: `public`, or a hash of the origin and of the credentials sent to it, in fields or in a
+ * signed query.
  * @param certificate fingerprint of the certificate that larder itself shows to that origin, on behalf of everyone
  */
 export function realmOf(target: TargetUri, record: FieldRecord, certificate?: string): Realm {

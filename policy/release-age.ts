@@ -12,7 +12,9 @@ export interface ReleaseAgeRules {
   readonly minReleaseAgeAllow: readonly string[];
 }
 
-/** A release that was published a moment ago is what a stolen account publishes: most of those are found within days. */
+/**
+ * A release that was published a moment ago is what a stolen account publishes: most of those are found within days.
+ */
 export function isTooYoung({ name, publishedMs }: Release, rules: ReleaseAgeRules, nowMs: number): boolean {
   const { minReleaseAgeMs, minReleaseAgeAllow } = rules;
   if (minReleaseAgeMs === 0 || publishedMs === undefined || nowMs - publishedMs >= minReleaseAgeMs) return false;

@@ -17,8 +17,8 @@ export function forbidsStale(directives: Directives): boolean {
 }
 
 /**
- * Whether the stale entry may be served in place of an origin that failed. What is about packages is served stale whatever
- * the directives (departure "stale-package"); all else by RFC 9111 §4.2.4 and RFC 5861 §4.
+ * Whether the stale entry may be served in place of an origin that failed. What is about packages is served stale
+ * whatever the directives (departure "stale-package"); all else by RFC 9111 §4.2.4 and RFC 5861 §4.
  */
 export function mayServeStale(
   entry: Entry,
@@ -28,7 +28,8 @@ export function mayServeStale(
 ): boolean {
   if (!isFailure(failure, context)) return false;
   const isShared = entry.realm === request.sharedRealm && request.realm === request.sharedRealm;
-  // A path that the cache had not is looked for elsewhere then, as before, instead of nowhere (departure "missing-root").
+  // A path that the cache had not is looked for elsewhere then, as before, instead of nowhere (departure
+  // "missing-root").
   const isKnownAbsence = context.missingFreshForMs !== undefined && isMissing(entry.status);
   if (context.class !== "other" && (entry.status < 400 || isKnownAbsence) && isShared) return true;
 
@@ -43,7 +44,9 @@ export function mayServeStale(
   return failure.kind === "unreachable" || staleForSeconds <= (wishes.maxStaleSeconds ?? -1);
 }
 
-/** RFC 5861 §4 knows the errors of servers only; an origin that is asked too often has no package file to give, either. */
+/**
+ * RFC 5861 §4 knows the errors of servers only; an origin that is asked too often has no package file to give, either.
+ */
 function isFailure(failure: OriginFailure, context: PlanContext): boolean {
   if (failure.kind === "unreachable" || failure.status >= 500) return true;
   return failure.status === 429 && context.class !== "other";

@@ -1,4 +1,6 @@
-/** Parameters that hold a signature or a token, in lower case: whoever has them may have the answer, and nobody else. */
+/**
+ * Parameters that hold a signature or a token, in lower case: whoever has them may have the answer, and nobody else.
+ */
 const SIGNING: ReadonlySet<string> = new Set([
   // Amazon S3 and all that speak like it, version 4 and 2; the older form is CloudFront's and Google's, too
   "x-amz-signature",

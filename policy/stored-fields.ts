@@ -8,8 +8,9 @@ import type { ExchangeTimes, PlanContext } from "./plan.ts";
 export type StoringContext = PlanContext & ExchangeTimes;
 
 /**
- * Fields that describe the stored bytes: an answer that brings none, as a 304, does not change them (RFC 9111 §3.2 lets a cache omit what
- * its stored response depends upon; RFC 9530 §2: Content-Digest is of the content of its own message).
+ * Fields that describe the stored bytes: an answer that brings none, as a 304, does not change them (RFC 9111 §3.2 lets
+ * a cache omit what its stored response depends upon; RFC 9530 §2: Content-Digest is of the content of its own
+ * message).
  */
 const OF_THE_BODY: ReadonlySet<string> = new Set([
   "content-digest",
@@ -34,7 +35,10 @@ export function storedFields(fields: RawFields, directives: Directives, context:
   return kept;
 }
 
-/** The field lines that a qualified `no-cache` or `private` withholds from the store: they are for whoever asked, and nobody else. */
+/**
+ * The field lines that a qualified `no-cache` or `private` withholds from the store: they are for whoever asked, and
+ * nobody else.
+ */
 export function withheldFields(fields: RawFields, targets?: readonly string[]): RawFields {
   const names = namesWithheld(readDirectives(fieldValue(heardFields(fields, targets), "cache-control")));
   if (names.size === 0) return [];
@@ -50,8 +54,8 @@ function namesWithheld(directives: Directives): Set<string> {
 }
 
 /**
- * A stored response's fields after one that freshens it (RFC 9111 §3.2): each field that this one has replaces the stored
- * lines of its name. The stored Age goes in any case: it was counted up to the response before.
+ * A stored response's fields after one that freshens it (RFC 9111 §3.2): each field that this one has replaces the
+ * stored lines of its name. The stored Age goes in any case: it was counted up to the response before.
  */
 export function updatedFields(stored: RawFields, received: RawFields): string[] {
   const update = withoutFields(received, OF_THE_BODY);

@@ -33,9 +33,9 @@ const UNDERSTOOD_TOO: ReadonlySet<number> = new Set([302, 303, 307, 400, 403, 50
 const SHARE_AUTHORIZED = ["public", "s-maxage", "must-revalidate"];
 
 /**
- * Judges whether the answer to a GET may be stored (RFC 9111 §3). A payload, member or root is worth storing with status
- * 200 even without freshness information: it is then revalidated. Of parts those are
- * stored that were asked for and say which they are; 304s are stored by nobody.
+ * Judges whether the answer to a GET may be stored (RFC 9111 §3). A payload, member or root is worth storing with
+ * status 200 even without freshness information: it is then revalidated. Of parts those are stored that were asked for
+ * and say which they are; 304s are stored by nobody.
  */
 export function judge(request: RequestView, head: ResponseHead, context: StoringContext): Judgement {
   const heard = { ...head, fields: heardFields(head.fields, context.targets) };
@@ -52,9 +52,9 @@ export function judge(request: RequestView, head: ResponseHead, context: Storing
 }
 
 /**
- * Judges the answer for what a repository declares. A 200 is stored: the digest tells what its bytes are, so neither freshness
- * nor Cache-Control has a say (departure "declared-payload"); what was asked for with credentials stays with them. With any
- * other status come bytes that nobody declares.
+ * Judges the answer for what a repository declares. A 200 is stored: the digest tells what its bytes are, so neither
+ * freshness nor Cache-Control has a say (departure "declared-payload"); what was asked for with credentials stays with
+ * them. With any other status come bytes that nobody declares.
  */
 export function judgeDeclared(request: RequestView, head: ResponseHead, context: StoringContext): Judgement {
   if (head.status !== 200) return refuse("status");
@@ -110,7 +110,8 @@ function whyWorthless(
   const lifetime = explicitLifetimeSeconds({ ...head, responseMs }, directives);
   const isMeantForAll = (lifetime ?? 0) > 0 || directives.has("public");
   const setsCookie = context.class === "other" && fieldValue(head.fields, "set-cookie") !== undefined;
-  // RFC 9111 §7.3 leaves cookies to the origin's directives; where it gave none, a session is likelier than carelessness.
+  // RFC 9111 §7.3 leaves cookies to the origin's directives; where it gave none, a session is likelier than
+  // carelessness.
   if (!isMeantForAll && (setsCookie || request.record["cookie"] !== undefined)) return "cookie";
   if (isPackage(head, context) || isKnownAbsence(head, context)) return undefined;
   const mayBeStored = lifetime !== undefined || directives.has("public") || HEURISTICALLY_CACHEABLE.has(head.status);

@@ -15,8 +15,8 @@ export interface DialFirstOptions {
 }
 
 /**
- * Connects to the first place that answers, one after the other; a name is looked up anew each time, and its addresses are tried
- * side by side (happy eyeballs, RFC 8305).
+ * Connects to the first place that answers, one after the other; a name is looked up anew each time, and its addresses
+ * are tried side by side (happy eyeballs, RFC 8305).
  * @throws LarderError `NOT_RUNNING` with what was wrong at each place.
  */
 export async function dialFirst(places: readonly HostPort[], options: DialFirstOptions): Promise<net.Socket> {

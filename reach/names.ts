@@ -15,8 +15,9 @@ const DNS_TIMEOUT_MS = 1_000;
 const DNS_TRIES = 2;
 
 /**
- * Looks up names the way the system does, hosts file first, but so that it can be given up: a getaddrinfo that hangs keeps its thread,
- * and with it the end of the process, for half a minute. `.local` is asked for on the local link (RFC 6762), everything else by DNS.
+ * Looks up names the way the system does, hosts file first, but so that it can be given up: a getaddrinfo that hangs
+ * keeps its thread, and with it the end of the process, for half a minute. `.local` is asked for on the local link (RFC
+ * 6762), everything else by DNS.
  */
 export class Names {
   readonly #sources: NameSources;
@@ -25,7 +26,10 @@ export class Names {
     this.#sources = sources;
   }
 
-  /** Every address of the name, an empty list where it has none. Rejects when no name server answers, or the signal aborts. */
+  /**
+   * Every address of the name, an empty list where it has none. Rejects when no name server answers, or the signal
+   * aborts.
+   */
   async addressesOf(name: string, signal: AbortSignal): Promise<readonly LookupAddress[]> {
     const family = isIP(name);
     if (family !== 0) return [{ address: name, family }];

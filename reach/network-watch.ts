@@ -7,14 +7,20 @@ export interface WatchOptions {
   readonly since: string;
   /** Files that tell of the network: routes, name servers, the override. One that is not there counts as empty. */
   readonly files: readonly string[];
-  /** How often to look. Reading a few small files costs nothing beside a child process that follows netlink, which Node cannot do. */
+  /**
+   * How often to look. Reading a few small files costs nothing beside a child process that follows netlink, which Node
+   * cannot do.
+   */
   readonly everyMs: number;
   /** It is time all the same then. */
   readonly withinMs: number;
   readonly signal: AbortSignal;
 }
 
-/** Resolves when the addresses or the files of this machine are others than they were, when the time is over, or at the abort. */
+/**
+ * Resolves when the addresses or the files of this machine are others than they were, when the time is over, or at the
+ * abort.
+ */
 export async function networkChange({ since, files, everyMs, withinMs, signal }: WatchOptions): Promise<void> {
   if ((await describeNetwork(files)) !== since) return;
   for (let waitedMs = 0; waitedMs < withinMs && !signal.aborted; waitedMs += everyMs) {

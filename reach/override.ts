@@ -4,7 +4,8 @@ import { parsePlaces } from "./place.ts";
 import { readText } from "./read-text.ts";
 
 /**
- * The places that a file names, read anew each time: whoever writes to it moves the next connection. Empty when there is no such file.
+ * The places that a file names, read anew each time: whoever writes to it moves the next connection. Empty when there
+ * is no such file.
  * @throws LarderError `CONFIG_UNREADABLE`, `CONFIG_BAD_VALUE`
  */
 export async function readOverride(path: string): Promise<readonly HostPort[]> {

@@ -24,7 +24,10 @@ export function parsePlace(text: string): HostPort {
   }
 }
 
-/** Reads a list as it stands in a file or after an option: separated by commas or white space, `#` to the end of a line is a remark. */
+/**
+ * Reads a list as it stands in a file or after an option: separated by commas or white space, `#` to the end of a line
+ * is a remark.
+ */
 export function parsePlaces(text: string): readonly HostPort[] {
   return text
     .replace(/#.*$/gm, "")

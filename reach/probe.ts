@@ -57,7 +57,9 @@ function fetchPage({ host, port }: HostPort, path: string, signal: AbortSignal):
   });
 }
 
-/** What is wrong in words about the place; what the system says (`connect ECONNREFUSED 192.0.2.1:3142`) stays as it is. */
+/**
+ * What is wrong in words about the place; what the system says (`connect ECONNREFUSED 192.0.2.1:3142`) stays as it is.
+ */
 function asVerdict(error: Error): Error {
   const code = systemCode(error) ?? "";
   if (code.startsWith("HPE_")) return new Error("answers, but speaks no HTTP");

@@ -9,7 +9,10 @@ export type Method = (typeof METHODS)[number];
 /** A way to find places. */
 export interface Source {
   readonly method: Method;
-  /** Whether what it names may be a proxy: what anybody on the link may answer is good for what is signed, and nothing else. */
+  /**
+   * Whether what it names may be a proxy: what anybody on the link may answer is good for what is signed, and nothing
+   * else.
+   */
   readonly isTrusted: boolean;
   /** Places as IP literals, best first; what rejects names none. */
   find(signal: AbortSignal): Promise<readonly HostPort[]>;
@@ -51,8 +54,8 @@ export interface ResolveOptions {
 const GRACE_MS = 300;
 
 /**
- * Asks every source and every place at the same time, and takes the best that answers as a cache: the order of {@link METHODS}, for
- * as long as one may wait. Never rejects.
+ * Asks every source and every place at the same time, and takes the best that answers as a cache: the order of
+ * {@link METHODS}, for as long as one may wait. Never rejects.
  */
 export async function resolveCache(sources: readonly Source[], options: ResolveOptions): Promise<Resolution> {
   const end = new AbortController();

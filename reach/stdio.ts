@@ -2,8 +2,9 @@ import net from "node:net";
 import { Duplex, type Readable, type Writable } from "node:stream";
 
 /**
- * Two one-way streams as one connection: what a program is given as stdin and stdout. Both may be one socket, as QEMU's guestfwd has
- * it; breaking off then resets that socket when the process ends, so that nobody takes a part for the whole.
+ * Two one-way streams as one connection: what a program is given as stdin and stdout. Both may be one socket, as QEMU's
+ * guestfwd has it; breaking off then resets that socket when the process ends, so that nobody takes a part for the
+ * whole.
  */
 export function connectionOf(input: Readable, output: Writable): Duplex {
   const connection = new Duplex({

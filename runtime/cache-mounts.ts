@@ -6,8 +6,8 @@ import type { RunPlan } from "./plan.ts";
 type CacheFolder = RunPlan["cacheFolders"][number];
 
 /**
- * The mounts of the engine, less those of cache folders that this container is better without. A mount point that the runtime
- * makes in an image stays there, empty; one that is there cannot be removed while it is mounted upon.
+ * The mounts of the engine, less those of cache folders that this container is better without. A mount point that the
+ * runtime makes in an image stays there, empty; one that is there cannot be removed while it is mounted upon.
  * @param bundleDir where the container's `config.json` is
  */
 export function keptMounts(bundleDir: string, config: ContainerConfig, plan: RunPlan): readonly Mount[] {
@@ -28,7 +28,10 @@ function hasWord(script: string, word: string): boolean {
   return script.split(/[^\w.+-]+/).includes(word);
 }
 
-/** Whether a script removes the folder itself, or one that it is in: `rm -rf /var/cache/*` as well as `rm -rf /var/cache/dnf`. */
+/**
+ * Whether a script removes the folder itself, or one that it is in: `rm -rf /var/cache/*` as well as `rm -rf
+ * /var/cache/dnf`.
+ */
 function removes(script: string, path: string): boolean {
   const names = path.split("/");
   const lengths = names.map((_, index) => index + 1).slice(1);

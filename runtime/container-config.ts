@@ -48,8 +48,8 @@ export function networkOf({ linux }: ContainerConfig, plan: RunPlan): NetworkPla
 }
 
 /**
- * The configuration with variables added, and with these mounts. A variable that the container has already (an ENV of its image, an
- * ARG) stays as it is, unless it is just what the engine hands on of the build's own proxy variables.
+ * The configuration with variables added, and with these mounts. A variable that the container has already (an ENV of
+ * its image, an ARG) stays as it is, unless it is just what the engine hands on of the build's own proxy variables.
  */
 export function extendConfig(
   config: ContainerConfig,

@@ -15,8 +15,8 @@ export interface LendingOptions {
 }
 
 /**
- * dnf honours no variable for its roots (dnf.conf(5)): a container gets its configuration with that setting in it. A file that names
- * roots of its own is the user's word, as is what the call or its RUN mounts there.
+ * dnf honours no variable for its roots (dnf.conf(5)): a container gets its configuration with that setting in it. A
+ * file that names roots of its own is the user's word, as is what the call or its RUN mounts there.
  */
 export function lendDnfConf(
   config: ContainerConfig,

@@ -10,7 +10,8 @@ import type { RunPlan } from "./plan.ts";
  * The program that the shim runs before the engine's own runtime creates a container (docs/podman.md): it adds larder's
  * variables and files to the container's `config.json`. It loads next to nothing, for every RUN waits for it.
  *
- * Arguments: the file of the {@link RunPlan}, then those of the runtime. Whatever goes wrong, `config.json` stays as it was.
+ * Arguments: the file of the {@link RunPlan}, then those of the runtime. Whatever goes wrong, `config.json` stays as it
+ * was.
  */
 const [planFile = "", ...runtimeArguments] = process.argv.slice(2);
 const plan = JSON.parse(readFileSync(planFile, "utf8")) as RunPlan;

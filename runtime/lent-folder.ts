@@ -30,12 +30,14 @@ export interface Loan {
 /** What is lent to one container: see {@link lend}. */
 const COPY = "copy";
 const LOAN = "loan.json";
-/** Whatever changed in the copy since it was lent is newer than this; the shim looks for that before it starts anything. */
+/**
+ * Whatever changed in the copy since it was lent is newer than this; the shim looks for that before it starts anything.
+ */
 export const STAMP = "stamp";
 
 /**
- * Mounts a copy of a folder over the folder, so that a RUN may do there what it likes: a file that is itself mounted over
- * can be neither replaced nor renamed upon. What was changed is taken back when the container is deleted.
+ * Mounts a copy of a folder over the folder, so that a RUN may do there what it likes: a file that is itself mounted
+ * over can be neither replaced nor renamed upon. What was changed is taken back when the container is deleted.
  *
  *     <place>/
  *       copy/       what the container sees
@@ -103,7 +105,10 @@ function statsOf(path: string): BigIntStats | undefined {
   return lstatSync(path, { bigint: true, throwIfNoEntry: false });
 }
 
-/** With owners, modes, times, links and extended attributes, which Node's own copy leaves behind. @param to not there yet */
+/**
+ * With owners, modes, times, links and extended attributes, which Node's own copy leaves behind.
+ * @param to not there yet
+ */
 function copyWhole(from: string, to: string): void {
   const { status, stderr } = spawnSync("cp", ["-a", "--", from, to], { encoding: "utf8" });
   if (status !== 0) throw new Error(`${from} could not be copied: ${stderr.trim()}`);

@@ -14,7 +14,9 @@ export interface RunPlan {
   readonly hostNetwork: NetworkPlan;
   /** For containers with a network of their own. */
   readonly ownNetwork: NetworkPlan;
-  /** Proxy variables that the engine hands on by itself; a container that has exactly these gets ours in their place. */
+  /**
+   * Proxy variables that the engine hands on by itself; a container that has exactly these gets ours in their place.
+   */
   readonly handedOn: Variables;
   /** PEM of larder's CA. */
   readonly caFile: string;
@@ -24,7 +26,10 @@ export interface RunPlan {
   readonly truststoreFile: string;
   /** Files of dnf's configuration to be lent with roots named in them; none when the user wants them left alone. */
   readonly dnfConfs: readonly string[];
-  /** Folders that the engine mounts into every container, and the programs that would make them: others are spared an empty folder. */
+  /**
+   * Folders that the engine mounts into every container, and the programs that would make them: others are spared an
+   * empty folder.
+   */
   readonly cacheFolders: readonly { readonly path: string; readonly owners: readonly string[] }[];
   /** What is lent to containers, by their ids: lent-folder.ts. */
   readonly lentDir: string;

@@ -16,8 +16,8 @@ export interface ShimOptions {
 
 /**
  * The text of the OCI runtime that an engine is given for one build. It hands every call on to the real one; before a
- * container is created it has its configuration edited, and before one is deleted that has changed what was lent to it, that is
- * taken back. A fault of the first leaves the container as it was, one of the second ends the build.
+ * container is created it has its configuration edited, and before one is deleted that has changed what was lent to it,
+ * that is taken back. A fault of the first leaves the container as it was, one of the second ends the build.
  */
 export function renderShim(options: ShimOptions): string {
   const { runtimeFile, nodeFile, programsDir, planFile, lentDir, faultsFile } = options;

@@ -10,7 +10,10 @@ const ANNOUNCEMENT = /^larder listening on http:\/\/127\.0\.0\.1:(\d+)$/m;
 
 export const larder: Contestant = larderAt("larder", PROGRAM);
 
-/** A built larder; more than one can take part, to tell what a change has brought. @param program its `dist/cli/main.js` */
+/**
+ * A built larder; more than one can take part, to tell what a change has brought.
+ * @param program its `dist/cli/main.js`
+ */
 export function larderAt(name: string, program: string): Contestant {
   return {
     name,

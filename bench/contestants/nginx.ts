@@ -37,8 +37,8 @@ export const nginx: Contestant = {
 type Ports = Readonly<Record<"http" | "https", number>>;
 
 /**
- * Limits that would end a connection or evict during a run are lifted; all else that is not named is nginx's own default.
- * The origin's certificate is checked for a name, because nginx compares no addresses.
+ * Limits that would end a connection or evict during a run are lifted; all else that is not named is nginx's own
+ * default. The origin's certificate is checked for a name, because nginx compares no addresses.
  */
 function configuration({ authority, originPorts, folder }: Surroundings, ports: Ports): string {
   return `

@@ -79,8 +79,8 @@ shutdown_lifetime 0 seconds
 }
 
 /**
- * Opens every tunnel with a leaf of the authority. Squid 5 writes an address into a certificate as if it were a name, which
- * no client accepts, so the origin goes by a name there, and that name has one address.
+ * Opens every tunnel with a leaf of the authority. Squid 5 writes an address into a certificate as if it were a name,
+ * which no client accepts, so the origin goes by a name there, and that name has one address.
  */
 async function prepareInterception(
   { program }: Installed,

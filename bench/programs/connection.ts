@@ -13,8 +13,8 @@ interface Expected {
 }
 
 /**
- * A kept-alive connection that asks for one body at a time. Hand-made, because node's own client costs several times what
- * the servers measured here spend on a hit, and would leave them waiting on it.
+ * A kept-alive connection that asks for one body at a time. Hand-made, because node's own client costs several times
+ * what the servers measured here spend on a hit, and would leave them waiting on it.
  */
 export class Connection {
   readonly #socket: Socket;

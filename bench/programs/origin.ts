@@ -5,8 +5,8 @@ import { type Identity, type Ports, resourceAt } from "./protocol.ts";
 import { answerParent, serveBoth } from "./serve.ts";
 
 /**
- * The origin: cacheable bodies made as they are asked for. Parent's first message is the identity, answered with the ports;
- * each later one is answered with the number of requests so far, by which the parent knows a hit from a miss.
+ * The origin: cacheable bodies made as they are asked for. Parent's first message is the identity, answered with the
+ * ports; each later one is answered with the number of requests so far, by which the parent knows a hit from a miss.
  */
 let requests = 0;
 

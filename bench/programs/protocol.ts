@@ -39,7 +39,10 @@ export function resourceAt(path: string): Resource | undefined {
   return { bytes: Number(match[1]), kind: match[2] as Kind, number: Number(match[3]) };
 }
 
-/** Asks the load program for `requests` GETs, spread over the connections; the n-th takes resource `first + n % distinct`. */
+/**
+ * Asks the load program for `requests` GETs, spread over the connections; the n-th takes resource `first + n %
+ * distinct`.
+ */
 export interface LoadOrder {
   readonly route: Route;
   readonly scheme: Scheme;
@@ -57,7 +60,10 @@ export function authorityOf({ route, originPort }: LoadOrder): string {
   return `${route.originName ?? "127.0.0.1"}:${originPort}`;
 }
 
-/** Every answer was a 200 with the length and the opening bytes of its own body, or `failure` says what the first wrong one was. */
+/**
+ * Every answer was a 200 with the length and the opening bytes of its own body, or `failure` says what the first wrong
+ * one was.
+ */
 export interface LoadResult {
   readonly failure?: string;
 }

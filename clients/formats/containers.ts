@@ -19,8 +19,9 @@ const ENGINE_ARGUMENTS: Readonly<Record<Mounting["engine"], readonly string[]>> 
 };
 
 /**
- * Arguments of an engine's `run` and `create`, one a line: variables, and the folder of trust files mounted below `/dev`,
- * where no layer keeps the place. Told for this machine itself (`--for host`), they put the container on its network.
+ * Arguments of an engine's `run` and `create`, one a line: variables, and the folder of trust files mounted below
+ * `/dev`, where no layer keeps the place. Told for this machine itself (`--for host`), they put the container on its
+ * network.
  * @param access as the container has it, with trust files in {@link HANDOUT_PATH}
  * @throws LarderError `CONFIG_BAD_VALUE` when `--volume` cannot name the folder.
  */

@@ -19,7 +19,8 @@ export function renderFish({ variables }: ClientAccess): string {
 }
 
 /**
- * A drop-in for a service: inside double quotes systemd unescapes `\` and expands `%`; `$` means itself in Environment=.
+ * A drop-in for a service: inside double quotes systemd unescapes `\` and expands `%`; `$` means itself in
+ * Environment=.
  * @see systemd.exec(5), systemd.syntax(7)
  */
 export function renderSystemd({ variables }: ClientAccess): string {

@@ -1,6 +1,7 @@
 /**
- * A NixOS module for machines that use a larder of their network: by `larder resolve` (the default), or at a fixed address. Nix takes what
- * is signed by a key it trusts already, and nothing else: the module adds no key and trusts nobody.
+ * A NixOS module for machines that use a larder of their network: by `larder resolve` (the default), or at a fixed
+ * address. Nix takes what is signed by a key it trusts already, and nothing else: the module adds no key and trusts
+ * nobody.
  */
 export function renderNixosModule(): string {
   return MODULE;

@@ -6,7 +6,8 @@ export interface Program {
 }
 
 /**
- * A word of systemd's command lines (systemd.service(5)): in quotes where it holds white space or quotes, with `%` and `$` doubled.
+ * A word of systemd's command lines (systemd.service(5)): in quotes where it holds white space or quotes, with `%` and
+ * `$` doubled.
  * @throws LarderError `CONFIG_BAD_VALUE` for a value that does not fit on a line.
  */
 function word(text: string): string {
@@ -94,8 +95,8 @@ export function renderSocket(): string {
 }
 
 /**
- * The search for the cache. `nix-daemon` keeps the configuration it started with, so the first look comes before it; ten seconds bound
- * that. It goes on looking, because a oneshot that succeeds without a network is never run again.
+ * The search for the cache. `nix-daemon` keeps the configuration it started with, so the first look comes before it;
+ * ten seconds bound that. It goes on looking, because a oneshot that succeeds without a network is never run again.
  */
 export function renderResolveService(program: Program): string {
   return unit({

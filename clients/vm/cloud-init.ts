@@ -7,7 +7,10 @@ import type { VmFacts } from "./qemu-arguments.ts";
 /** Where a guest that is configured once keeps what it needs at each boot. */
 const FOLDER_IN_GUEST = "/etc/larder";
 const GUEST_PROGRAM = "/usr/local/bin/larder-guest";
-/** Where Debian, Ubuntu and Arch keep the roots of the system, which cloud-init adds the CA to; apt reads them from there. */
+/**
+ * Where Debian, Ubuntu and Arch keep the roots of the system, which cloud-init adds the CA to; apt reads them from
+ * there.
+ */
 const SYSTEM_BUNDLE = "/etc/ssl/certs/ca-certificates.crt";
 
 export interface CloudInitSeed extends VmFacts {
@@ -15,8 +18,8 @@ export interface CloudInitSeed extends VmFacts {
 }
 
 /**
- * The files of a NoCloud seed by name: larder's CA among the guest's roots, apt through larder while it answers, and login shells, too.
- * Nothing names the proxy as the only way, for a guest outlives it.
+ * The files of a NoCloud seed by name: larder's CA among the guest's roots, apt through larder while it answers, and
+ * login shells, too. Nothing names the proxy as the only way, for a guest outlives it.
  * @see https://cloudinit.readthedocs.io/en/latest/reference/datasources/nocloud.html
  */
 export function renderCloudInitSeed({ proxyUrl, caSha256, caPem }: CloudInitSeed): Readonly<Record<string, string>> {

@@ -15,8 +15,8 @@ const ROOTS_IN_GUEST = [
 ];
 
 /**
- * The program for a guest: it finds the proxy that its host gave it, compares the CA's fingerprint, and prints what a shell is to set.
- * What it writes lies below /run, and is gone with the guest. POSIX sh, with curl or any wget.
+ * The program for a guest: it finds the proxy that its host gave it, compares the CA's fingerprint, and prints what a
+ * shell is to set. What it writes lies below /run, and is gone with the guest. POSIX sh, with curl or any wget.
  */
 export function renderGuestScript(): string {
   return `#!/bin/sh

@@ -3,7 +3,10 @@ import { oneLine } from "../one-line.ts";
 
 /** QEMU's user network: connections of the guest to this address arrive at the host's loopback, at the same port. */
 const HOST_SEEN_BY_GUEST = "10.0.2.2";
-/** Where isolated guests find larder: any other address of that network can be forwarded to a program, the host's own cannot. */
+/**
+ * Where isolated guests find larder: any other address of that network can be forwarded to a program, the host's own
+ * cannot.
+ */
 export const FORWARDED = "10.0.2.100";
 const FORWARDED_PORT = 3142;
 
@@ -36,7 +39,8 @@ export function proxyUrlInGuest({ port, isolatedBy }: VmAccess): string {
 }
 
 /**
- * The arguments that QEMU is given: a network with a way to larder, what the guest is told through fw_cfg (by name below
+ * The arguments that QEMU is given: a network with a way to larder, what the guest is told through fw_cfg (by name
+ * below
  * `/sys/firmware/qemu_fw_cfg/by_name/opt/larder/`), and the seed for cloud-init.
  * @throws LarderError `CONFIG_BAD_VALUE` for a path that does not fit on a line.
  */
@@ -61,8 +65,8 @@ export function renderKernelWords({ proxyUrl, caSha256 }: VmFacts): readonly str
 }
 
 /**
- * A command line of QEMU's with these words behind what it gives a kernel that it starts by itself (`-kernel`); where the guest boots
- * by its own loader, QEMU has no say in them, and the command line stays as it is.
+ * A command line of QEMU's with these words behind what it gives a kernel that it starts by itself (`-kernel`); where
+ * the guest boots by its own loader, QEMU has no say in them, and the command line stays as it is.
  */
 export function withKernelWords(command: readonly string[], words: readonly string[]): readonly string[] {
   const at = command.findIndex((word) => /^--?append$/.test(word)) + 1;

@@ -22,8 +22,8 @@ const END_SIGNATURE = "-----END PGP SIGNATURE-----";
 type Section = "begin" | "armor" | "text" | "signature" | "end";
 
 /**
- * Takes the signed text out of a clearsigned message (RFC 9580 §7), its dash-escaping undone. Like apt, it refuses whatever
- * stands outside of the signed text: a signature says nothing about it. It verifies no signature itself.
+ * Takes the signed text out of a clearsigned message (RFC 9580 §7), its dash-escaping undone. Like apt, it refuses
+ * whatever stands outside of the signed text: a signature says nothing about it. It verifies no signature itself.
  */
 export class ClearsignedText {
   readonly #onLine: OnLine;

@@ -21,8 +21,9 @@ interface Field {
 }
 
 /**
- * Reads a control file (deb822(5)) line by line. Only the fields that are asked for are ever turned into strings: they are
- * a tenth of a Packages file. In them a character stands for an octet, and `\n` for the fold between two lines, each trimmed.
+ * Reads a control file (deb822(5)) line by line. Only the fields that are asked for are ever turned into strings: they
+ * are a tenth of a Packages file. In them a character stands for an octet, and `\n` for the fold between two lines,
+ * each trimmed.
  */
 export class ControlReader {
   readonly #wanted: ReadonlyMap<number, readonly string[]>;
@@ -32,14 +33,20 @@ export class ControlReader {
   #isInStanza = false;
   #lines = 0;
 
-  /** @param wanted names of fields, in lower case. @param onStanza called for each paragraph with a wanted field, in order. */
+  /**
+   * @param wanted names of fields, in lower case.
+   * @param onStanza called for each paragraph with a wanted field, in order.
+   */
   constructor(wanted: readonly string[], onStanza: (stanza: Facts) => void) {
     const lengths = new Set(wanted.map((name) => name.length));
     this.#wanted = new Map([...lengths].map((length) => [length, wanted.filter((name) => name.length === length)]));
     this.#onStanza = onStanza;
   }
 
-  /** Takes the next line, without its end. @throws LarderError `METADATA_BROKEN` when it is no line of a control file. */
+  /**
+   * Takes the next line, without its end.
+   * @throws LarderError `METADATA_BROKEN` when it is no line of a control file.
+   */
   line(bytes: Buffer, start: number, end: number): void {
     this.#lines += 1;
     const first = bytes[start];

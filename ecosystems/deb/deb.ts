@@ -31,7 +31,10 @@ const BY_HASH = /\/by-hash\/(?:MD5Sum|SHA1|SHA256|SHA512)\/[0-9a-f]+$/;
 /** The patches to an index and the list of them, `Packages.diff/Index`. */
 const PDIFF = /\/(?:Packages|Sources|Contents-[^/]+|Translation-[^/]+)\.diff\/[^/]+$/;
 
-/** Debian and its derivatives: suites under `dists/`, flat repositories, PPAs. @see https://wiki.debian.org/DebianRepository/Format */
+/**
+ * Debian and its derivatives: suites under `dists/`, flat repositories, PPAs. @see
+ * https://wiki.debian.org/DebianRepository/Format
+ */
 export const deb: Ecosystem = {
   name: "deb",
   classify(target) {

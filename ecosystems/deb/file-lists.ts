@@ -2,7 +2,9 @@ import type { DigestAlgorithm } from "../../core/declaration.ts";
 import { orderDigests, parseBytes } from "../declarations.ts";
 import { brokenMetadata, type DeclaredContent } from "../metadata.ts";
 
-/** Files by name, with what several lists of `<digest> <bytes> <name>` lines, one for each algorithm, say about them. */
+/**
+ * Files by name, with what several lists of `<digest> <bytes> <name>` lines, one for each algorithm, say about them.
+ */
 export class FileLists {
   readonly #files = new Map<string, ListedFile>();
 
@@ -19,7 +21,10 @@ export class FileLists {
     return this.#files.keys();
   }
 
-  /** @returns `undefined` when no list names the file, when they do not agree about it, or tell nothing that could be checked. */
+  /**
+   * @returns `undefined` when no list names the file, when they do not agree about it, or tell nothing that could be
+   * checked.
+   */
   contentOf(name: string): DeclaredContent | undefined {
     const file = this.#files.get(name);
     if (file === undefined || file.contradicts) return undefined;

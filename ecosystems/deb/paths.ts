@@ -6,8 +6,9 @@ export type PathsOf = (name: string) => readonly string[];
 /**
  * What the names in an index are relative to: the URI of sources.list, which is the base where the index stands below
  * `dists/`. A flat repository may be written as `deb <folder> ./`, or as `deb <parent> <folder>/` with names that begin
- * with that folder (tried on apt 2.6); its own URL does not tell which, so a name of the second form declares both places.
- * Nothing outside of the folder is declared: else the owner of one folder could speak about all others of its host.
+ * with that folder (tried on apt 2.6); its own URL does not tell which, so a name of the second form declares both
+ * places. Nothing outside of the folder is declared: else the owner of one folder could speak about all others of its
+ * host.
  * @param index where the index is: its repository's base, and its path below.
  */
 export function namesRelativeTo(index: { readonly base: string; readonly path: string }): PathsOf {

@@ -5,7 +5,9 @@ import { canonicalPath } from "../repository-path.ts";
 import { readControlFile } from "./control.ts";
 import { FileLists } from "./file-lists.ts";
 
-/** The patches as they are served (gzipped) and unpacked; indexes without the former tell nothing that could be checked. */
+/**
+ * The patches as they are served (gzipped) and unpacked; indexes without the former tell nothing that could be checked.
+ */
 const SERVED = "sha256-download";
 const OPENED = "sha256-patches";
 

@@ -3,7 +3,9 @@ import { algorithmNamed, orderDigests } from "../declarations.ts";
 import { parseIntegrity } from "../integrity.ts";
 import type { DeclaredDigest } from "../metadata.ts";
 
-/** Nix's base 32: without e, o, t and u, the last digit first. @see https://nix.dev/manual/nix/latest/protocols/nix32 */
+/**
+ * Nix's base 32: without e, o, t and u, the last digit first. @see https://nix.dev/manual/nix/latest/protocols/nix32
+ */
 const ALPHABET = "0123456789abcdfghijklmnpqrsvwxyz";
 const BYTES: Readonly<Record<DigestAlgorithm, number>> = { sha512: 64, sha384: 48, sha256: 32, sha1: 20, md5: 16 };
 

@@ -16,7 +16,9 @@ const NARINFO: Classification = {
   signature: { kind: "narinfo" },
 };
 
-/** `nar/<file hash>.nar.xz` as Nix names them, or whatever else a cache puts under `nar/` after a hash in Nix's base 32. */
+/**
+ * `nar/<file hash>.nar.xz` as Nix names them, or whatever else a cache puts under `nar/` after a hash in Nix's base 32.
+ */
 const NAR = /(?:\.nar(?:\.[a-z0-9]+)?|\/nar\/[0-9a-df-np-sv-z]{32,52}[^/]*)$/;
 /** The cache's own description, realisations of content-addressed derivations. */
 const INFO = /(?:\/nix-cache-info|\/realisations\/[^/]+\.doi)$/;

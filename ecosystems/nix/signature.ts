@@ -7,7 +7,10 @@ export type NixKeys = ReadonlyMap<string, KeyObject>;
 
 const ED25519_BYTES = 32;
 
-/** Reads `name:base64`, as `nix-store --generate-binary-cache-key` and `trusted-public-keys` have it. @returns `undefined` when it is none. */
+/**
+ * Reads `name:base64`, as `nix-store --generate-binary-cache-key` and `trusted-public-keys` have it.
+ * @returns `undefined` when it is none.
+ */
 export function readNixKey(written: string): readonly [name: string, key: KeyObject] | undefined {
   const [, name, base64] = /^([^:\s]+):([A-Za-z0-9+/]+={0,2})$/.exec(written) ?? [];
   const bytes = Buffer.from(base64 ?? "", "base64");
@@ -27,8 +30,8 @@ export function readNixKeys(written: readonly string[]): NixKeys {
 }
 
 /**
- * Whether one of the keys signed the narinfo. The signature is on what it says of the path, its nar and its references, not
- * on where the file is or how it is packed.
+ * Whether one of the keys signed the narinfo. The signature is on what it says of the path, its nar and its references,
+ * not on where the file is or how it is packed.
  * @returns the name of the key. @throws LarderError `METADATA_BROKEN`
  */
 export function signerOf(text: Uint8Array, keys: NixKeys): string | undefined {

@@ -22,7 +22,10 @@ const REGISTRIES: ReadonlySet<string> = new Set([
 
 /** `<name>/-/<name>-1.0.0.tgz` on any registry; some put the scope before the file name too. */
 const TARBALL = /\/-\/(?:@[^/]+\/)?[^/]+\.tgz$/;
-/** What those registries name differently: GitHub's `/download/@scope/name/1.0.0/<digest>`, JSR's `/~/11/@jsr/name/1.0.0.tgz`. */
+/**
+ * What those registries name differently: GitHub's `/download/@scope/name/1.0.0/<digest>`, JSR's
+ * `/~/11/@jsr/name/1.0.0.tgz`.
+ */
 const REGISTRY_TARBALL = /^\/(?:download\/@.+|.+\.tgz)$/;
 /** What an installer asks for when it wants a packument. */
 const ACCEPTS_PACKUMENT = "application/vnd.npm.install-v1+json";

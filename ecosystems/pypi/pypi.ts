@@ -17,7 +17,10 @@ const SIMPLE = /\/\+?simple\/(?:[^/]+\/?|[^/]+\/index\.html)?$/;
 /** What an installer that reads an index asks for (PEP 691), at whatever URL the index lies. */
 const ACCEPTS_INDEX = "application/vnd.pypi.simple.";
 
-/** Python package indexes and their files. The JSON API (`/pypi/<name>/json`) names files too, but no installer reads it. */
+/**
+ * Python package indexes and their files. The JSON API (`/pypi/<name>/json`) names files too, but no installer reads
+ * it.
+ */
 export const pypi: Ecosystem = {
   name: "pypi",
   classify(target, { accept }) {

@@ -7,8 +7,8 @@ const OPENING_BRACE = 0x7b;
 const SPACES: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d]);
 
 /**
- * Reads a project's page, in the form that its bytes have: what is served under one URL depends on the client's Accept, and
- * on the server's mood.
+ * Reads a project's page, in the form that its bytes have: what is served under one URL depends on the client's Accept,
+ * and on the server's mood.
  */
 export class SimpleReader implements MetadataReader {
   readonly #files: IndexedFiles;

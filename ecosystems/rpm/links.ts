@@ -1,6 +1,9 @@
 import type { Relink } from "../page.ts";
 
-/** The URLs of metalinks (RFC 5854, and the older form that dnf reads) and the lines of mirror lists; repomd.xml names paths only. */
+/**
+ * The URLs of metalinks (RFC 5854, and the older form that dnf reads) and the lines of mirror lists; repomd.xml names
+ * paths only.
+ */
 export function rewriteMirrors(page: string, contentType: string, relink: Relink): string {
   if (/^\s*</.test(page) || contentType.endsWith("xml")) {
     if (!/<metalink\b/.test(page)) return page;

@@ -9,8 +9,8 @@ export interface Location {
 }
 
 /**
- * Reads a `<location href xml:base>`: the href is a raw file name below the repository, or below `xml:base` where there is
- * one (tried on dnf 4.14).
+ * Reads a `<location href xml:base>`: the href is a raw file name below the repository, or below `xml:base` where there
+ * is one (tried on dnf 4.14).
  * @param base the repository's base. @returns `undefined` when it leaves its base or names none that can be asked.
  */
 export function readLocation(attributes: XmlAttributes, base: string): Location | undefined {

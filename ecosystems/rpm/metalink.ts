@@ -8,7 +8,10 @@ import { XmlDocument } from "./xml-document.ts";
 
 const TEXTS = new Set(["hash", "size", "timestamp", "url"]);
 const ALGORITHMS = ["sha512", "sha384", "sha256", "sha1", "md5"] as const;
-/** A mirror without preference comes last; so it is in mirrormanager's `preference` (100 best) and RFC 5854's `priority` (1 best). */
+/**
+ * A mirror without preference comes last; so it is in mirrormanager's `preference` (100 best) and RFC 5854's `priority`
+ * (1 best).
+ */
 const LAST_RANK = 1_000_000;
 
 interface RankedMirror {

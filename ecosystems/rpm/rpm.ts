@@ -14,7 +14,9 @@ const PACKAGE = /\.d?rpm$/;
 const REPOMD = /\/repodata\/repomd\.xml(\.asc|\.key)?$/;
 /** zypper's media files and repository index, Anaconda's list of an installation tree. */
 const TREE_ROOT = /\/(?:media\.1\/(?:media|products)|repoindex\.xml|\.?treeinfo)$/;
-/** Lists of mirrors: Fedora's and the RHEL-likes' services, and what MirrorCache and MirrorBrain add to a file's name. */
+/**
+ * Lists of mirrors: Fedora's and the RHEL-likes' services, and what MirrorCache and MirrorBrain add to a file's name.
+ */
 const MIRRORS = /(?:\/metalink|\/mirrorlist(?:\/.*)?|\/mirror\.list|\.(?:metalink|meta4|mirrorlist))$/;
 const REPODATA = /\/repodata\/[^/]+$/;
 

@@ -1,7 +1,9 @@
 import type { MetadataReader, ReadOutcome } from "../metadata.ts";
 import { type XmlElement, XmlReader, type XmlShape } from "../xml.ts";
 
-/** A document in XML as it passes. What differs from kind to kind is which elements are taken, and what they come to. */
+/**
+ * A document in XML as it passes. What differs from kind to kind is which elements are taken, and what they come to.
+ */
 export abstract class XmlDocument implements MetadataReader {
   readonly #xml: XmlReader;
 

@@ -9,7 +9,10 @@ export interface AddressSettings {
   readonly allowDestinations: readonly string[];
   /** Every address of this machine. */
   readonly ownAddresses: readonly string[];
-  /** Whether every listener is on loopback: private networks are open then, as nobody else can get at them through larder. */
+  /**
+   * Whether every listener is on loopback: private networks are open then, as nobody else can get at them through
+   * larder.
+   */
   readonly isLoopbackOnly: boolean;
 }
 

@@ -25,7 +25,11 @@ export class ByteReader {
     return this.take(width).reduce((value, byte) => value * 256 + byte, 0);
   }
 
-  /** A vector whose length stands before it. @param width of the length, in bytes. @throws RangeError when fewer bytes are left. */
+  /**
+   * A vector whose length stands before it.
+   * @param width of the length, in bytes.
+   * @throws RangeError when fewer bytes are left.
+   */
   vector(width: number): ByteReader {
     return new ByteReader(this.take(this.number(width)));
   }

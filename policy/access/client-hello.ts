@@ -6,20 +6,32 @@ export interface ClientHello {
   readonly serverName?: string;
   /** The protocols it speaks, most wanted first (RFC 7301 §3.1). */
   readonly alpn?: readonly string[];
-  /** What tells the program and its TLS library from others: versions, suites and extensions, without what varies from one connection to the next. */
+  /**
+   * What tells the program and its TLS library from others: versions, suites and extensions, without what varies from
+   * one connection to the next.
+   */
   readonly fingerprint: string;
 }
 
-/** The longest ClientHello that is waited for, and in how many records: with post-quantum keys and a ticket it stays below 4 KiB. */
+/**
+ * The longest ClientHello that is waited for, and in how many records: with post-quantum keys and a ticket it stays
+ * below 4 KiB.
+ */
 const MAX_HELLO_BYTES = 32 * 1024;
 const MAX_RECORDS = 64;
-/** Content type and greatest fragment (RFC 8446 §5.1), handshake type (§4), extension types (RFC 6066 §3, RFC 7301 §3.1). */
+/**
+ * Content type and greatest fragment (RFC 8446 §5.1), handshake type (§4), extension types (RFC 6066 §3, RFC 7301
+ * §3.1).
+ */
 const HANDSHAKE_RECORD = 22;
 const MAX_FRAGMENT_BYTES = 2 ** 14;
 const CLIENT_HELLO = 1;
 const SERVER_NAME = 0;
 const ALPN = 16;
-/** Name, padding, session ticket, pre-shared key, early data, cookie: they depend on the host, or on the connection before. */
+/**
+ * Name, padding, session ticket, pre-shared key, early data, cookie: they depend on the host, or on the connection
+ * before.
+ */
 const VARYING: ReadonlySet<number> = new Set([SERVER_NAME, 21, 35, 41, 42, 44]);
 
 /**
@@ -85,7 +97,10 @@ function readHello(hello: ByteReader): ClientHello {
   return read();
 }
 
-/** Extensions in order of their numbers, as some clients shuffle them; without the reserved values that others throw in (RFC 8701). */
+/**
+ * Extensions in order of their numbers, as some clients shuffle them; without the reserved values that others throw in
+ * (RFC 8701).
+ */
 function fingerprintOf(suites: readonly number[], types: readonly number[], alpn: readonly string[] = []): string {
   const isReal = (value: number): boolean => (value & 0x0f0f) !== 0x0a0a;
   const steady = types.filter((type) => isReal(type) && !VARYING.has(type)).sort((a, b) => a - b);

@@ -10,7 +10,8 @@ interface Delegation {
 
 /**
  * Who may speak about repositories at other hosts than its own: the mirror services of distributions, about the mirrors
- * they name, and indexes about the host that has their files. Whoever stands here decides which bytes are right at any host, so the list is short; a user adds to it with
+ * they name, and indexes about the host that has their files. Whoever stands here decides which bytes are right at any
+ * host, so the list is short; a user adds to it with
  * `--delegate`. A host may always speak about itself.
  */
 const DELEGATIONS: readonly Delegation[] = [
@@ -34,8 +35,8 @@ const DELEGATIONS: readonly Delegation[] = [
 ];
 
 /**
- * Whether a list of mirrors or an index may speak about a base at another host. Only over https: what came in the clear could have been
- * written by anybody, about anybody.
+ * Whether a list of mirrors or an index may speak about a base at another host. Only over https: what came in the clear
+ * could have been written by anybody, about anybody.
  * @param delegates host patterns that the user added
  */
 export function mayDelegate(fromUri: string, toBase: string, delegates: readonly string[]): boolean {

@@ -3,7 +3,10 @@
 /** What {@link exactnessOf} says of a pattern that does not match. */
 export const UNNAMED = -1;
 
-/** `UNNAMED` when the pattern does not match, `Infinity` for the host itself, else the number of characters it spells out. */
+/**
+ * `UNNAMED` when the pattern does not match, `Infinity` for the host itself, else the number of characters it spells
+ * out.
+ */
 export function exactnessOf(written: string, host: string): number {
   const pattern = written.toLowerCase();
   if (pattern === host) return Number.POSITIVE_INFINITY;

@@ -30,8 +30,9 @@ export function isListed(list: BlockList, address: string): boolean {
 }
 
 /**
- * Every address that a packet to this one may end at: the address itself, and the IPv4 addresses that an IPv6 one carries
- * for a translator or tunnel. Mapped addresses (`::ffff:127.0.0.1`) are given as the IPv4 address they are. A zone id is dropped.
+ * Every address that a packet to this one may end at: the address itself, and the IPv4 addresses that an IPv6 one
+ * carries for a translator or tunnel. Mapped addresses (`::ffff:127.0.0.1`) are given as the IPv4 address they are. A
+ * zone id is dropped.
  */
 export function destinationsOf(address: string): readonly string[] {
   const [plain = ""] = address.split("%", 1);

@@ -26,7 +26,9 @@ export function accessOf(host: string, accesses: readonly OriginAccess[]): Origi
   return named.sort((a, b) => b.exactness - a.exactness)[0]?.access;
 }
 
-/** The fingerprint of the certificate that larder shows when it asks for that target; `undefined` when it shows none. */
+/**
+ * The fingerprint of the certificate that larder shows when it asks for that target; `undefined` when it shows none.
+ */
 export function certificateShownTo({ scheme, host }: TargetUri, accesses: readonly OriginAccess[]): string | undefined {
   return scheme === "https" ? accessOf(host, accesses)?.clientCertificate?.fingerprint256 : undefined;
 }

@@ -12,8 +12,8 @@ export interface OriginFormRequest {
 }
 
 /**
- * Checks a request for larder's own pages. A page of another site must not read them, neither by a name of its own that it
- * points at us (DNS rebinding) nor by a cross-site request.
+ * Checks a request for larder's own pages. A page of another site must not read them, neither by a name of its own that
+ * it points at us (DNS rebinding) nor by a cross-site request.
  * @throws LarderError `HOST_NOT_SERVED`, `CROSS_SITE`, or those of `parseHostPort`.
  */
 export function checkOriginForm({ host, secFetchSite, serverNames }: OriginFormRequest): void {

@@ -2,8 +2,8 @@ import { exactnessOf, UNNAMED } from "./host-patterns.ts";
 
 /** Hosts whose tunnels are never opened unless `intercept` names them more exactly. */
 export const DEFAULT_TUNNELS: readonly string[] = [
-  // Container registries: the base image is pulled through the same proxy variables by an engine that does not trust our CA,
-  // its layers are content-addressed and cached by the engine itself, and the pull carries tokens.
+  // Container registries: the base image is pulled through the same proxy variables by an engine that does not trust
+  // our CA, its layers are content-addressed and cached by the engine itself, and the pull carries tokens.
   "registry-1.docker.io",
   "index.docker.io",
   "auth.docker.io",
@@ -37,7 +37,10 @@ export const DEFAULT_TUNNELS: readonly string[] = [
   "cert-api.access.redhat.com",
 ];
 
-/** Host patterns: `host`, `*.suffix` (one label or more before it), `*` for all; elsewhere a `*` stands within one label. */
+/**
+ * Host patterns: `host`, `*.suffix` (one label or more before it), `*` for all; elsewhere a `*` stands within one
+ * label.
+ */
 export interface TunnelPatterns {
   readonly intercept: readonly string[];
   readonly tunnel: readonly string[];

@@ -11,8 +11,9 @@ const MAX_DELTA_SECONDS = 2 ** 31;
 const NO_DIRECTIVES: Directives = new Map();
 
 /**
- * Reads a combined Cache-Control value (RFC 9111 §5.2). What is not a directive is ignored. Of several with one name the
- * first counts (§4.2.1), but one without an argument wins over all: `no-cache` is stricter than `no-cache="set-cookie"`.
+ * Reads a combined Cache-Control value (RFC 9111 §5.2). What is not a directive is ignored. Of several with one name
+ * the first counts (§4.2.1), but one without an argument wins over all: `no-cache` is stricter than
+ * `no-cache="set-cookie"`.
  */
 export function readDirectives(value: string | undefined): Directives {
   if (value === undefined) return NO_DIRECTIVES;
@@ -28,7 +29,9 @@ export function readDirectives(value: string | undefined): Directives {
   return directives;
 }
 
-/** The seconds a directive names; `undefined` when it is absent or its argument is no delta-seconds (RFC 9111 §1.2.2). */
+/**
+ * The seconds a directive names; `undefined` when it is absent or its argument is no delta-seconds (RFC 9111 §1.2.2).
+ */
 export function secondsOf(directives: Directives, name: string): number | undefined {
   const argument = directives.get(name);
   return typeof argument === "string" ? parseDeltaSeconds(argument) : undefined;
@@ -67,7 +70,9 @@ const NO_WISHES: RequestWishes = {
   staleIfErrorSeconds: undefined,
 };
 
-/** Reads Cache-Control and, only where there is none, Pragma (RFC 9111 §5.4). A max-age that is no number asks for 0. */
+/**
+ * Reads Cache-Control and, only where there is none, Pragma (RFC 9111 §5.4). A max-age that is no number asks for 0.
+ */
 export function readWishes(record: FieldRecord): RequestWishes {
   const value = record["cache-control"];
   if (typeof value !== "string") return asksByPragma(record["pragma"]) ? { ...NO_WISHES, noCache: true } : NO_WISHES;

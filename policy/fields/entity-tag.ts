@@ -1,4 +1,7 @@
-/** Tags of a list; opaque text may hold commas (RFC 9110 §8.8.3). What is sent without quotes is taken for a tag as well. */
+/**
+ * Tags of a list; opaque text may hold commas (RFC 9110 §8.8.3). What is sent without quotes is taken for a tag as
+ * well.
+ */
 const TAG = /(?:W\/)?"[^"]*"|[^\s,"][^\s,]*/g;
 
 /** The tags of an If-Match or If-None-Match value, which is not `*`. */

@@ -2,8 +2,8 @@ import { isIP } from "node:net";
 import { listMembers } from "../../core/fields.ts";
 
 /**
- * The address that the last proxy before larder says it was asked from: the last member of Forwarded (RFC 7239 §4), which
- * that proxy wrote itself; what stands before it, anybody may have written.
+ * The address that the last proxy before larder says it was asked from: the last member of Forwarded (RFC 7239 §4),
+ * which that proxy wrote itself; what stands before it, anybody may have written.
  * @returns `undefined` when it names no address (`unknown`, `_hidden`).
  */
 export function forwardedFor(field: string | undefined): string | undefined {

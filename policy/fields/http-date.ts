@@ -1,6 +1,6 @@
 /**
- * The three forms of an HTTP-date and nothing else: `Date.parse` alone takes `0`, other zones and stray dashes for dates
- * too, and reads asctime in the local zone. Case does not count, as no origin means another date by it.
+ * The three forms of an HTTP-date and nothing else: `Date.parse` alone takes `0`, other zones and stray dashes for
+ * dates too, and reads asctime in the local zone. Case does not count, as no origin means another date by it.
  */
 const IMF_FIXDATE = /^[a-z]{3}, \d\d [a-z]{3} \d{4} \d\d:\d\d:\d\d gmt$/i;
 const RFC850_DATE = /^[a-z]{6,9}, (\d\d)-([a-z]{3})-(\d\d) (\d\d:\d\d:\d\d) gmt$/i;

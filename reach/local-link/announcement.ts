@@ -23,7 +23,10 @@ export interface AnnouncementOptions {
   readonly log: Log;
 }
 
-/** Says on one link where larder is, until it is closed (RFC 6762, RFC 6763): names are probed first, questions answered. */
+/**
+ * Says on one link where larder is, until it is closed (RFC 6762, RFC 6763): names are probed first, questions
+ * answered.
+ */
 export class Announcement {
   readonly #link: Link;
   readonly #options: AnnouncementOptions;

@@ -4,7 +4,9 @@ import type { HostPort } from "../../core/target.ts";
 import { type Answer, linksOf, type Question } from "./links.ts";
 import { isSameName } from "./records.ts";
 
-/** Questions on the local link (RFC 6762): answers may come from anybody there, so nothing is trusted because of them. */
+/**
+ * Questions on the local link (RFC 6762): answers may come from anybody there, so nothing is trusted because of them.
+ */
 export interface LocalLink {
   /** Addresses of a `.local` name; empty when nobody has answered by the time the signal aborts. */
   addressesOf(name: string, signal: AbortSignal): Promise<readonly LookupAddress[]>;
@@ -15,7 +17,9 @@ export interface LocalLink {
 /** How often a question is put again: datagrams are lost. */
 const REPEAT_MS = 700;
 
-/** @param openSockets on every link of this machine, as it is when a question is put; a test gives a socket of its own. */
+/**
+ * @param openSockets on every link of this machine, as it is when a question is put; a test gives a socket of its own.
+ */
 export function createLocalLink(
   openSockets = (): readonly MulticastDNS[] => linksOf().map((link) => link.open()),
 ): LocalLink {

@@ -20,9 +20,10 @@ const SERVICE_LIST = "_services._dns-sd._udp.local";
 const HOST = "larder";
 
 /**
- * The records that say where a service is (RFC 6763): a list of instances by type, and place, text and addresses of each.
- * @param nth of the names: the first are `larder.local` and `larder on MACHINE`; where others have those, 2 gives `larder-2.local`
- * and so on.
+ * The records that say where a service is (RFC 6763): a list of instances by type, and place, text and addresses of
+ * each.
+ * @param nth of the names: the first are `larder.local` and `larder on MACHINE`; where others have those, 2 gives
+ * `larder-2.local` and so on.
  */
 export function recordsOf({ machine, services, port, addresses }: Announced, nth: number): readonly Answer[] {
   const host = `${HOST}${nth === 1 ? "" : `-${nth}`}.local`;
