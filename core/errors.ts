@@ -20,6 +20,7 @@ export const ERROR_CODES = {
   CONNECT_NEEDS_PORT: { source: "client", status: 400 },
   HEADERS_TOO_LARGE: { source: "client", status: 431 },
   REQUEST_TIMEOUT: { source: "client", status: 408 },
+  TOO_MANY_CONNECTIONS: { source: "client", status: 429 },
   NAME_MISMATCH: { source: "client", status: 421 },
   CLIENT_NOT_ALLOWED: { source: "client", status: 403 },
   PROXY_AUTH_REQUIRED: { source: "client", status: 407 },

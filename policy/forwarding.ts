@@ -1,4 +1,4 @@
-import { eachField, listMembers, type RawFields } from "../core/fields.ts";
+import { eachField, fieldValue, listMembers, type RawFields } from "../core/fields.ts";
 import type { Coding, RequestView } from "./plan.ts";
 
 /** Fields meaningful for one connection only: RFC 9110 §7.6.1, plus the legacy proxy-connection and what goes with chunks. */
@@ -47,6 +47,14 @@ export interface ToOrigin {
   readonly conditional?: RawFields;
 }
 
+/** Whether whoever gets the request is to answer it, and hand it on no more (RFC 9110 §7.6.2). */
+export function isForwardedNoMore({ method, fields }: Pick<RequestView, "method" | "fields">): boolean {
+  return COUNTED.has(method) && Number(fieldValue(fields, "max-forwards") ?? Number.NaN) === 0;
+}
+
+/** The methods whose forwarders are counted; other requests carry the field as it is. */
+const COUNTED: ReadonlySet<string> = new Set(["OPTIONS", "TRACE"]);
+
 /**
  * The fields of a request as the origin gets it: Host by the target first (RFC 9112 §3.2.2), then the client's end-to-end
  * fields in their order and case, then what larder adds.
@@ -62,12 +70,16 @@ export function fieldsToOrigin(request: RequestView, options: ToOrigin): string[
     if (isRead && (name === "expect" || UNKEYED.test(name))) return;
     if (isWhole && NARROWING.has(name)) return;
     if (name === "accept-encoding" && options.coding !== "asked") return;
-    sent.push(line, value);
+    sent.push(line, name === "max-forwards" && COUNTED.has(request.method) ? oneLess(value) : value);
   });
   if (options.coding !== "asked") sent.push("Accept-Encoding", options.coding);
   if (options.conditional !== undefined) sent.push(...options.conditional);
   sent.push("Via", `1.1 ${options.pseudonym}`);
   return sent;
+}
+
+function oneLess(count: string): string {
+  return /^\d{1,9}$/.test(count) ? String(Math.max(0, Number(count) - 1)) : count;
 }
 
 /** The fields of a response as a client gets it: hop-by-hop fields removed, Via added (RFC 9110 §7.6.3). */

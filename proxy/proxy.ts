@@ -18,6 +18,7 @@ import { Exchanges } from "./exchange/exchange.ts";
 import type { Totals } from "./exchange/record.ts";
 import { Filling } from "./fill/filling.ts";
 import { Fills } from "./fill/fills.ts";
+import { ClientConnections } from "./inbound/client-connections.ts";
 import { Tunnels } from "./inbound/connect.ts";
 import { connectionLimit } from "./inbound/connection-limit.ts";
 import { DerivedPages } from "./inbound/derived-pages.ts";
@@ -48,11 +49,19 @@ export function createProxy(dependencies: ProxyDependencies, settings: ProxySett
   const both = [sides.everything, sides.packages];
   const { patience } = settings;
   const maxConnections = connectionLimit();
+  const clients = new ClientConnections(settings.connectionsPerClient);
   const startedMs = clock();
 
   return {
     async listen({ profile = "everything", ...options }: ListenOptions) {
-      const listener = await BoundListener.bind(options, { ...sides[profile], gate, log, patience, maxConnections });
+      const listener = await BoundListener.bind(options, {
+        ...sides[profile],
+        gate,
+        log,
+        patience,
+        maxConnections,
+        clients,
+      });
       listeners.add(listener);
       const close = async (): Promise<void> => {
         await listener.close();

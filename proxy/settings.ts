@@ -65,6 +65,8 @@ export interface ProxySettings extends ReleaseAgeRules {
   /** Names beside IP literals and `localhost` under which origin-form requests (`/`, `/ca.pem` …) are answered. */
   readonly serverNames: readonly string[];
   readonly patience: Patience;
+  /** Connections that one client address may have open at once. */
+  readonly connectionsPerClient: number;
   readonly connectTimeoutMs: number;
   readonly headersTimeoutMs: number;
   readonly bodyTimeoutMs: number;

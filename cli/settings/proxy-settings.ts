@@ -28,6 +28,7 @@ export function proxySettings(settings: Settings, env: Environment, instance: In
       idleMs: settings.keepAliveTimeout,
       stalledMs: settings.clientStallTimeout,
     },
+    connectionsPerClient: settings.connectionsPerClient,
     connectTimeoutMs: settings.connectTimeout,
     headersTimeoutMs: settings.headersTimeout,
     bodyTimeoutMs: settings.bodyTimeout,

@@ -1,4 +1,5 @@
 import type { Clock } from "../../core/clock.ts";
+import { LarderError } from "../../core/errors.ts";
 import type { RawFields } from "../../core/fields.ts";
 import { partOf } from "../../policy/parts.ts";
 import type { Beginning } from "../../policy/plan.ts";
@@ -42,6 +43,12 @@ export interface Answer {
   readonly begun?: BegunBody | undefined;
 }
 
+/**
+ * A fill outlives its readers, so that who comes next has it. What has no length may have no end either (a stream of events, of noise):
+ * it goes on alone for as long only.
+ */
+const ABANDONED_AFTER_MS = 600_000;
+
 type BodyHead = FillHead & { readonly kind: "body" };
 
 /** One answer's body on its way from an origin to staging and to the fill's readers, until it is verified. Use once. */
@@ -53,6 +60,7 @@ export class Arrival {
   readonly #coding: string | undefined;
   readonly #verifier: Verifier;
   #begunBytes = 0;
+  #aloneSinceMs: number | undefined;
 
   constructor(answer: Answer, dependencies: ArrivalDependencies) {
     const { draft, response, source } = answer;
@@ -156,6 +164,7 @@ export class Arrival {
   }
 
   async #noteBytes({ fault }: StagedBody["staging"]): Promise<void> {
+    this.#checkAbandoned();
     const { body, order, announce, isHeadKnown, onUnstorable } = this.#deps;
     if (body.releasedBytes > 0) {
       if (order.declared !== undefined && !isHeadKnown()) order.onUnproven?.();
@@ -166,6 +175,17 @@ export class Arrival {
     onUnstorable();
     // Before the head is known nobody can read, and what is held back until then is little.
     if (isHeadKnown()) await body.waitForReaders();
+  }
+
+  /** @throws LarderError `CLIENT_GONE` when nobody has read for long what nothing tells the end of. */
+  #checkAbandoned(): void {
+    const { body, clock } = this.#deps;
+    if (this.head.bytes !== undefined || body.isRead) this.#aloneSinceMs = undefined;
+    else {
+      this.#aloneSinceMs ??= clock();
+      if (clock() - this.#aloneSinceMs > ABANDONED_AFTER_MS)
+        throw new LarderError("CLIENT_GONE", "nobody reads it any more, and nothing tells where it ends");
+    }
   }
 
   /** The body as it was sent, or else without a coding that nobody asked for. */

@@ -31,6 +31,10 @@ export class GrowingBody {
     return this.#end;
   }
 
+  get isRead(): boolean {
+    return this.#readers.size > 0;
+  }
+
   get appendedBytes(): number {
     return this.#staging?.appendedBytes ?? 0;
   }

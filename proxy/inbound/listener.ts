@@ -9,6 +9,7 @@ import type { AddressRules } from "../../policy/access/address-rules.ts";
 import { networkList } from "../../policy/access/ip-address.ts";
 import type { Exchanges } from "../exchange/exchange.ts";
 import type { ListenOptions, Patience } from "../settings.ts";
+import type { ClientConnections } from "./client-connections.ts";
 import type { Tunnels } from "./connect.ts";
 import type { Gate } from "./gate.ts";
 import { createHttpServer, MAX_REQUEST_HEAD_BYTES } from "./http-server.ts";
@@ -27,6 +28,7 @@ export interface ListenerDependencies {
   readonly patience: Patience;
   /** Whoever comes beyond so many is turned away. */
   readonly maxConnections: number;
+  readonly clients: ClientConnections;
 }
 
 /** One address that clients come in by. What is intercepted re-enters here, as a connection of its own. */
@@ -97,6 +99,7 @@ export class BoundListener {
     this.#server.on("request", take);
     // Whether a client may send its content is its origin's to say.
     this.#server.on("checkContinue", take);
+    this.#server.on("checkExpectation", take);
     this.#server.on("upgrade", (request: IncomingMessage, _socket: Duplex, head: Buffer) =>
       this.#upgrade(request, head),
     );
@@ -155,7 +158,20 @@ export class BoundListener {
       refusal: this.#refusalFor(clientAddress),
     });
     this.#connections.add(socket);
+    this.#turnAwayOneTooMany(socket, clientAddress);
     if (this.openConnections < this.#dependencies.maxConnections / 2) this.#isFull = false;
+  }
+
+  #turnAwayOneTooMany(socket: net.Socket, clientAddress: string): void {
+    const { clients, log } = this.#dependencies;
+    if (clients.add(socket, clientAddress)) return;
+    const { max } = clients;
+    const cure = "close those that are not used, or raise --connections-per-client";
+    const refusal = new LarderError("TOO_MANY_CONNECTIONS", `${clientAddress} has ${max} connections open: ${cure}`);
+    if (clients.isFirstRefusal(clientAddress)) log.warn({ client: clientAddress, max, cure }, "client is turned away");
+    setWay(socket, { ...wayOf(socket), refusal });
+    pipelineOf(socket).condemn();
+    refuseRaw(socket, refusal);
   }
 
   #refusalFor(clientAddress: string): LarderError | undefined {
@@ -175,10 +191,17 @@ export class BoundListener {
     const pipeline = pipelineOf(socket);
     // What follows a refusal is read away, and may be anything.
     if (pipeline.isCondemned) return;
+    const fault = requestFault(error);
+    // Who only leaves, or never said a word, has asked for nothing.
+    if (fault.source === "client" && socket.bytesRead > 0) this.#noteRefusal(socket, fault);
     // An answer under way would swallow the text; its client must see a cut, not a longer body.
-    if (pipeline.isUnanswered) refuseRaw(socket, requestFault(error));
+    if (pipeline.isUnanswered) refuseRaw(socket, fault);
     else socket.destroy();
     pipeline.condemn();
+  }
+
+  #noteRefusal(socket: net.Socket, { code, message }: LarderError): void {
+    this.#dependencies.log.info({ client: wayOf(socket).clientAddress, code, reason: message }, "request refused");
   }
 
   #listen({ host, port, fd }: ListenOptions): Promise<void> {

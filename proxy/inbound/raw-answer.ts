@@ -8,6 +8,7 @@ const REASONS: Readonly<Record<number, string>> = {
   407: "Proxy Authentication Required",
   408: "Request Timeout",
   421: "Misdirected Request",
+  429: "Too Many Requests",
   431: "Request Header Fields Too Large",
   500: "Internal Server Error",
   502: "Bad Gateway",

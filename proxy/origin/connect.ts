@@ -7,6 +7,7 @@ import { originFault } from "./faults.ts";
 import { dialParent, parentFault, tunnelThrough } from "./parent-tunnel.ts";
 import type { ParentTable } from "./parents.ts";
 import type { Connect, Secure } from "./secure.ts";
+import { readOverContinue } from "./unasked-continue.ts";
 
 /** Where a blind tunnel is to lead. */
 export interface TunnelTarget extends HostPort {
@@ -70,7 +71,7 @@ export function asUndiciConnector(connect: Connect): buildConnector.connector {
     const isTls = protocol === "https:";
     const to = { host: hostname.replace(/^\[|\]$/g, ""), port: port === "" ? (isTls ? 443 : 80) : Number(port) };
     connect(to, isTls).then(
-      (socket) => done(null, socket.on("error", tellReset)),
+      (socket) => done(null, readOverContinue(socket.on("error", tellReset))),
       (error: unknown) => done(originFault(error, formatAuthority(to)), null),
     );
   };

@@ -5,9 +5,9 @@ import { entryKeyOf } from "../../core/entry.ts";
 import { LarderError } from "../../core/errors.ts";
 import { eachField, fieldValue, withoutFields } from "../../core/fields.ts";
 import { makeTarget, type Scheme, type TargetUri } from "../../core/target.ts";
-import { fieldsToOrigin, trailersToPass } from "../../policy/forwarding.ts";
+import { fieldsToOrigin, isForwardedNoMore, trailersToPass } from "../../policy/forwarding.ts";
 import type { RequestView, ResponseHead } from "../../policy/plan.ts";
-import { type Reply, sendInterim } from "../exchange/reply.ts";
+import { type Reply, sendInterim, sendWhole } from "../exchange/reply.ts";
 import { servePass } from "../exchange/respond.ts";
 import type { ProxySettings } from "../settings.ts";
 import { createAgents } from "./agents.ts";
@@ -53,6 +53,7 @@ export class HttpForwarder implements Forwarder {
   }
 
   async forward(reply: Reply, view: RequestView, reason: "method" | "bypass"): Promise<void> {
+    if (isForwardedNoMore(view)) return answerAsLast(reply, view);
     reply.record.cacheStatus = { fwd: reason };
     const incoming = await this.#send(reply, view);
     const head = { status: incoming.statusCode ?? 502, fields: incoming.rawHeaders };
@@ -190,6 +191,12 @@ function checkParentStatus(parent: ParentProxy, incoming: IncomingMessage): void
   if (incoming.statusCode !== 407) return;
   incoming.destroy();
   throw unauthorizedAt(parent);
+}
+
+/** A TRACE would show what the proxies before this one have added, and is not answered. @throws LarderError `METHOD_NOT_ALLOWED` */
+function answerAsLast(reply: Reply, { method }: RequestView): void {
+  if (method !== "OPTIONS") throw new LarderError("METHOD_NOT_ALLOWED", "larder answers no TRACE itself");
+  sendWhole(reply, 204, ["Cache-Control", "no-store"], Buffer.alloc(0));
 }
 
 /** The system says of a connection that dies what it says of one that never came to be. */

@@ -29,6 +29,7 @@ export const SETTINGS: ProxySettings = {
   tunnel: [],
   serverNames: [],
   patience: { headMs: 60_000, idleMs: 75_000, stalledMs: 900_000 },
+  connectionsPerClient: 20_000,
   connectTimeoutMs: 5_000,
   headersTimeoutMs: 5_000,
   bodyTimeoutMs: 5_000,

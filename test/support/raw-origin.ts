@@ -2,7 +2,7 @@ import { once } from "node:events";
 import net, { type AddressInfo } from "node:net";
 
 /** What is done with each request; its head comes in full. */
-export type RawAnswer = (socket: net.Socket, head: string) => void;
+export type RawAnswer = (socket: net.Socket, head: string) => void | Promise<void>;
 
 /** An origin that says what node:http would not: bytes of the test's choice. */
 export interface RawOrigin {
@@ -26,7 +26,7 @@ export async function startRawOrigin(answer: RawAnswer): Promise<RawOrigin> {
         const head = text.slice(0, end);
         text = text.slice(end + 4);
         heads.push(head);
-        answer(socket, head);
+        void answer(socket, head);
       }
     });
   });

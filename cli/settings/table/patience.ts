@@ -23,6 +23,13 @@ export const PATIENCE = {
     help: "how long a client may take nothing of the answer that is there for it; then it is cut",
     reason: "a client that was stopped for a while goes on; one that is gone for good holds a connection no longer",
   },
+  connectionsPerClient: {
+    kind: "count",
+    isList: false,
+    fallback: "20000",
+    help: "connections that one client address may have open at once",
+    reason: "more than any host of builders opens; one address cannot take every file descriptor there is",
+  },
   connectTimeout: {
     kind: "timeout",
     isList: false,

@@ -1,6 +1,6 @@
 import type net from "node:net";
 import { describe, expect } from "vitest";
-import { get } from "../../support/client.ts";
+import { get, open } from "../../support/client.ts";
 import { type RawAnswer, type RawOrigin, startRawOrigin } from "../../support/raw-origin.ts";
 import { test as base } from "../workbench.ts";
 
@@ -65,8 +65,8 @@ describe("what nobody asked for", () => {
     ["that nothing has changed", "304 Not Modified", "\r\n"],
   ] as const)("is no success: %s", async ([, status, rest], { startLarder, startRaw }) => {
     const larder = await startLarder();
-    const origin = await startRaw((socket) =>
-      socket.write(`HTTP/1.1 ${status}\r\nCache-Control: max-age=9\r\n${rest}`),
+    const origin = await startRaw(
+      (socket) => void socket.write(`HTTP/1.1 ${status}\r\nCache-Control: max-age=9\r\n${rest}`),
     );
     for (const path of PATHS) {
       const got = await get(larder, `${origin.url}${path}`);
@@ -135,4 +135,72 @@ describe("an origin that hardly sends", () => {
       expect(line.facts).toMatchObject({ code: "ORIGIN_BODY_TIMEOUT" });
     },
   );
+});
+
+describe("a 100 that nobody asked for (RFC 9110 §15.2)", () => {
+  const answer = (text: string) =>
+    `HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: ${text.length}\r\n\r\n${text}`;
+
+  test.for([
+    ["in one piece", 100_000],
+    ["byte by byte", 1],
+    ["in odd pieces", 7],
+  ] as const)(
+    "is read over, before each answer of a connection, and nowhere else: %s",
+    async ([, pieceBytes], { startLarder, startRaw }) => {
+      const larder = await startLarder();
+      const content = "HTTP/1.1 100 Continue\r\n\r\n";
+      const origin = await startRaw(async (socket) => {
+        const bytes = `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100 Go\r\nX-A: b\r\n\r\n${answer(content)}`;
+        for (let at = 0; at < bytes.length; at += pieceBytes) {
+          socket.write(bytes.slice(at, at + pieceBytes));
+          await new Promise(setImmediate);
+        }
+      });
+      for (const path of [...PATHS, ...PATHS]) {
+        const got = await get(larder, `${origin.url}${path}`);
+        expect(got).toMatchObject({ status: 200, isWhole: true });
+        expect(got.body.toString()).toBe(content);
+        expect(got.headers["x-a"]).toBeUndefined();
+      }
+      expect(origin.heads.length).toBe(4);
+    },
+  );
+
+  test("and no answer behind it ends in time", async ({ startLarder, startRaw }) => {
+    const larder = await startLarder({ settings: { headersTimeoutMs: 500 } });
+    const origin = await startRaw((socket) => {
+      const timer = setInterval(() => socket.write("HTTP/1.1 100 Continue\r\n\r\n"), 20);
+      socket.once("close", () => clearInterval(timer));
+    });
+    expect((await get(larder, `${origin.url}/a`)).status).toBe(504);
+  });
+});
+
+describe("a body without a length that nobody reads any more", () => {
+  test("is given up after ten minutes, and until then goes on", async ({ startLarder, startRaw }) => {
+    let nowMs = Date.now();
+    const larder = await startLarder({ clock: () => nowMs });
+    let sent = 0;
+    const isLetGo = new Promise<void>((resolve) => {
+      void startRaw((socket) => {
+        socket.write(`${FRESH}\r\n`);
+        const timer = setInterval(() => {
+          sent += 1;
+          nowMs += 30_000;
+          socket.write("x".repeat(6_000));
+        }, 5);
+        socket.once("close", () => {
+          clearInterval(timer);
+          resolve();
+        });
+      }).then(async (origin) => {
+        const answer = await open(larder, `${origin.url}/events`);
+        answer.destroy();
+      });
+    });
+    await isLetGo;
+    expect(sent).toBeGreaterThan(20);
+    await expect.poll(() => larder.proxy.counters().fillsUnderWay).toBe(0);
+  });
 });
