@@ -68,9 +68,9 @@ describe.for(["byName", "byHash"] as const)("a repository published anew in mid-
       expect(outcome.code).not.toBe(0);
       expect(outcome.stderr).toContain("502");
       expect(outcome.stderr).not.toMatch(/mismatch/i);
-      expect(larder.logged("exchange")).toContainEqual(
-        expect.objectContaining({ status: 502, code: "GENERATION_GONE" }),
-      );
+      await expect
+        .poll(() => larder.logged("exchange"))
+        .toContainEqual(expect.objectContaining({ status: 502, code: "GENERATION_GONE" }));
 
       expectSuccess(await apt.update());
       expectSuccess(await apt.download(["larder-more"]));
@@ -119,9 +119,11 @@ test("an index that is wrong when it comes in with its root is told, counted and
   const right = await readFile(join(second.folder, INDEX, "Packages.gz"));
   origin.serve(`/debian/${INDEX}/Packages.gz`, bytesHandler(spoiled(right)));
   expect(await get(larder, `${site.url}/${ROOT}`, headers)).toMatchObject({ status: 200 });
-  expect(larder.logged("mismatch")).toMatchObject([
-    { code: "DIGEST_MISMATCH", target: `${site.url}/${INDEX}/Packages.gz`, declared: digestOf(right) },
-  ]);
+  await expect
+    .poll(() => larder.logged("mismatch"))
+    .toMatchObject([
+      { code: "DIGEST_MISMATCH", target: `${site.url}/${INDEX}/Packages.gz`, declared: digestOf(right) },
+    ]);
   expect(await larder.counters()).toMatchObject({ mismatches: 1 });
 });
 

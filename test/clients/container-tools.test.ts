@@ -50,9 +50,9 @@ RUN \${JAVA_TOOL_OPTIONS:+true} export ANT_OPTS="${javaProxy(parent.url)}"; ant 
 `,
     };
     const image = await workshop.mustBuild("tools", piece, { flags: ["--no-lint"] });
-    const opened = serving.logged("exchange").map(({ target }) => String(target));
+    const opened = () => serving.logged("exchange").map(({ target }) => String(target));
     for (const part of ["/repo.git/git-upload-pack", ".nar.xz", "/disk.iso"])
-      expect(opened).toContainEqual(expect.stringContaining(part));
+      await expect.poll(opened).toContainEqual(expect.stringContaining(part));
     expect(image).toEqual(await workshop.buildPlainly("plain", piece));
   });
 });

@@ -5,7 +5,7 @@ import { get } from "../support/client.ts";
 import { BASE_IMAGE, makeBaseImage } from "../support/clients/base-image.ts";
 import { bytesHandler } from "../support/files.ts";
 import { test as base } from "../support/fixtures.ts";
-import { unusedPort } from "../support/origin.ts";
+import { unusedPort } from "../support/listen.ts";
 import { mustRun, type Outcome, runProgram } from "../support/programs.ts";
 
 const SOURCES = resolve(import.meta.dirname, "../..");

@@ -6,8 +6,7 @@ import type { CertificateKind } from "../support/authority.ts";
 import { get } from "../support/client.ts";
 import { test } from "../support/fixtures.ts";
 import type { Larder } from "../support/larder.ts";
-import { listenOnLoopback } from "../support/listen.ts";
-import { unusedPort } from "../support/origin.ts";
+import { listenOnLoopback, unusedPort } from "../support/listen.ts";
 
 const servers: Server[] = [];
 const sockets = new Set<Socket>();

@@ -14,8 +14,7 @@ import { type Gateway, openGateway } from "../../reach/gateway.ts";
 import { createLocalLink } from "../../reach/local-link/questions.ts";
 import { Names, systemNames } from "../../reach/names.ts";
 import { readOverride } from "../../reach/override.ts";
-import { listenOnLoopback } from "../support/listen.ts";
-import { unusedPort } from "../support/origin.ts";
+import { listenOnLoopback, unusedPort } from "../support/listen.ts";
 
 const LOOPBACK = { host: "127.0.0.1", port: 0 };
 const closing: (() => Promise<unknown>)[] = [];
@@ -45,7 +44,7 @@ async function gatewayTo(
   places: () => Promise<readonly HostPort[]>,
   names: Pick<Names, "addressesOf"> = systemNames(createLocalLink()),
 ): Promise<Gateway> {
-  const dialProxy = async () => dialFirst(await places(), { timeoutMs: 300, names });
+  const dialProxy = async () => dialFirst(await places(), { timeoutMs: 2_000, names });
   const gateway = await openGateway(LOOPBACK, dialProxy, silentLog);
   closing.push(() => gateway.close());
   return gateway;

@@ -1,4 +1,4 @@
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import http, { type IncomingMessage, type OutgoingHttpHeaders } from "node:http";
 import { connect, type Socket } from "node:net";
 import tls from "node:tls";
@@ -65,6 +65,27 @@ export async function openTunnel(port: number, authority: string): Promise<Socke
   const [answer, socket] = (await once(request, "connect")) as [IncomingMessage, Socket];
   if (answer.statusCode !== 200) throw new Error(`CONNECT ${authority}: ${answer.statusCode}`);
   return socket;
+}
+
+/** Reads until what has come holds the text. @returns all of it */
+export async function readUntil(socket: Socket, end: Buffer | string): Promise<Buffer> {
+  const reading = new EventEmitter();
+  const enough = once(reading, "enough");
+  let read = Buffer.alloc(0);
+  // One listener throughout: what comes in two pieces at once would have its second lost between two of them.
+  const hear = (chunk: Buffer): void => {
+    read = Buffer.concat([read, chunk]);
+    if (read.includes(end)) reading.emit("enough");
+  };
+  socket.on("data", hear);
+  const ended = once(socket, "close").then(() => Promise.reject(new Error(`it ended with ${read}`)));
+  ended.catch(() => undefined);
+  try {
+    await Promise.race([enough, ended]);
+  } finally {
+    socket.off("data", hear);
+  }
+  return read;
 }
 
 export async function readToEnd(socket: Socket): Promise<string> {

@@ -1,7 +1,6 @@
 import { EventEmitter, once } from "node:events";
 import http, { type IncomingMessage, ServerResponse } from "node:http";
 import https from "node:https";
-import type { AddressInfo, Server } from "node:net";
 import type { KeyPair } from "./authority.ts";
 import { listenOnLoopback } from "./listen.ts";
 
@@ -90,9 +89,12 @@ export class Origin {
 
   /** Listens, on the same port as before if it did. */
   async restart(): Promise<void> {
+    if (this.#port === 0) {
+      this.#port = await listenOnLoopback(this.#server);
+      return;
+    }
     this.#server.listen(this.#port, "127.0.0.1");
     await once(this.#server, "listening");
-    this.#port = (this.#server.address() as AddressInfo).port;
   }
 
   /** Ends every connection and refuses new ones. Idempotent. */
@@ -125,15 +127,6 @@ export class Origin {
 /** The sum of the body bytes of the requests whose path fits. */
 export function bodyBytes(requests: readonly OriginRequest[], fits: RegExp): number {
   return requests.filter(({ path }) => fits.test(path)).reduce((sum, request) => sum + request.bodyBytes, 0);
-}
-
-/** Binds to a free port and lets it go: nobody listens there. */
-export async function unusedPort(): Promise<number> {
-  const server: Server = http.createServer();
-  const port = await listenOnLoopback(server);
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 class LoggedRequest implements OriginRequest {

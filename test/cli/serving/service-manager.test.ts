@@ -9,7 +9,7 @@ import { readSocketAddress } from "../../../cli/serving/service-manager.ts";
 import { get } from "../../support/client.ts";
 import { test as base } from "../../support/fixtures.ts";
 import { larderEnvironment, PROGRAM, runLarder } from "../../support/larder.ts";
-import { unusedPort } from "../../support/origin.ts";
+import { unusedPort } from "../../support/listen.ts";
 import { cleanEnvironment } from "../../support/programs.ts";
 
 const HOLDER = resolve(import.meta.dirname, "../../support/socket-holder.py");

@@ -34,7 +34,7 @@ describe("a client that is slow", () => {
   test.for(WAYS)(
     "with the head of a request is answered 408, and nobody waits for it: %s",
     async ([, enter], { origin, startLarder }) => {
-      const larder = await startLarder({ settings: patience({ headMs: 300 }) });
+      const larder = await startLarder({ settings: patience({ headMs: 1_500 }) });
       origin.serve("/a", (_, response) => void response.end("a"));
       const socket = await enter(larder);
       const answered = readToEnd(socket);
@@ -48,14 +48,14 @@ describe("a client that is slow", () => {
   );
 
   test.for(WAYS)("to ask anything is let go: %s", async ([, enter], { startLarder }) => {
-    const larder = await startLarder({ settings: patience({ headMs: 300 }) });
+    const larder = await startLarder({ settings: patience({ headMs: 1_500 }) });
     const socket = await enter(larder);
     socket.resume().once("end", () => socket.end());
     await once(socket, "close");
   });
 
   test("to ask again is let go", async ({ origin, startLarder }) => {
-    const larder = await startLarder({ settings: patience({ idleMs: 100 }) });
+    const larder = await startLarder({ settings: patience({ idleMs: 500 }) });
     origin.serve("/a", (_, response) => void response.end("a"));
     const socket = await enterPlain(larder);
     const answered = readToEnd(socket);
@@ -65,7 +65,7 @@ describe("a client that is slow", () => {
   });
 
   test("with the content of a request is answered 408, and its origin is let go", async ({ origin, startLarder }) => {
-    const larder = await startLarder({ settings: { bodyTimeoutMs: 300 } });
+    const larder = await startLarder({ settings: { bodyTimeoutMs: 1_500 } });
     const released = new Promise<void>((resolve) => {
       origin.serve("/a", (request) => void request.resume().once("close", resolve));
     });
@@ -107,7 +107,7 @@ describe("a client that reads nothing", () => {
 
 describe("a client that reads nothing inside TLS", () => {
   test("is cut as well", async ({ authority, secureOrigin, startLarder }) => {
-    const larder = await startLarder({ settings: { originRoots: authority.caPem, ...patience({ stalledMs: 500 }) } });
+    const larder = await startLarder({ settings: { originRoots: authority.caPem, ...patience({ stalledMs: 1_500 }) } });
     secureOrigin.serve("/large", (_, response) => void response.end(noise("large", 24 * MIB)));
     const { host } = new URL(secureOrigin.url);
     const socket = await enterTls(larder, host);

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import net from "node:net";
 import tls from "node:tls";
 import { describe, expect } from "vitest";
-import { get, openTunnel, readToEnd, requestFor } from "../../support/client.ts";
+import { get, openTunnel, readToEnd, readUntil, requestFor } from "../../support/client.ts";
 import { listenWith } from "../../support/listen.ts";
 import { test } from "../workbench.ts";
 
@@ -56,8 +56,7 @@ describe("inside a CONNECT tunnel", () => {
     const secure = tls.connect({ socket: await openTunnel(larder.port, host), servername: "localhost", ca: larder.ca });
     for (const count of [1, 2, 3]) {
       secure.write(`GET /hello HTTP/1.1\r\nHost: ${host}\r\nX-Count: ${count}\r\n\r\n`);
-      let text = "";
-      while (!text.includes(`hello ${count}`)) text += String(((await once(secure, "data")) as [Buffer])[0]);
+      await readUntil(secure, `hello ${count}`);
     }
     secure.destroy();
     await larder.logged("exchange", 3);
@@ -81,9 +80,10 @@ describe("inside a CONNECT tunnel", () => {
     const larder = await startLarder({ settings: { originRoots: authority.caPem } });
     secureOrigin.serve("/hello", (_request, response) => void response.end("hello"));
     const host = `localhost:${secureOrigin.port}`;
-    const tunnel = await openTunnel(larder.port, host);
     // The other side is connected to once the client has been silent for a second.
-    await secureOrigin.connection();
+    const connected = secureOrigin.connection();
+    const tunnel = await openTunnel(larder.port, host);
+    await connected;
     const secure = tls.connect({ socket: tunnel, servername: "localhost", ca: larder.ca });
     secure.write(`GET /hello HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
     expect(await readToEnd(secure)).toMatch(/^HTTP\/1\.1 200 .*hello$/s);
@@ -143,7 +143,7 @@ describe("inside a CONNECT tunnel", () => {
   });
 
   test("a blind tunnel in which nothing moves is broken off", async ({ startLarder }) => {
-    const larder = await startLarder({ settings: { tunnel: ["127.0.0.1"], tunnelIdleMs: 20 } });
+    const larder = await startLarder({ settings: { tunnel: ["127.0.0.1"], tunnelIdleMs: 200 } });
     const server = await listenWith((socket) => socket.on("error", () => undefined).resume());
     const tunnel = await openTunnel(larder.port, `127.0.0.1:${server.port}`);
     expect((await once(tunnel, "error"))[0]).toMatchObject({ code: "ECONNRESET" });

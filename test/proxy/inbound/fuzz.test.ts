@@ -152,7 +152,7 @@ describe("a connection on which anything is said", () => {
     origin,
     startLarder,
   }) => {
-    const larder = await startLarder({ settings: { headersTimeoutMs: 300, bodyTimeoutMs: 300 } });
+    const larder = await startLarder({ settings: { headersTimeoutMs: 2_000, bodyTimeoutMs: 2_000 } });
     let said: readonly Buffer[] = [];
     const liar = net.createServer((socket) => {
       socket.on("error", () => undefined);

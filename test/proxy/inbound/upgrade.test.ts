@@ -4,7 +4,7 @@ import https from "node:https";
 import net, { type Socket } from "node:net";
 import tls from "node:tls";
 import { describe, expect } from "vitest";
-import { openTunnel, sendRaw } from "../../support/client.ts";
+import { openTunnel, readUntil, sendRaw } from "../../support/client.ts";
 import { listenOnLoopback } from "../../support/listen.ts";
 import { echoWebSocket } from "../../support/web-socket.ts";
 import { test as base } from "../workbench.ts";
@@ -35,12 +35,6 @@ const test = base.extend("startServer", async ({ task: _ }, { onCleanup }) => {
     return await listenOnLoopback(server);
   };
 });
-
-async function readUntil(socket: Socket, end: Buffer | string): Promise<Buffer> {
-  let read = Buffer.alloc(0);
-  while (!read.includes(end)) read = Buffer.concat([read, ((await once(socket, "data")) as [Buffer])[0]]);
-  return read;
-}
 
 describe("a request to switch to WebSocket", () => {
   test("is handed on, in plain, and what is spoken then passes both ways", async ({ startLarder, startServer }) => {

@@ -8,6 +8,7 @@ import { describe, expect } from "vitest";
 import { AddressRules } from "../../../policy/access/address-rules.ts";
 import { createDialer, type Lookup } from "../../../proxy/origin/dial.ts";
 import { get } from "../../support/client.ts";
+import { unusedPort } from "../../support/listen.ts";
 import { cleanEnvironment } from "../../support/programs.ts";
 import { test as base, SETTINGS } from "../workbench.ts";
 
@@ -19,6 +20,7 @@ const OPEN: LookupAddress = { address: "127.0.0.1", family: 4 };
 /** Its queue is full: what knocks there is not answered, until it is told to let everybody in. */
 const BLACK_HOLE = `
 import socket, sys
+
 hole = socket.create_server(("127.0.0.3", int(sys.argv[1])), backlog=0)
 held = [socket.create_connection(hole.getsockname()) for _ in range(1)]
 print("full", flush=True)
@@ -33,11 +35,12 @@ const test = base
       for (const server of servers) server.close();
     });
     /** @returns its port. It says its own address to whoever connects. */
-    return async (host: string, port = 0): Promise<number> => {
+    return async (host: string, at?: number): Promise<number> => {
+      const port = at ?? (await unusedPort());
       const server = net.createServer((socket) => socket.on("error", () => undefined).end(host)).listen(port, host);
       servers.push(server);
       await once(server, "listening");
-      return (server.address() as AddressInfo).port;
+      return port;
     };
   })
   .extend("openBlackHole", async ({ task: _ }, { onCleanup }) => {

@@ -8,10 +8,9 @@ import { describe, expect } from "vitest";
 import type { ParentRule } from "../../../proxy/settings.ts";
 import { get, open, openTunnel, sendRaw } from "../../support/client.ts";
 import { bytesHandler } from "../../support/files.ts";
-import { listenOnLoopback } from "../../support/listen.ts";
+import { listenOnLoopback, unusedPort } from "../../support/listen.ts";
 import { Squid } from "../../support/networks/squid.ts";
 import { noise } from "../../support/noise.ts";
-import { unusedPort } from "../../support/origin.ts";
 import { echoWebSocket } from "../../support/web-socket.ts";
 import { test as base } from "../workbench.ts";
 
@@ -116,7 +115,7 @@ describe("a parent that cannot be used", () => {
     "because it %s gives way to the next, for requests and tunnels",
     async (fault, { silent, tunnelling, secureOrigin, authority, startLarder }) => {
       const first = fault === "refuses" ? `http://127.0.0.1:${await unusedPort()}` : silent;
-      const settings = { ...through([first, tunnelling.url]), originRoots: authority.caPem, connectTimeoutMs: 300 };
+      const settings = { ...through([first, tunnelling.url]), originRoots: authority.caPem, connectTimeoutMs: 1_500 };
       const larder = await startLarder({ settings });
       secureOrigin.serve("/file", (_, response) => void response.end("here"));
       expect(String((await get({ port: larder.port, ca: larder.ca }, `${secureOrigin.url}/file`)).body)).toBe("here");

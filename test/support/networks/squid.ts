@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { unusedPort } from "../origin.ts";
+import { unusedPort } from "../listen.ts";
 import { cleanEnvironment, mustRun } from "../programs.ts";
 
 /** A real Squid that lets in one user, and everywhere; it caches nothing. */
