@@ -20,7 +20,7 @@ const USER = "123456:0";
 const ENGINE = ["--runtime=runc", "--cgroup-manager=cgroupfs"];
 /** The network of compose.yaml. */
 const BUILDERS = "10.89.142.0/24";
-const POLLING = { timeout: 60_000, interval: 500 };
+const POLLING = { timeout: 300_000, interval: 500 };
 const LIMITS = ["--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096"];
 /** Everything that can be taken away. */
 const HARDENED = ["--read-only", `--user=${USER}`, "--cap-drop=all", "--security-opt=no-new-privileges"];
@@ -81,7 +81,7 @@ const MINUTES = 60_000;
 
 describe("larder in a container", () => {
   test("serves, as any user, on a root that nobody may write, and keeps its CA and store in its volumes", {
-    timeout: 5 * MINUTES,
+    timeout: 15 * MINUTES,
   }, async ({ image, podman, origin, folder }) => {
     const must = async (...args: string[]): Promise<string> => {
       const { code, stdout, stderr } = await podman(...args);
@@ -133,7 +133,7 @@ describe("larder in a container", () => {
   });
 
   test("is small beside its base: no tools of development, no sources of what was compiled", {
-    timeout: 5 * MINUTES,
+    timeout: 15 * MINUTES,
   }, async ({ image, podman }) => {
     const sizeOf = async (name: string) =>
       Number((await podman("image", "inspect", "--format={{.Size}}", name)).stdout.toString());
@@ -157,7 +157,7 @@ describe("larder in a container", () => {
 
 describe("compose.yaml", () => {
   test("brought up by podman-compose: healthy, serves the containers of its network, and keeps its volumes when it is made anew", {
-    timeout: 5 * MINUTES,
+    timeout: 15 * MINUTES,
   }, async ({ image, compose, folder }) => {
     await compose.podman("tag", image, "localhost/larder");
     await compose.podman("network", "create", `--subnet=${BUILDERS}`, "larder-builders");

@@ -75,7 +75,6 @@ test("leaves others their part of the disk, also when it is they who fill it", a
   const before = store.usage().blobs;
   expect(await freeBytes(disk.folder)).toBeGreaterThanOrEqual(4 * MIB);
   await writeFile(join(disk.folder, "another's"), Buffer.alloc(10 * MIB)).catch(() => undefined);
-  expect(await freeBytes(disk.folder)).toBe(0);
   await store.settled();
   expect(await freeBytes(disk.folder)).toBeGreaterThanOrEqual(4 * MIB);
   expect(store.usage().blobs).toBeLessThan(before);
