@@ -27,7 +27,8 @@ const LOOK_EVERY_MS = 60 * 1000;
 /** When the index of a store was copied last, in milliseconds since the Unix epoch; `undefined` when it never was. */
 export function indexCopiedMs({ indexCopyFile }: Layout): number | undefined {
   const copy = statSync(indexCopyFile, { throwIfNoEntry: false });
-  return copy === undefined ? undefined : Math.trunc(copy.mtimeMs);
+  // utimes(2) gets the time as a fraction, whose last microsecond Node cuts off.
+  return copy === undefined ? undefined : Math.round(copy.mtimeMs);
 }
 
 /**

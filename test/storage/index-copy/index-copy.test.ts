@@ -55,6 +55,18 @@ function mayHave(store: LocalStore, body: Buffer, realm: string): boolean {
   return new BlobFinder(store.parts.db).find(declaration, realm) !== undefined;
 }
 
+test("a copy says when it was made to the millisecond, whatever the millisecond", async ({
+  store,
+  layout,
+  rootDir,
+}) => {
+  await storeBody(store, "https://o/public.deb", PUBLIC);
+  for (let atMs = 1_795_257_900_000; atMs < 1_795_257_900_008; atMs += 1) {
+    copyIndex({ rootDir, atMs });
+    expect(indexCopiedMs(layout)).toBe(atMs);
+  }
+});
+
 test("an index is copied when it has been open for five minutes, and once a day after that", async ({
   dailyCopy,
   layout,
