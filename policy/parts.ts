@@ -30,6 +30,23 @@ export function partOf({ status, fields }: ResponseHead): Part | undefined {
   return { range: { first, last }, totalBytes };
 }
 
+/**
+ * Whether an answer is a part that was asked for, and less than the whole. Of several parts at once only their framing tells, which
+ * is their reader's to look at.
+ * @param bytes of the whole, where they are known
+ */
+export function isPartAskedFor(value: string | undefined, head: ResponseHead, bytes: number | undefined): boolean {
+  const part = partOf(head);
+  if (part === undefined)
+    return head.status === 206 && /^multipart\/byteranges\b/i.test(fieldValue(head.fields, "content-type") ?? "");
+  const { range, totalBytes } = part;
+  const isLess = range.last - range.first + 1 < totalBytes;
+  if (!isLess || (bytes !== undefined && bytes !== totalBytes)) return false;
+  const asked = readRange(value, totalBytes);
+  if (asked.kind === "parts") return true;
+  return asked.kind === "part" && asked.range.first === range.first && asked.range.last === range.last;
+}
+
 /** The variant under which a part is stored: beside the whole, and beside other parts. */
 export function partVariant(variant: string, { first, last }: ByteRange): string {
   return `${variant}bytes=${first}-${last}`;

@@ -69,9 +69,11 @@ function fromEnd(length: number, bytes: number): OneReading {
   return { kind: "part", range: { first: Math.max(0, bytes - length), last: bytes - 1 } };
 }
 
-/** Whether a Range field, read before the length is known, asks for everything anyway. */
-export function isWholeRange(value: string): boolean {
-  return /^bytes=[ \t]*0+-[ \t]*$/i.test(value);
+/** Whether a Range field asks for everything: whatever the length is, or of so many bytes. */
+export function isWholeRange(value: string, bytes?: number): boolean {
+  if (/^bytes=[ \t]*0+-[ \t]*$/i.test(value)) return true;
+  const asked = bytes === undefined ? undefined : readRange(value, bytes);
+  return asked?.kind === "part" && asked.range.last - asked.range.first + 1 === bytes;
 }
 
 /** The Content-Range of a 206 (RFC 9110 §14.4). */

@@ -141,8 +141,8 @@ export class DeclaredFiles {
       const isPart = reply.request.headers.range !== undefined;
       const bytes = resource.declaration.bytes ?? (isPart ? await fill.length : undefined);
       const part = whatOfPart(reply, bytes, this.#deps.settings);
-      if (part === "pass") return await this.#deps.filling.pass(errand, { detail: "unverified-range" });
-      if (part === "whole") reply.ignoresRange = true;
+      if (part === "pass" && (await this.#deps.filling.passPart(errand, bytes))) return;
+      if (part !== "wait") reply.ignoresRange = true;
       await this.#fromFill(errand, fill, resource);
     } catch (error) {
       throw await this.#explain(error, errand, resource);
@@ -244,7 +244,7 @@ function whatOfPart(
   { verifyRanges, rangeWaitBytes }: DeclaredDependencies["settings"],
 ): "wait" | "pass" | "whole" {
   const { range } = request.headers;
-  if (range === undefined || isWholeRange(range) || ignoresRange === true) return "wait";
+  if (range === undefined || isWholeRange(range, bytes) || ignoresRange === true) return "wait";
   if (request.headers["if-range"] !== undefined) return "wait";
   if (verifyRanges === "pass") return "pass";
   if ((bytes ?? Number.POSITIVE_INFINITY) <= rangeWaitBytes) return "wait";

@@ -5,6 +5,7 @@ import type { RawFields } from "../../core/fields.ts";
 import { decide } from "../../policy/decide.ts";
 import { fieldsToOrigin } from "../../policy/forwarding.ts";
 import { freshenByHead } from "../../policy/freshening.ts";
+import { isPartAskedFor } from "../../policy/parts.ts";
 import type { Beginning, ForwardReason, ResponseHead } from "../../policy/plan.ts";
 import { variantOf } from "../../policy/selecting.ts";
 import type { Store } from "../../storage/store.ts";
@@ -15,10 +16,11 @@ import type { Errand } from "../exchange/errand.ts";
 import { partSourceOf, sourceOf } from "../exchange/questions.ts";
 import { sendInterim } from "../exchange/reply.ts";
 import { serveEntry, serveFill, servePass } from "../exchange/respond.ts";
-import type { Origin, OriginResponse } from "../origin/origin.ts";
+import type { Origin, OriginResponse, Question } from "../origin/origin.ts";
 import type { Fill } from "./fill.ts";
 import type { FillHead, FillOrder } from "./fill-order.ts";
 import { type Fills, placeOf } from "./fills.ts";
+import { askThroughRedirects } from "./redirects.ts";
 import { UnstorablePlaces } from "./unstorable-places.ts";
 
 export interface FillingDependencies {
@@ -140,22 +142,49 @@ export class Filling {
    * @param freshens the stored response that the answer to a HEAD tells about
    */
   async pass(errand: Errand, { detail, freshens }: PassOptions = {}): Promise<void> {
-    const { reply, view } = errand;
     const requestMs = this.#deps.clock();
+    const response = await this.#askAsClient(errand, (question) => this.#deps.origin.ask(question));
+    if (freshens !== undefined) this.#freshenByHead(errand, freshens, response.head, requestMs);
+    const { record } = errand.reply;
+    const { status } = response.head;
+    record.cacheStatus = { ...record.cacheStatus, fwdStatus: status, ...(detail === undefined ? {} : { detail }) };
+    await this.#servePassed(errand, response);
+  }
+
+  /**
+   * Hands on the part of a declared file that the client asks for, unverified, unstored and marked so.
+   * @param bytes the length of the whole, where it is known
+   * @returns whether that was the answer: what is no part of it is the whole, or none of it, and never goes out so
+   */
+  async passPart(errand: Errand, bytes: number | undefined): Promise<boolean> {
+    const { origin } = this.#deps;
+    const response = await this.#askAsClient(errand, (question) => askThroughRedirects(origin, question));
+    const { reply } = errand;
+    if (!isPartAskedFor(reply.request.headers.range, response.head, bytes)) {
+      response.discard();
+      return false;
+    }
+    reply.record.cacheStatus = { ...reply.record.cacheStatus, fwdStatus: 206, detail: "unverified-range" };
+    await servePass(reply, response);
+    return true;
+  }
+
+  /** Asks with the client's own fields, and no longer than the client is there. */
+  async #askAsClient(
+    { reply, view }: Errand,
+    ask: (question: Question) => Promise<OriginResponse>,
+  ): Promise<OriginResponse> {
     const abort = new AbortController();
     const leave = (): void => abort.abort();
     reply.response.once("close", leave);
     const fields = fieldsToOrigin(view, { pseudonym: reply.pseudonym, coding: "asked", whole: false });
     const method = view.method === "HEAD" ? "HEAD" : "GET";
     const onInterim = (head: ResponseHead): void => sendInterim(reply, head);
-    const question = { method, target: view.target, fields, signal: abort.signal, onInterim } as const;
-    const response = await this.#deps.origin.ask(question);
-    reply.response.removeListener("close", leave);
-    if (freshens !== undefined) this.#freshenByHead(errand, freshens, response.head, requestMs);
-    const { cacheStatus } = reply.record;
-    const { status } = response.head;
-    reply.record.cacheStatus = { ...cacheStatus, fwdStatus: status, ...(detail === undefined ? {} : { detail }) };
-    await this.#servePassed(errand, response);
+    try {
+      return await ask({ method, target: view.target, fields, signal: abort.signal, onInterim });
+    } finally {
+      reply.response.removeListener("close", leave);
+    }
   }
 
   #freshenByHead({ context }: Errand, entry: Entry, head: ResponseHead, requestMs: number): void {

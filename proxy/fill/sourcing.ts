@@ -1,5 +1,5 @@
 import { LarderError, toLarderError } from "../../core/errors.ts";
-import type { RawFields } from "../../core/fields.ts";
+import { fieldValue, type RawFields } from "../../core/fields.ts";
 import { freshenBy304 } from "../../policy/freshening.ts";
 import { completedHead, restFields } from "../../policy/parts.ts";
 import type { Beginning, ExchangeTimes, PlanContext, ResponseHead } from "../../policy/plan.ts";
@@ -199,7 +199,7 @@ export class Sourcing {
     const times = { requestMs, responseMs };
     const context = { ...this.#planContext(), ...times };
     if (declared !== undefined && status !== 200) {
-      if (source === sources[0]) this.#response = response;
+      if (source === sources[0] && isNoContent(response.head)) this.#response = response;
       else response.discard();
       throw new LarderError("ORIGIN_STATUS", `${source.target.authority} answered ${status}`, { details: { status } });
     }
@@ -260,6 +260,11 @@ export class Sourcing {
   #planContext(): PlanContext {
     return { ...this.#order.context, nowMs: this.#deps.clock() };
   }
+}
+
+/** An answer that nobody takes for the declared file: an error, or the way to somewhere else. */
+function isNoContent({ status, fields }: ResponseHead): boolean {
+  return status >= 400 || (status >= 300 && fieldValue(fields, "location") !== undefined);
 }
 
 /** How a source is asked. */

@@ -101,6 +101,9 @@ describe("Range (RFC 9110 §14.1.2, §14.2)", () => {
   it("knows the range that is everything before the length is known", () => {
     expect(isWholeRange("bytes=0-")).toBe(true);
     for (const value of ["bytes=0-9", "bytes=1-", "bytes=-1", "items=0-"]) expect(isWholeRange(value)).toBe(false);
+    for (const value of ["bytes=0-", "bytes=0-9", "bytes=-10", "bytes=-99", "bytes=0-4,5-9"])
+      expect(isWholeRange(value, 10)).toBe(true);
+    for (const value of ["bytes=0-8", "bytes=-9", "bytes=10-"]) expect(isWholeRange(value, 10)).toBe(false);
   });
 
   it("is answered with its Content-Range (§14.4)", () => {

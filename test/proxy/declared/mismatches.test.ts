@@ -1,12 +1,12 @@
 import { describe, expect } from "vitest";
-import { digestOf } from "../../core/digest.ts";
-import { HandClock } from "../storage/workbench.ts";
-import { get } from "../support/client.ts";
-import { spoiled } from "../support/faults.ts";
-import { bytesHandler } from "../support/files.ts";
-import { noise } from "../support/noise.ts";
-import { Origin } from "../support/origin.ts";
-import { type Bench, test as base } from "./workbench.ts";
+import { digestOf } from "../../../core/digest.ts";
+import { HandClock } from "../../storage/workbench.ts";
+import { get } from "../../support/client.ts";
+import { spoiled } from "../../support/faults.ts";
+import { bytesHandler } from "../../support/files.ts";
+import { noise } from "../../support/noise.ts";
+import { Origin } from "../../support/origin.ts";
+import { type Bench, test as base } from "../workbench.ts";
 
 const PAGE = "/simple/larder-wheel/";
 const WHEEL = "/files/larder_wheel-1.0-py3-none-any.whl";
