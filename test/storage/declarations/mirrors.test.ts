@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { describe, expect } from "vitest";
 import { type Digest, digestOf } from "../../../core/digest.ts";
 import { PUBLIC_REALM } from "../../../core/entry.ts";
@@ -94,6 +95,21 @@ describe("mirrors", () => {
     expect(urisFor(`${A}p/bash.rpm`)).toEqual([`${B}p/bash.rpm`, "https://twin.example/p/bash.rpm"]);
     expect(urisFor(`${C}p/bash.rpm`)).toEqual([`${B}p/bash.rpm`, `${A}p/bash.rpm`]);
   });
+
+  test.for([
+    ["sha512", ["https://twin.example/p/bash.rpm"]],
+    ["sha1", []],
+  ] as const)(
+    "strangers where the same root stands are asked for what has a %s only if that is strong",
+    ([algorithm, uris], { declaring }) => {
+      const digest = createHash(algorithm).update("bash").digest("hex");
+      declaring.read("one", "root", [declares("p/bash.rpm", "bash", { algorithm, digest })]);
+      for (const base of [A, "https://twin.example/"]) declaring.stand(base, "one");
+      const resource = declaring.find(`${A}p/bash.rpm`);
+      expect(resource?.declaration.algorithm).toBe(algorithm);
+      expect(resource === undefined ? undefined : declaring.index.alternateUris(resource, 0)).toEqual(uris);
+    },
+  );
 });
 
 describe("another base that a document names", () => {
