@@ -8,6 +8,9 @@ import { formatAuthority, type HostPort } from "../core/target.ts";
 /** A connection to wherever larder is now. @throws LarderError `NOT_RUNNING` */
 export type DialProxy = () => Promise<net.Socket>;
 
+/** Connections that come at once wait here, as many as the kernel allows: what does not fit is tried again a second later. */
+const BACKLOG = 4_096;
+
 /** A loopback port behind which larder is, wherever it is: guests keep one address while the cache moves. */
 export interface Gateway {
   readonly port: number;
@@ -56,6 +59,6 @@ function bound(server: net.Server, { host, port }: HostPort): Promise<number> {
       const message = `cannot listen on ${place} (${systemCode(cause)}); choose another with --listen, port 0 picks a free one`;
       reject(new LarderError("LISTEN_FAILED", message, { cause }));
     });
-    server.listen(port, host, () => resolve((server.address() as net.AddressInfo).port));
+    server.listen({ port, host, backlog: BACKLOG }, () => resolve((server.address() as net.AddressInfo).port));
   });
 }

@@ -1,5 +1,5 @@
 import { fstatSync } from "node:fs";
-import { LarderError } from "../../core/errors.ts";
+import { LarderError, toLarderError } from "../../core/errors.ts";
 import { formatAuthority, type HostPort } from "../../core/target.ts";
 import { dialFirst } from "../../reach/dial-first.ts";
 import { type DialProxy, forward, openGateway } from "../../reach/gateway.ts";
@@ -10,8 +10,8 @@ import { parsePlace, parsePlaces, USUAL_PORT } from "../../reach/place.ts";
 import { connectionOf } from "../../reach/stdio.ts";
 import { findRunning } from "../control/client.ts";
 import type { Invocation } from "../line/invocation.ts";
-import { print } from "../line/output.ts";
-import { EXIT } from "../line/usage.ts";
+import { note, print } from "../line/output.ts";
+import { describeFailure, EXIT } from "../line/usage.ts";
 import { createLog } from "../serving/log.ts";
 import { loadConfig } from "../settings/config.ts";
 import { readListen } from "../settings/readers.ts";
@@ -27,10 +27,9 @@ export async function gateway(invocation: Invocation): Promise<number> {
   const { stdio, listen, packages, to } = invocation.flags;
   if (packages === true && to !== undefined)
     throw new LarderError("USAGE", "--packages is a way into the larder of this store; leave out --to");
-  const dialProxy = dialerOf(invocation);
   if (stdio === true) {
     if (listen !== undefined) throw new LarderError("USAGE", "--stdio has no address to listen on; leave out --listen");
-    return forwardStdio(dialProxy);
+    return forwardStdio(dialerOf(invocation, noteBesideStdout));
   }
   const log = createLog("info");
   const place = listen === undefined ? USUAL_PLACE : readListen(String(listen));
@@ -38,6 +37,9 @@ export async function gateway(invocation: Invocation): Promise<number> {
     throw new LarderError("USAGE", `--listen ${listen} is no address; write one such as 127.0.0.1:3142 or [::1]:0`);
   // Before anybody can know of it: who starts it may be gone as soon as it says where it listens.
   const end = ended();
+  const dialProxy = dialerOf(invocation, ({ code, message }) =>
+    log.warn({ code, reason: message }, "the override file was left out"),
+  );
   const opened = await openGateway(place, dialProxy, log);
   print(`larder gateway listening on ${formatAuthority({ ...place, port: opened.port })}`);
   log.info({ because: await end }, "stopping");
@@ -65,13 +67,24 @@ function isWhereStdoutIs(fd: number): boolean {
   return one.ino === other.ino && one.dev === other.dev;
 }
 
-/** Asked anew for each connection: the file may have changed, the proxy moved, a name another address. */
-function dialerOf(invocation: Invocation): DialProxy {
+function noteBesideStdout(fault: LarderError): void {
+  if (!isWhereStdoutIs(process.stderr.fd)) note(describeFailure(fault).line);
+}
+
+/**
+ * Asked anew for each connection: the file may have changed, the proxy moved, a name another address.
+ * @param onBadOverride hears of a file that makes no sense; it counts as empty then, for it may just be written anew.
+ */
+function dialerOf(invocation: Invocation, onBadOverride: (fault: LarderError) => void): DialProxy {
   const { to, overrideFile } = invocation.flags;
   const named = typeof to === "string" ? parsePlaces(to) : undefined;
   const names = systemNames(createLocalLink());
+  const leftOut = (error: unknown): readonly HostPort[] => {
+    onBadOverride(toLarderError(error));
+    return [];
+  };
   return async () => {
-    const first = typeof overrideFile === "string" ? await readOverride(overrideFile) : [];
+    const first = typeof overrideFile === "string" ? await readOverride(overrideFile).catch(leftOut) : [];
     const rest = named ?? (await placesOfOwn(invocation));
     return dialFirst([...first, ...rest], { timeoutMs: PATIENCE_MS, names });
   };

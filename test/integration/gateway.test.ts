@@ -1,6 +1,9 @@
 import { spawn } from "node:child_process";
+import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
+import { rm, writeFile } from "node:fs/promises";
 import net from "node:net";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
@@ -30,6 +33,53 @@ describe("larder gateway", () => {
     const socket = net.connect({ port: await portAnnouncedBy(child), host: "127.0.0.1" });
     socket.write(QUESTION);
     expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 /);
+    child.kill("SIGTERM");
+    expect(await exited).toEqual([0, null]);
+  });
+
+  test("takes five hundred connections at once", async ({ larder }) => {
+    const { child, exited } = startGateway(larder, "--listen", "127.0.0.1:0");
+    const port = await portAnnouncedBy(child);
+    const said = await Promise.all(
+      Array.from({ length: 500 }, () => {
+        const socket = net.connect({ port, host: "127.0.0.1" });
+        socket.write(QUESTION);
+        return text(socket);
+      }),
+    );
+    expect(said.filter((answer) => !answer.startsWith("HTTP/1.1 200 "))).toEqual([]);
+    child.kill("SIGTERM");
+    expect(await exited).toEqual([0, null]);
+  });
+
+  test("goes by the override file as it is at each connection: rewritten, garbage, removed", async ({
+    larder,
+    startLarder,
+  }) => {
+    const other = await startLarder({ flags: ["--listen", "127.0.0.1:0"] });
+    const file = join(larder.folder, "override");
+    const flags = ["--listen", "127.0.0.1:0", "--override-file", file, "--to", `127.0.0.1:${other.port}`];
+    const { child, exited } = startGateway(larder, ...flags);
+    const port = await portAnnouncedBy(child);
+    const fingerprint = async () => {
+      const pem = await (await fetch(`http://127.0.0.1:${port}/ca.pem`, { headers: { Connection: "close" } })).text();
+      return new X509Certificate(pem).fingerprint256;
+    };
+    const answeredBy: string[] = [];
+    for (const text of [
+      undefined,
+      `127.0.0.1:${larder.port}\r\n`,
+      "user@host/garbage\0",
+      `127.0.0.1:${larder.port} # again`,
+    ]) {
+      if (text !== undefined) await writeFile(file, text);
+      answeredBy.push(await fingerprint());
+    }
+    await rm(file);
+    answeredBy.push(await fingerprint());
+    const [byOther, byOverride] = answeredBy;
+    expect(byOther).not.toBe(byOverride);
+    expect(answeredBy).toEqual([byOther, byOverride, byOther, byOverride, byOther]);
     child.kill("SIGTERM");
     expect(await exited).toEqual([0, null]);
   });

@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import multicastDns from "multicast-dns";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -15,6 +16,7 @@ import { createLocalLink } from "../../reach/local-link/questions.ts";
 import { Names, systemNames } from "../../reach/names.ts";
 import { readOverride } from "../../reach/override.ts";
 import { listenOnLoopback, unusedPort } from "../support/listen.ts";
+import { noise } from "../support/noise.ts";
 
 const LOOPBACK = { host: "127.0.0.1", port: 0 };
 const closing: (() => Promise<unknown>)[] = [];
@@ -110,6 +112,38 @@ describe("a gateway", () => {
     expect(await exchange(await gatewayTo(async () => [{ host: "cache.local", port }], names), "1")).toBe("local 1");
   });
 
+  test("keeps what the other side does not read with who sends it, and hands on all of it in the end", async () => {
+    const behind = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }).listen(0, "127.0.0.1");
+    await once(behind, "listening");
+    closing.push(async () => void behind.close());
+    const { port } = behind.address() as net.AddressInfo;
+    const gateway = await gatewayTo(async () => [{ host: "127.0.0.1", port }]);
+    const [chunk, chunks] = [noise("gateway", 1024 * 1024), 256];
+    let sent = 0;
+    async function* pieces() {
+      for (; sent < chunks; sent += 1) yield chunk;
+    }
+    const client = net.connect({ port: gateway.port, host: "127.0.0.1", allowHalfOpen: true });
+    Readable.from(pieces()).pipe(client);
+    const [server] = (await once(behind, "connection")) as [net.Socket];
+    let before = -1;
+    const isStill = () => {
+      const was = before;
+      before = sent;
+      return was === sent;
+    };
+    await expect.poll(isStill, { interval: 300 }).toBe(true);
+    expect(sent).toBeLessThan(chunks / 2);
+    let received = 0;
+    server.resume().on("data", (part: Buffer) => {
+      received += part.length;
+    });
+    await once(server, "end");
+    expect(received).toBe(chunks * chunk.length);
+    server.end("thanks");
+    expect(await text(client)).toBe("thanks");
+  });
+
   test("with nobody behind it resets the connection, so that a client falls back at once", async () => {
     const { port } = await gatewayTo(async () => [{ host: "127.0.0.1", port: await unusedPort() }]);
     const socket = net.connect({ port, host: "127.0.0.1" });
@@ -168,6 +202,7 @@ describe("the file of places", () => {
         { host: "::1", port: 81 },
       ],
     ],
+    ["\uFEFFcache:80\r\n# a remark\r\n\r\n", [{ host: "cache", port: 80 }]],
     ["http://cache.example:8080/nix/", [{ host: "cache.example", port: 8080 }]],
     ["", []],
   ])("%j names its places", async (content, places) => {
