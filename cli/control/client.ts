@@ -17,6 +17,8 @@ import type { StatusReport } from "./status-report.ts";
 
 /** A session in the running larder. */
 export interface RemoteSession extends SessionOpened {
+  /** Resolves when larder has gone before the session was ended or dropped. */
+  readonly gone: Promise<void>;
   /** @throws LarderError `NOT_RUNNING` when larder has gone meanwhile */
   end(): Promise<Receipt>;
   /** Lets the session end without a receipt, if it has not ended yet. */
@@ -94,15 +96,26 @@ async function openSession(
   // An answer that is cut later means that larder has gone: `end` will say so.
   held.on("error", () => undefined);
   const opened = await firstLine(held);
+  let isOver = false;
+  const gone = new Promise<void>((resolve) => held.once("close", () => isOver || resolve()));
   return {
     ...opened,
-    end: async () => (await readAnswer(await send(socketPath, "DELETE", `/sessions/${opened.id}`))) as Receipt,
-    drop: () => held.destroy(),
+    gone,
+    end: async () => {
+      isOver = true;
+      return (await readAnswer(await send(socketPath, "DELETE", `/sessions/${opened.id}`))) as Receipt;
+    },
+    drop: () => {
+      isOver = true;
+      held.destroy();
+    },
   };
 }
 
 async function firstLine(held: IncomingMessage): Promise<SessionOpened> {
   const lines = createInterface({ input: held });
+  // Left behind, it still hands on what goes wrong with its input: of a larder that was killed, a connection that was cut.
+  lines.on("error", () => undefined);
   for await (const line of lines) {
     // The line reader paused it as it left; flowing, it notices its end and lets this process go.
     held.resume();

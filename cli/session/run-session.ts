@@ -56,7 +56,10 @@ async function join(
   try {
     const session = await (await findRunning(settings.root, env))?.openSession(name, options);
     if (session === undefined) return undefined;
-    const { proxyUrl, guestUrl, caFile, bundleFile, end, drop } = session;
+    const { proxyUrl, guestUrl, caFile, bundleFile, gone, end, drop } = session;
+    void gone.then(() =>
+      note(`the larder at ${proxyUrl} has gone: what the command asks for from now on is not answered`),
+    );
     return { proxyUrl, guestUrl, trust: { caFile, bundleFile }, isJoined: true, end, close: async () => drop() };
   } catch (error) {
     // It was about to end; its lock will be free in a moment.

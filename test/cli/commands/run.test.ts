@@ -115,6 +115,20 @@ describe("what larder run leaves", () => {
   });
 });
 
+describe("larder run beside a larder that serves", () => {
+  test("says at once that it was killed, and gives the exit code of the command without a receipt", async ({
+    larder,
+  }) => {
+    const { folder } = larder;
+    const run = startLarderProcess(["run", "--", "bash", "-c", PATIENT], { folder });
+    await run.said(/ready/);
+    await larder.kill();
+    await run.logged(/the larder at \S+ has gone/);
+    run.child.kill("SIGTERM");
+    expect(await run.ended).toMatchObject({ code: 7, stderr: expect.stringMatching(/larder: no receipt: .+\n$/) });
+  });
+});
+
 describe("several larder run at the same time", () => {
   test("share the proxy of the first, which outlasts its own command for the others", async ({ folder }) => {
     const first = startLarderProcess(["run", "--", "bash", "-c", PATIENT], { folder });
