@@ -1,6 +1,4 @@
 import type { ResourceClass } from "../core/entry.ts";
-import type { FieldRecord } from "../core/fields.ts";
-import type { TargetUri } from "../core/target.ts";
 
 export type { ResourceClass } from "../core/entry.ts";
 
@@ -44,10 +42,3 @@ export type SignatureForm =
   | { readonly kind: "clearsigned" }
   | { readonly kind: "detached"; readonly suffix: string }
   | { readonly kind: "narinfo" };
-
-/** One package format: one file in this folder, one row in classify.ts. */
-export interface Ecosystem {
-  readonly name: EcosystemName;
-  /** @param request its fields. @returns `undefined` when the URI is not of this format. */
-  classify(target: TargetUri, request: FieldRecord): Classification | undefined;
-}

@@ -1,5 +1,7 @@
-import type { Classification, Ecosystem } from "../ecosystem.ts";
+import type { Classification } from "../ecosystem.ts";
+import type { PackageFormat } from "../package-format.ts";
 import { nameOf, pathOf } from "../path.ts";
+import { locateDeb } from "./locate.ts";
 
 const PAYLOAD: Classification = { class: "payload", ecosystem: "deb", coding: "identity" };
 const ROOT: Classification = { class: "root", ecosystem: "deb", coding: "identity" };
@@ -32,10 +34,10 @@ const BY_HASH = /\/by-hash\/(?:MD5Sum|SHA1|SHA256|SHA512)\/[0-9a-f]+$/;
 const PDIFF = /\/(?:Packages|Sources|Contents-[^/]+|Translation-[^/]+)\.diff\/[^/]+$/;
 
 /**
- * Debian and its derivatives: suites under `dists/`, flat repositories, PPAs. @see
- * https://wiki.debian.org/DebianRepository/Format
+ * Debian and its derivatives: suites under `dists/`, flat repositories, PPAs.
+ * @see https://wiki.debian.org/DebianRepository/Format
  */
-export const deb: Ecosystem = {
+export const deb: PackageFormat = {
   name: "deb",
   classify(target) {
     const path = pathOf(target);
@@ -47,4 +49,6 @@ export const deb: Ecosystem = {
     if (INDEX.test(name) || BY_HASH.test(path) || PDIFF.test(path)) return MEMBER;
     return SUITE_INDEX.test(name) && path.includes("/dists/") ? MEMBER : undefined;
   },
+  locate: locateDeb,
+  isLocatedByUri: true,
 };

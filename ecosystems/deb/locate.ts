@@ -9,6 +9,7 @@ const ROOTS: ReadonlyMap<string, MetadataDocument> = new Map([
 ]);
 /** The short Release of one component and architecture: a member without digests. */
 const COMPONENT_RELEASE = /\/(?:binary-[^/]+|source)\/Release$/;
+
 /**
  * Says which document of which Debian repository a URI names; `undefined` when it names none that can be read.
  * What the names in a flat repository are relative to, its URI does not tell: its base is its own folder.

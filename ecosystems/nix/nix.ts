@@ -1,5 +1,8 @@
-import type { Classification, Ecosystem } from "../ecosystem.ts";
+import type { Classification } from "../ecosystem.ts";
+import type { PackageFormat } from "../package-format.ts";
 import { pathOf } from "../path.ts";
+import { rewriteNarinfo } from "./links.ts";
+import { locateNix } from "./locate.ts";
 
 const PAYLOAD: Classification = { class: "payload", ecosystem: "nix", coding: "identity", isImmutable: true };
 /** A cache that has no path now may have it as soon as it is built. */
@@ -25,7 +28,7 @@ const INFO = /(?:\/nix-cache-info|\/realisations\/[^/]+\.doi)$/;
 const PATH_INFO = /\.narinfo$/;
 
 /** Nix binary caches. Listings (`.ls`) and build logs are declared by nothing and stay *other*. */
-export const nix: Ecosystem = {
+export const nix: PackageFormat = {
   name: "nix",
   classify(target) {
     const path = pathOf(target);
@@ -33,4 +36,7 @@ export const nix: Ecosystem = {
     if (INFO.test(path)) return ROOT;
     return NAR.test(path) ? PAYLOAD : undefined;
   },
+  locate: locateNix,
+  isLocatedByUri: true,
+  rewritePage: rewriteNarinfo,
 };

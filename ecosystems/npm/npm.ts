@@ -1,5 +1,8 @@
-import type { Classification, Ecosystem } from "../ecosystem.ts";
+import type { Classification } from "../ecosystem.ts";
+import type { PackageFormat } from "../package-format.ts";
 import { pathOf } from "../path.ts";
+import { rewritePackument } from "./links.ts";
+import { locateNpm } from "./locate.ts";
 
 const PAYLOAD: Classification = { class: "payload", ecosystem: "npm", coding: "identity", isImmutable: true };
 /** Packuments are large JSON: stored once, compressed, per Accept. */
@@ -37,7 +40,7 @@ const SCOPED = /\/@[^/%]+%2f[^/]+$/i;
 const PACKUMENT = /^\/(?:@[^/]+\/)?[^/@-][^/]*$/;
 
 /** npm registries. What lies under `/-/` beside tarballs (audits, search, tags, keys) is *other*. */
-export const npm: Ecosystem = {
+export const npm: PackageFormat = {
   name: "npm",
   classify(target, request) {
     const path = pathOf(target);
@@ -47,4 +50,7 @@ export const npm: Ecosystem = {
     const isAskedFor = String(request["accept"]).includes(ACCEPTS_PACKUMENT) || request[REQUEST_TYPE] === "packument";
     return isAskedFor || SCOPED.test(path) || (isRegistry && PACKUMENT.test(path)) ? ROOT : undefined;
   },
+  locate: locateNpm,
+  isLocatedByUri: false,
+  rewritePage: rewritePackument,
 };

@@ -1,5 +1,8 @@
-import type { Classification, Ecosystem } from "../ecosystem.ts";
+import type { Classification } from "../ecosystem.ts";
+import type { PackageFormat } from "../package-format.ts";
 import { pathOf } from "../path.ts";
+import { rewriteSimplePage } from "./links.ts";
+import { locatePypi } from "./locate.ts";
 
 const PAYLOAD: Classification = { class: "payload", ecosystem: "pypi", coding: "identity", isImmutable: true };
 const MEMBER: Classification = { class: "member", ecosystem: "pypi", coding: "identity" };
@@ -21,7 +24,7 @@ const ACCEPTS_INDEX = "application/vnd.pypi.simple.";
  * Python package indexes and their files. The JSON API (`/pypi/<name>/json`) names files too, but no installer reads
  * it.
  */
-export const pypi: Ecosystem = {
+export const pypi: PackageFormat = {
   name: "pypi",
   classify(target, { accept }) {
     const path = pathOf(target);
@@ -29,4 +32,7 @@ export const pypi: Ecosystem = {
     if (METADATA.test(path)) return MEMBER;
     return SIMPLE.test(path) || String(accept).includes(ACCEPTS_INDEX) ? ROOT : undefined;
   },
+  locate: locatePypi,
+  isLocatedByUri: false,
+  rewritePage: rewriteSimplePage,
 };

@@ -1,5 +1,8 @@
-import type { Classification, Ecosystem } from "../ecosystem.ts";
+import type { Classification } from "../ecosystem.ts";
+import type { PackageFormat } from "../package-format.ts";
 import { pathOf } from "../path.ts";
+import { rewriteMirrors } from "./links.ts";
+import { locateRpm } from "./locate.ts";
 
 const PAYLOAD: Classification = { class: "payload", ecosystem: "rpm", coding: "identity" };
 const ROOT: Classification = { class: "root", ecosystem: "rpm", coding: "identity" };
@@ -21,7 +24,7 @@ const MIRRORS = /(?:\/metalink|\/mirrorlist(?:\/.*)?|\/mirror\.list|\.(?:metalin
 const REPODATA = /\/repodata\/[^/]+$/;
 
 /** RPM repositories as createrepo_c makes them: Fedora, the RHEL family, openSUSE. */
-export const rpm: Ecosystem = {
+export const rpm: PackageFormat = {
   name: "rpm",
   classify(target) {
     const path = pathOf(target);
@@ -33,6 +36,9 @@ export const rpm: Ecosystem = {
     // mirrorlist.centos.org and its kin answer at the root, by query.
     return path === "/" && target.host.startsWith("mirrorlist.") ? ROOT : undefined;
   },
+  locate: locateRpm,
+  isLocatedByUri: true,
+  rewritePage: rewriteMirrors,
 };
 
 function ofRepomd(extension: string | undefined): Classification {
