@@ -52,6 +52,8 @@ const PLACES = [
   "StateDirectoryMode=0700",
   "RuntimeDirectory=larder",
   "ConfigurationDirectory=larder",
+  // A dynamic user has no home of its own, and is known to nobody where libnss-systemd is not installed.
+  "Environment=HOME=%S/larder",
   "Environment=LARDER_ROOT=%C/larder",
   "Environment=LARDER_STATE=%S/larder",
   "Environment=LARDER_CA_CERT=%S/larder/ca/ca.pem",

@@ -67,6 +67,13 @@ describe("larder units print", () => {
     );
   });
 
+  test("gives the proxy's dynamic user a home, which the system knows none for", async ({ folder }) => {
+    const { stdout } = await runLarder(["units", "print", "larder.service"], { folder });
+    expect(stdout.toString().split("\n")).toEqual(
+      expect.arrayContaining(["DynamicUser=yes", "Environment=HOME=%S/larder"]),
+    );
+  });
+
   test("puts paths with spaces, quotes and percent signs into the command as they are", () => {
     const unit = renderService({ argv: ["/opt/no de/bin", '/srv/100%/"$x"/main.js'] });
     expect(unit).toContain('ExecStart="/opt/no de/bin" "/srv/100%%/\\"$$x\\"/main.js" serve\n');
