@@ -4,7 +4,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { expect } from "vitest";
-import { type Answer, get } from "../support/client.ts";
+import { type Answer, open, readAnswer } from "../support/client.ts";
 import { test } from "../support/fixtures.ts";
 import { type Larder, larderEnvironment, PROGRAM, runLarder } from "../support/larder.ts";
 import { noise } from "../support/noise.ts";
@@ -90,15 +90,11 @@ test("SIGTERM under load: what finishes in time is whole, what is cut at the dea
   }
 });
 
-/** Has a client ask for a body whose origin has sent half of it and goes on when it is told. */
+/** Has a client begin to read a body whose origin has sent half of it and goes on when it is told. */
 async function beginDownload(port: number, origin: Origin): Promise<{ answer: Promise<Answer>; finish(): void }> {
-  const [begun, rest] = [withResolver(), withResolver()];
-  origin.serve("/half", (request, response) => {
-    begun.resolve();
-    return halves(rest.promise, true)(request, response);
-  });
-  const answer = get({ port }, `${origin.url}/half`);
-  await begun.promise;
+  const rest = withResolver();
+  origin.serve("/half", halves(rest.promise, true));
+  const answer = readAnswer(await open({ port }, `${origin.url}/half`));
   return { answer, finish: rest.resolve };
 }
 

@@ -35,7 +35,11 @@ export async function open(through: Through, url: string, headers: OutgoingHttpH
 
 /** As {@link open}, and reads the body to its end, however it ends. */
 export async function get(through: Through, url: string, headers: OutgoingHttpHeaders = {}): Promise<Answer> {
-  const answer = await open(through, url, headers);
+  return readAnswer(await open(through, url, headers));
+}
+
+/** The rest of what {@link open} gave, to its end, however it ends. */
+export async function readAnswer(answer: IncomingMessage): Promise<Answer> {
   const chunks: Buffer[] = [];
   try {
     for await (const chunk of answer as AsyncIterable<Buffer>) chunks.push(chunk);
