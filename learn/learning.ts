@@ -21,8 +21,8 @@ import type {
 } from "./tasks.ts";
 
 /**
- * How long a list of mirrors holds after it was seen: Fedora's clients ask for the list of a released repository once in
- * seven days, and take payloads by it until then.
+ * How long a list of mirrors holds after it was seen: Fedora's clients ask for the list of a released repository once
+ * in seven days, and take payloads by it until then.
  */
 const MIRRORS_HOLD_MS = 14 * 24 * 60 * 60 * 1000;
 
@@ -160,8 +160,8 @@ function folderOf(path: string): string {
 }
 
 /**
- * The name by which a root calls the file of that path itself: the nearest one in a folder above, for a name below `by-hash/`
- * comes with one beside that folder. Equal files elsewhere have the same digest, and are not meant.
+ * The name by which a root calls the file of that path itself: the nearest one in a folder above, for a name below
+ * `by-hash/` comes with one beside that folder. Equal files elsewhere have the same digest, and are not meant.
  */
 function ownName(path: string, names: readonly string[]): string {
   const above = names.filter((name) => name !== path && path.startsWith(folderOf(name)));

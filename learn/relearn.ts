@@ -47,12 +47,14 @@ interface RelearningPlace {
   readonly log: Log;
 }
 
-/** Hashing one delays whatever else is to be learnt by a tenth of a second; packages declared by sha512 alone are small. */
+/**
+ * Hashing one delays whatever else is to be learnt by a tenth of a second; packages declared by sha512 alone are small.
+ */
 const MAX_ALIAS_BYTES = 128 * 1024 * 1024;
 
 /**
- * Learns anew what a store holds, after its declarations or its index were lost: first what stored roots declare, then what their
- * members do, then by what other digests blobs without an entry are declared. One document after the other.
+ * Learns anew what a store holds, after its declarations or its index were lost: first what stored roots declare, then
+ * what their members do, then by what other digests blobs without an entry are declared. One document after the other.
  * @throws what SQLite says about the index
  */
 export async function relearn(options: RelearnOptions): Promise<Relearnt> {
@@ -104,7 +106,10 @@ function noteFailure(log: Log, error: unknown): void {
   log.error({ err: error }, "stored metadata could not be learnt again; the next start tries once more");
 }
 
-/** Nothing is learnt from a blob that is suspect before it was hashed, which opening it does. @returns whether it declares anything */
+/**
+ * Nothing is learnt from a blob that is suspect before it was hashed, which opening it does.
+ * @returns whether it declares anything
+ */
 async function learnEntry(row: EntryRow, { store, learner }: RelearnOptions): Promise<boolean> {
   const { uri, realm, digest, responseMs } = row;
   try {
@@ -130,7 +135,10 @@ function placeOf(target: TargetUri, fields: RawFields): MetadataPlace | undefine
   return locateMetadata(target, ecosystem);
 }
 
-/** Entries bring back by what else their blobs are called, when they are used; a blob that none names would never be found. */
+/**
+ * Entries bring back by what else their blobs are called, when they are used; a blob that none names would never be
+ * found.
+ */
 async function hashUnnamed(rows: Rows, { index, learner, watch }: RelearnOptions): Promise<number> {
   let aliases = 0;
   const algorithms = index.strongAliases();

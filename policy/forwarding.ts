@@ -1,7 +1,10 @@
 import { eachField, fieldValue, listMembers, type RawFields } from "../core/fields.ts";
 import type { Coding, RequestView } from "./plan.ts";
 
-/** Fields meaningful for one connection only: RFC 9110 §7.6.1, plus the legacy proxy-connection and what goes with chunks. */
+/**
+ * Fields meaningful for one connection only: RFC 9110 §7.6.1, plus the legacy proxy-connection and what goes with
+ * chunks.
+ */
 export const HOP_BY_HOP: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
@@ -19,7 +22,10 @@ const BETWEEN_CLIENT_AND_PROXY: ReadonlySet<string> = new Set([
   "proxy-authorization",
 ]);
 
-/** What narrows a request to a part, or to a state the client knows: left out where the whole is wanted (RFC 9110 §13, §14.2). */
+/**
+ * What narrows a request to a part, or to a state the client knows: left out where the whole is wanted (RFC 9110 §13,
+ * §14.2).
+ */
 export const NARROWING: ReadonlySet<string> = new Set([
   "if-match",
   "if-modified-since",
@@ -30,9 +36,9 @@ export const NARROWING: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * What servers behind a reverse proxy believe about the request although it stands in no cache key: an answer made for one
- * client's words would be stored for all. A client of a forward proxy has no business with these; where nothing is stored
- * (other methods), they go on.
+ * What servers behind a reverse proxy believe about the request although it stands in no cache key: an answer made for
+ * one client's words would be stored for all. A client of a forward proxy has no business with these; where nothing is
+ * stored (other methods), they go on.
  */
 const UNKEYED =
   /^(?:forwarded|x-forwarded(?:-.*)?|x-original-(?:host|url|uri)|x-rewrite-url|x-(?:http-)?method(?:-override)?|x-host|x-real-ip|(?:x|true)-client-ip)$/;
@@ -56,8 +62,8 @@ export function isForwardedNoMore({ method, fields }: Pick<RequestView, "method"
 const COUNTED: ReadonlySet<string> = new Set(["OPTIONS", "TRACE"]);
 
 /**
- * The fields of a request as the origin gets it: Host by the target first (RFC 9112 §3.2.2), then the client's end-to-end
- * fields in their order and case, then what larder adds.
+ * The fields of a request as the origin gets it: Host by the target first (RFC 9112 §3.2.2), then the client's
+ * end-to-end fields in their order and case, then what larder adds.
  */
 export function fieldsToOrigin(request: RequestView, options: ToOrigin): string[] {
   const sent = ["Host", request.target.authority];

@@ -31,8 +31,8 @@ export function partOf({ status, fields }: ResponseHead): Part | undefined {
 }
 
 /**
- * Whether an answer is a part that was asked for, and less than the whole. Of several parts at once only their framing tells, which
- * is their reader's to look at.
+ * Whether an answer is a part that was asked for, and less than the whole. Of several parts at once only their framing
+ * tells, which is their reader's to look at.
  * @param bytes of the whole, where they are known
  */
 export function isPartAskedFor(value: string | undefined, head: ResponseHead, bytes: number | undefined): boolean {
@@ -73,7 +73,10 @@ export function partFor(request: RequestView, entries: readonly Entry[], coding:
   });
 }
 
-/** The beginning of the newest representation that a strong entity tag tells from others; `undefined` where none is stored. */
+/**
+ * The beginning of the newest representation that a strong entity tag tells from others; `undefined` where none is
+ * stored.
+ */
 export function beginningOf(request: RequestView, entries: readonly Entry[], coding: Coding): Beginning | undefined {
   const parts = entries.flatMap((entry) => {
     const part = selectedPart(entry, request, coding);

@@ -38,7 +38,10 @@ import { createTlsClient } from "./origin/secure.ts";
 import { createUpgrader } from "./origin/upgrade.ts";
 import type { ListenOptions, Profile, Proxy, ProxyDependencies, ProxySettings } from "./settings.ts";
 
-/** Builds the proxy; nothing listens until {@link Proxy.listen}. @throws LarderError `CONFIG_BAD_VALUE` for a setting that cannot be read. */
+/**
+ * Builds the proxy; nothing listens until {@link Proxy.listen}.
+ * @throws LarderError `CONFIG_BAD_VALUE` for a setting that cannot be read.
+ */
 export function createProxy(dependencies: ProxyDependencies, settings: ProxySettings): Proxy {
   const { log, clock } = dependencies;
   const listeners = new Set<BoundListener>();
@@ -97,8 +100,8 @@ interface Common {
 }
 
 /**
- * What the listeners of one profile lead to. The profiles share the store and nothing else: what one may connect to must not come by
- * a connection, or a fill under way, of the other.
+ * What the listeners of one profile lead to. The profiles share the store and nothing else: what one may connect to
+ * must not come by a connection, or a fill under way, of the other.
  */
 function createSide(profile: Profile, { dependencies, settings, gate, totals, isOwnListener }: Common) {
   const { store, ledger, contexts, log, clock } = dependencies;

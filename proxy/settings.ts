@@ -22,7 +22,10 @@ export interface ParentRule {
   readonly credentials: string | undefined;
 }
 
-/** The proxies before the origins: by rules of larder's own, and as the environment names them (`http_proxy`, `https_proxy`, `no_proxy`). */
+/**
+ * The proxies before the origins: by rules of larder's own, and as the environment names them (`http_proxy`,
+ * `https_proxy`, `no_proxy`).
+ */
 export interface ParentProxies {
   /** What they name goes by them, whatever the environment says. */
   readonly rules: readonly ParentRule[];
@@ -34,8 +37,9 @@ export interface ParentProxies {
 }
 
 /**
- * A part of a declared file that is not stored yet `wait`s for the verified whole, and passes unverified where the file is too
- * long for that; or always `pass`es; or nothing unverified ever goes out (`refuse`): too long a file is answered whole.
+ * A part of a declared file that is not stored yet `wait`s for the verified whole, and passes unverified where the file
+ * is too long for that; or always `pass`es; or nothing unverified ever goes out (`refuse`): too long a file is answered
+ * whole.
  */
 export type RangePolicy = "wait" | "pass" | "refuse";
 
@@ -59,7 +63,10 @@ export interface ProxySettings extends ReleaseAgeRules {
   readonly allowDestinations: readonly string[];
   /** Whether every listener is on loopback: private networks may be connected to then. */
   readonly isLoopbackOnly: boolean;
-  /** Host patterns (`host`, `*.suffix`) whose tunnels are opened / passed through blindly; the more exact one wins, tunnel on a tie. */
+  /**
+   * Host patterns (`host`, `*.suffix`) whose tunnels are opened / passed through blindly; the more exact one wins,
+   * tunnel on a tie.
+   */
   readonly intercept: readonly string[];
   readonly tunnel: readonly string[];
   /** Names beside IP literals and `localhost` under which origin-form requests (`/`, `/ca.pem` …) are answered. */
@@ -152,7 +159,10 @@ export interface ListenOptions {
   readonly profile?: Profile;
 }
 
-/** `packages` is for guests that are to reach packages and nothing else: GET and HEAD, no blind tunnels, no private addresses. */
+/**
+ * `packages` is for guests that are to reach packages and nothing else: GET and HEAD, no blind tunnels, no private
+ * addresses.
+ */
 export type Profile = "everything" | "packages";
 
 export interface Listener {

@@ -8,7 +8,10 @@ import { formatAuthority, type HostPort } from "../core/target.ts";
 /** A connection to wherever larder is now. @throws LarderError `NOT_RUNNING` */
 export type DialProxy = () => Promise<net.Socket>;
 
-/** Connections that come at once wait here, as many as the kernel allows: what does not fit is tried again a second later. */
+/**
+ * Connections that come at once wait here, as many as the kernel allows: what does not fit is tried again a second
+ * later.
+ */
 const BACKLOG = 4_096;
 
 /** A loopback port behind which larder is, wherever it is: guests keep one address while the cache moves. */
@@ -44,8 +47,8 @@ export async function openGateway(listen: HostPort, dialProxy: DialProxy, log: L
 }
 
 /**
- * Joins one client to the proxy; resolves when both ways have ended. Nothing is read before the proxy has answered, so that a client
- * that falls back to another way has lost nothing.
+ * Joins one client to the proxy; resolves when both ways have ended. Nothing is read before the proxy has answered, so
+ * that a client that falls back to another way has lost nothing.
  * @throws LarderError `NOT_RUNNING`
  */
 export async function forward(client: Duplex, dialProxy: DialProxy): Promise<void> {

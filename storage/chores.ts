@@ -20,7 +20,8 @@ export interface ChoresDependencies {
 const USES_AT_ONCE = 500;
 
 /**
- * What is done behind the downloads, within a second of being asked for: uses are written down, and what was committed is made durable.
+ * What is done behind the downloads, within a second of being asked for: uses are written down, and what was committed
+ * is made durable.
  */
 export class Chores {
   readonly #dependencies: ChoresDependencies;

@@ -16,9 +16,10 @@ export interface DatabaseFile {
 }
 
 /**
- * Every connection there ever was. Node 24.19 and newer abort the process when a garbage collection that no script runs meets
- * a connection or statement of better-sqlite3 12 that was compiled for them; 13 is cured of that, and does not run on Node 20. So
- * nothing of it may become garbage: connections are few and stay, and each prepares a text once and keeps it.
+ * Every connection there ever was. Node 24.19 and newer abort the process when a garbage collection that no script runs
+ * meets a connection or statement of better-sqlite3 12 that was compiled for them; 13 is cured of that, and does not
+ * run on Node 20. So nothing of it may become garbage: connections are few and stay, and each prepares a text once and
+ * keeps it.
  * @see https://github.com/WiseLibs/better-sqlite3/issues/1515
  */
 const CONNECTIONS = new Set<Database.Database>();
@@ -43,7 +44,10 @@ export function openDatabase(file: DatabaseFile): Database.Database {
   });
 }
 
-/** Opens an existing file of this very version without changing anything in it. @throws LarderError as {@link openDatabase}. */
+/**
+ * Opens an existing file of this very version without changing anything in it.
+ * @throws LarderError as {@link openDatabase}.
+ */
 export function openDatabaseForReading(file: DatabaseFile): Database.Database {
   const db = openDatabaseAsItIs(file);
   if (versionOf(db) === file.migrations.length) return db;
@@ -88,8 +92,8 @@ export function openDatabaseAsItIs(file: DatabaseFile): Database.Database {
 }
 
 /**
- * Runs `work`, which writes, in one transaction: all of it is written, or none. It is the one writer from its beginning: where it
- * read first, a write of another connection in between (SQLITE_BUSY_SNAPSHOT) would end it.
+ * Runs `work`, which writes, in one transaction: all of it is written, or none. It is the one writer from its
+ * beginning: where it read first, a write of another connection in between (SQLITE_BUSY_SNAPSHOT) would end it.
  */
 export function transact<T>(db: Database.Database, work: () => T): T {
   return db.transaction(work).immediate();

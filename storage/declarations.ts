@@ -66,13 +66,14 @@ export interface DeclarationCounts {
 }
 
 /**
- * What repositories declare about their files, as the proxy asks it: synchronous and cheap, for it is asked on every request.
- * Nothing here throws; where the disk fails, nothing is declared, and that is logged once. The learning worker writes it.
+ * What repositories declare about their files, as the proxy asks it: synchronous and cheap, for it is asked on every
+ * request. Nothing here throws; where the disk fails, nothing is declared, and that is logged once. The learning worker
+ * writes it.
  */
 export interface DeclarationIndex {
   /**
-   * What is declared about a URI by the generation that the client prefers, else by the newest; a base's own roots go before
-   * those of its mirrors. `undefined` when nothing is.
+   * What is declared about a URI by the generation that the client prefers, else by the newest; a base's own roots go
+   * before those of its mirrors. `undefined` when nothing is.
    * @param uri canonical (ecosystems/repository-path.ts)
    */
   find(uri: string, options: FindOptions): DeclaredResource | undefined;
@@ -83,18 +84,20 @@ export interface DeclarationIndex {
   alternateUris(resource: DeclaredResource, nowMs: number): readonly string[];
   /** The other bases of the same repository, as mirror lists and configuration name them, best first. */
   mirrorsOf(base: string, options: Pick<FindOptions, "realm" | "nowMs">): readonly string[];
-  /** Other URIs below the same base for which the same root declares the same bytes: the `by-hash/` names of a member. */
+  /**
+   * Other URIs below the same base for which the same root declares the same bytes: the `by-hash/` names of a member.
+   */
   otherNames(resource: DeclaredResource): readonly string[];
   /** Whether the document was read and is still kept: then there is nothing to learn from it. */
   isKnown(document: DocumentKey): boolean;
   /**
-   * A stored blob with that digest, if anybody or that realm may have it. Only strong digests lead to a blob: sha1 and md5
-   * can tell that bytes are wrong, never that they are right.
+   * A stored blob with that digest, if anybody or that realm may have it. Only strong digests lead to a blob: sha1 and
+   * md5 can tell that bytes are wrong, never that they are right.
    */
   findBlob(declaration: Declaration, realm: Realm): FoundBlob | undefined;
   /**
-   * The blob that was last seen to have that digest, weak ones too: enough to know again what came from the same place, not to
-   * take it from another.
+   * The blob that was last seen to have that digest, weak ones too: enough to know again what came from the same place,
+   * not to take it from another.
    */
   blobSeenWith(declaration: Declaration): Digest | undefined;
   /** What a root declares itself: the nar of a narinfo. `undefined` when it was not read. */
@@ -119,8 +122,8 @@ export interface DeclarationIndex {
 }
 
 /**
- * Answers whose beginning went out before all of it was verified: a client may hold wrong bytes, and must never be given the
- * rest of the right ones. Kept on disk, for clients come back after a restart, too.
+ * Answers whose beginning went out before all of it was verified: a client may hold wrong bytes, and must never be
+ * given the rest of the right ones. Kept on disk, for clients come back after a restart, too.
  */
 export interface UnprovenAnswers {
   /**

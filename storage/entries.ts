@@ -29,7 +29,8 @@ const ENTRY_OVERHEAD_BYTES = 600;
 const KEY_OVERHEAD_BYTES = 200;
 
 /**
- * The entry rows, with those asked for lately in memory: keys without an entry too, so that a miss is as cheap as a hit.
+ * The entry rows, with those asked for lately in memory: keys without an entry too, so that a miss is as cheap as a
+ * hit.
  * `put` and `remove` belong inside a transaction of the caller: what a RETURNING statement fails to commit by itself goes
  * unnoticed.
  */

@@ -153,8 +153,8 @@ class SqliteLedger implements LocalLedger {
 }
 
 /**
- * A payload counts when a client took bytes of it or learnt that its own are right; asking for its length, or for one that
- * is not there, takes nothing.
+ * A payload counts when a client took bytes of it or learnt that its own are right; asking for its length, or for one
+ * that is not there, takes nothing.
  */
 const TOOK_PAYLOAD = "class = 'payload' AND method = 'GET' AND status IN (200, 206, 304)";
 

@@ -228,8 +228,8 @@ export class LocalStore implements Store {
   }
 
   /**
-   * Publishing: the file under its name first, then the rows that name it. A crash in between leaves a file that nothing
-   * names, which the next start sweeps away.
+   * Publishing: the file under its name first, then the rows that name it. A crash in between leaves a file that
+   * nothing names, which the next start sweeps away.
    */
   async #publish(body: SealedBody, draft: EntryDraft): Promise<Entry> {
     const nowMs = this.#clock();

@@ -21,8 +21,8 @@ export interface WriterLock {
 }
 
 /**
- * Makes this process the one writer of the store, by an exclusive transaction on a database of its own: the system drops
- * that lock when the process ends, however it ends.
+ * Makes this process the one writer of the store, by an exclusive transaction on a database of its own: the system
+ * drops that lock when the process ends, however it ends.
  * @throws LarderError `STORE_LOCKED` naming the holder, or `STORE_UNWRITABLE`.
  */
 export function takeWriterLock(layout: Layout, writer: Writer): WriterLock {

@@ -8,8 +8,8 @@ import type { Layout } from "./layout.ts";
 const COMPANIONS = ["", "-wal", "-shm"] as const;
 
 /**
- * Moves a database out of the way, under a name that nothing opens; nobody deletes it here. The database goes first: SQLite ignores
- * the log of an empty database, but would play a log back into one that it belongs to.
+ * Moves a database out of the way, under a name that nothing opens; nobody deletes it here. The database goes first:
+ * SQLite ignores the log of an empty database, but would play a log back into one that it belongs to.
  * @returns its new path
  */
 export function setAside({ path }: Pick<DatabaseFile, "path">, nowMs: number): string {
@@ -25,8 +25,8 @@ interface Surroundings {
 }
 
 /**
- * Opens a database that larder can do without, and has `use` prepare what it asks of it. One that turns out to be damaged is set
- * aside, and a new one is used.
+ * Opens a database that larder can do without, and has `use` prepare what it asks of it. One that turns out to be
+ * damaged is set aside, and a new one is used.
  * @throws LarderError `STORE_NEWER` or `STORE_UNWRITABLE`
  */
 export function openReplaceable<T>(file: DatabaseFile, { clock, log }: Surroundings, use: (db: Database) => T): T {
@@ -60,7 +60,10 @@ export function isIndexLost({ indexFile, blobsDir }: Layout): boolean {
 /** How closely SQLite looks: all of it, or all but whether the search trees agree with the rows. */
 type Check = "integrity_check" | "quick_check";
 
-/** Whether SQLite finds nothing wrong with a database that is there. @throws LarderError `STORE_NEWER` or `STORE_UNWRITABLE` */
+/**
+ * Whether SQLite finds nothing wrong with a database that is there.
+ * @throws LarderError `STORE_NEWER` or `STORE_UNWRITABLE`
+ */
 export function isSound(file: DatabaseFile, check: Check = "quick_check"): boolean {
   try {
     const db = openDatabaseAsItIs(file);
@@ -82,8 +85,9 @@ export function hasPassed(db: Database, check: Check): boolean {
 }
 
 /**
- * Notes that the blobs on disk are to be taken into the index. It is written before there is a new index and removed when the last
- * blob is in it, so that a crash in between has the next start go on, and not take the rest for leftovers.
+ * Notes that the blobs on disk are to be taken into the index. It is written before there is a new index and removed
+ * when the last blob is in it, so that a crash in between has the next start go on, and not take the rest for
+ * leftovers.
  */
 export function beginAdoption({ adoptionFile }: Layout): void {
   writeFileSync(adoptionFile, "");

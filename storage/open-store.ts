@@ -39,10 +39,11 @@ export type StoreReader = Pick<Store, "find" | "usage" | "list"> & {
 };
 
 /**
- * Opens the store as its one writer, making it if there is none. An index that is damaged is set aside; then, and when it is gone,
- * its daily copy takes its place, or a new one does. What has no row there, and everybody may have, is taken into it, behind the first
- * exchanges.
- * @throws LarderError `STORE_LOCKED`, `STORE_NEWER`, `STORE_UNREADABLE` or `STORE_UNWRITABLE`; nothing has been changed then.
+ * Opens the store as its one writer, making it if there is none. An index that is damaged is set aside; then, and when
+ * it is gone, its daily copy takes its place, or a new one does. What has no row there, and everybody may have, is
+ * taken into it, behind the first exchanges.
+ * @throws LarderError `STORE_LOCKED`, `STORE_NEWER`, `STORE_UNREADABLE` or `STORE_UNWRITABLE`; nothing has been changed
+ * then.
  */
 export async function openStore(options: StoreOptions): Promise<LocalStore> {
   const { rootDir, clock } = options;
@@ -87,7 +88,10 @@ async function openIndex(lock: WriterLock, layout: Layout, options: StoreOptions
   }
 }
 
-/** What is left of an index goes aside, its copy takes its place, and the blobs are to be taken in that it does not know. */
+/**
+ * What is left of an index goes aside, its copy takes its place, and the blobs are to be taken in that it does not
+ * know.
+ */
 function loseIndex(layout: Layout, { clock, log }: StoreOptions, reason: string): void {
   beginAdoption(layout);
   beginRelearning(layout);
@@ -97,7 +101,10 @@ function loseIndex(layout: Layout, { clock, log }: StoreOptions, reason: string)
   log.warn({ reason, setAsideAs }, `the index of the store was lost; its blobs are taken into ${next}`);
 }
 
-/** Opens the index of an existing store without the lock, and changes nothing. @throws LarderError as {@link openStore}. */
+/**
+ * Opens the index of an existing store without the lock, and changes nothing.
+ * @throws LarderError as {@link openStore}.
+ */
 export function openStoreForReading({ rootDir, maxBytes }: Pick<StoreOptions, "rootDir" | "maxBytes">): StoreReader {
   const layout = layoutOf(rootDir);
   if (!existsSync(layout.indexFile)) throw noStoreIn(rootDir);

@@ -17,7 +17,10 @@ export function unsuitableFileSystem(type: number): string | undefined {
   return UNSUITABLE_FILE_SYSTEMS.get(type >>> 0);
 }
 
-/** Makes a private folder. @throws LarderError `STORE_UNWRITABLE` when it cannot be made or lies on a network file system. */
+/**
+ * Makes a private folder.
+ * @throws LarderError `STORE_UNWRITABLE` when it cannot be made or lies on a network file system.
+ */
 export async function makePrivateDir(dir: string): Promise<void> {
   const { type } = await attempt(dir, async () => {
     makeFolder(dir, 0o700);

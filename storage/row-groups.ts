@@ -12,8 +12,8 @@ interface Waiting {
 }
 
 /**
- * Writes what many wish to write at the same moment in one transaction: a transaction of its own costs each of them more
- * than its rows. None of them is written, or fails, because of another.
+ * Writes what many wish to write at the same moment in one transaction: a transaction of its own costs each of them
+ * more than its rows. None of them is written, or fails, because of another.
  */
 export class RowGroups {
   readonly #db: Database;

@@ -2,10 +2,12 @@ import type { DatabaseFile } from "./database.ts";
 import type { Layout } from "./layout.ts";
 
 /**
- * The index, version by version: step n takes `user_version` from n to n + 1. Never edit a step that was released; add one.
+ * The index, version by version: step n takes `user_version` from n to n + 1. Never edit a step that was released; add
+ * one.
  *
- * Units: `*_ms` are milliseconds since the Unix epoch, `bytes` are bytes, `sha256` and `digest` are raw digests, `path_hash`
- * and `key_hash` the first 16 bytes of the sha256 of the text beside them. docs/storage-format.md explains each column.
+ * Units: `*_ms` are milliseconds since the Unix epoch, `bytes` are bytes, `sha256` and `digest` are raw digests,
+ * `path_hash` and `key_hash` the first 16 bytes of the sha256 of the text beside them. docs/storage-format.md explains
+ * each column.
  */
 export const INDEX_MIGRATIONS: readonly string[] = [
   `

@@ -17,14 +17,17 @@ export interface Sealed {
 /**
  * A body on its way into the store: append, read while it grows, seal, then commit or abort, and close at the end.
  *
- * A fault of the disk never fails a download: nothing here rejects because of one. `fault` is set, hashing goes on, what
- * is not on disk stays in memory, and the caller bounds that memory with {@link Staging.forget}.
+ * A fault of the disk never fails a download: nothing here rejects because of one. `fault` is set, hashing goes on,
+ * what is not on disk stays in memory, and the caller bounds that memory with {@link Staging.forget}.
  */
 export interface Staging {
   readonly appendedBytes: number;
   /** Why this body cannot be committed (disk full, read-only …); `undefined` while all is well. */
   readonly fault: LarderError | undefined;
-  /** Hashes and keeps the chunk, which the caller must not change afterwards. Resolves when more may come. Never rejects. */
+  /**
+   * Hashes and keeps the chunk, which the caller must not change afterwards. Resolves when more may come. Never
+   * rejects.
+   */
   append(chunk: Buffer): Promise<void>;
   /**
    * At least one and at most `maxBytes` bytes from `position`, from memory when they are recent, else from the file.
@@ -34,25 +37,32 @@ export interface Staging {
   read(position: number, maxBytes: number): Promise<Buffer>;
   /** After a fault only: every reader has passed `position`, memory before it may go. */
   forget(position: number): void;
-  /** Ends the body: everything is flushed and hashed. Call once, after the last `append` has resolved. Never rejects. */
+  /**
+   * Ends the body: everything is flushed and hashed. Call once, after the last `append` has resolved. Never rejects.
+   */
   seal(): Promise<Sealed>;
   /**
-   * Publishes the sealed body under its digest and the entry that names it: rename, then row. Replaces an entry of the same
-   * key, variant and realm. @throws LarderError `STORE_UNWRITABLE` after a fault.
+   * Publishes the sealed body under its digest and the entry that names it: rename, then row. Replaces an entry of the
+   * same key, variant and realm. @throws LarderError `STORE_UNWRITABLE` after a fault.
    */
   commit(draft: EntryDraft): Promise<Entry>;
   /**
-   * Ends a body that broke off: its beginning is kept for a day, after `close`, to be taken up by {@link Store.takeUp}, where it was
-   * staged as one that can be; else this is {@link Staging.abort}.
+   * Ends a body that broke off: its beginning is kept for a day, after `close`, to be taken up by {@link Store.takeUp},
+   * where it was staged as one that can be; else this is {@link Staging.abort}.
    */
   suspend(): Promise<void>;
-  /** Removes the staging file; what was appended stays readable until `close`. Idempotent; does nothing after commit. */
+  /**
+   * Removes the staging file; what was appended stays readable until `close`. Idempotent; does nothing after commit.
+   */
   abort(): Promise<void>;
   /** Gives back the file and memory, aborting what was not committed. Idempotent. */
   close(): Promise<void>;
 }
 
-/** What is written down of a body when it begins, so that it can be gone on with after it broke off, by this larder or the next. */
+/**
+ * What is written down of a body when it begins, so that it can be gone on with after it broke off, by this larder or
+ * the next.
+ */
 export interface ResumeNote {
   /** By what it is asked for again: what it is declared to be or where it stands, and whose it is. */
   readonly name: string;
@@ -107,8 +117,8 @@ export interface Store {
   /** Opens a staging body. Never rejects: where none can be made it comes with its `fault` set. */
   stage(options: StageOptions): Promise<Staging>;
   /**
-   * The beginning of the body of that name, for the first who asks, who appends the rest; `undefined`, at once, where there is
-   * none. Resolves with `undefined` when it cannot be read any more.
+   * The beginning of the body of that name, for the first who asks, who appends the rest; `undefined`, at once, where
+   * there is none. Resolves with `undefined` when it cannot be read any more.
    */
   takeUp(name: string): Promise<TakenUp | undefined> | undefined;
   /** Writes what a 304 changed; the entry it returns is the one to serve. */
@@ -119,7 +129,8 @@ export interface Store {
   invalidate(key: string): void;
   /**
    * The whole body of a small blob; synchronous when it is in memory.
-   * @throws LarderError `BLOB_MISSING` or `BLOB_CORRUPT` when the index names a file that is gone or wrong; its entries have then been removed.
+   * @throws LarderError `BLOB_MISSING` or `BLOB_CORRUPT` when the index names a file that is gone or wrong; its entries
+   * have then been removed.
    */
   readWhole(digest: Digest): Buffer | Promise<Buffer>;
   /**
@@ -135,8 +146,8 @@ export interface Store {
 }
 
 /**
- * The bytes of an open blob, in order. Iterating throws LarderError `BLOB_CORRUPT` when the file ends too early, `STORE_UNREADABLE`
- * when the system cannot read it, and closes the reader at the end, whatever that is.
+ * The bytes of an open blob, in order. Iterating throws LarderError `BLOB_CORRUPT` when the file ends too early,
+ * `STORE_UNREADABLE` when the system cannot read it, and closes the reader at the end, whatever that is.
  */
 export interface BlobReader extends AsyncIterable<Buffer> {
   /** The same, in buffers that are used again: a chunk holds until the next is asked for. */

@@ -41,8 +41,8 @@ export interface TaskThreadOptions {
 const IDLE_MS = 60_000;
 
 /**
- * A worker thread, started when there is something to do and ended when there was nothing for a minute. Whatever else ends it, the
- * next task starts a new one.
+ * A worker thread, started when there is something to do and ended when there was nothing for a minute. Whatever else
+ * ends it, the next task starts a new one.
  */
 export class TaskThread<Task, Result> {
   readonly #options: TaskThreadOptions;

@@ -1,9 +1,9 @@
 import { Worker, type WorkerOptions } from "node:worker_threads";
 
 /**
- * Starts a thread on a module. Beside its caller lies what was compiled from the module's source, or, in development and tests, the
- * source itself. Node 20 cannot read that; a loader given by `--import` is not used for the first module of a worker, so it is
- * registered before.
+ * Starts a thread on a module. Beside its caller lies what was compiled from the module's source, or, in development
+ * and tests, the source itself. Node 20 cannot read that; a loader given by `--import` is not used for the first module
+ * of a worker, so it is registered before.
  * @param module its path without an extension, relative to the caller
  * @param callerUrl `import.meta.url` of the caller
  */

@@ -24,7 +24,8 @@ const BUILDAH: ImageEngine = { program: "buildah", options: [] };
 const OCI_PREFIX = "oci:";
 
 /**
- * Reads an image: a folder in the OCI layout when it is written as `oci:DIR` or `oci:DIR:NAME`, else one of the engine's.
+ * Reads an image: a folder in the OCI layout when it is written as `oci:DIR` or `oci:DIR:NAME`, else one of the
+ * engine's.
  * @param engine podman, or buildah where there is none, unless the caller knows which one has it
  * @throws LarderError `IMAGE_UNREADABLE`
  */

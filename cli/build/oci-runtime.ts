@@ -24,8 +24,8 @@ interface EngineTable {
 }
 
 /**
- * The OCI runtime that buildah starts: the one it was told, else that of containers.conf(5), else the first that is there.
- * Never another than buildah itself would take: layers of runc and crun differ.
+ * The OCI runtime that buildah starts: the one it was told, else that of containers.conf(5), else the first that is
+ * there. Never another than buildah itself would take: layers of runc and crun differ.
  * @param chosen a name or path, by `--runtime` or BUILDAH_RUNTIME
  * @throws LarderError `ENGINE_FAILED`
  */

@@ -61,7 +61,9 @@ async function forwardStdio(dialProxy: DialProxy): Promise<number> {
   }
 }
 
-/** QEMU hands its guest's connection over as stderr, too: a word of ours there would be taken for the proxy's answer. */
+/**
+ * QEMU hands its guest's connection over as stderr, too: a word of ours there would be taken for the proxy's answer.
+ */
 function isWhereStdoutIs(fd: number): boolean {
   const [one, other] = [fstatSync(fd), fstatSync(process.stdout.fd)];
   return one.ino === other.ino && one.dev === other.dev;

@@ -53,7 +53,10 @@ function printFormat(onHost: ClientAccess, { format, wanted, trustDir }: Wanted)
   if (format === "apt" && audience.kind === "host" && trustDir === undefined) warnOfClosedFolder(onHost);
 }
 
-/** Arguments of an engine are for a container unless something else is said, under the name that its engine gives the host. */
+/**
+ * Arguments of an engine are for a container unless something else is said, under the name that its engine gives the
+ * host.
+ */
 function audienceOf(format: FormatName, wanted: Audience | undefined): Audience {
   const isContainer = wanted === undefined || wanted.kind === "container";
   if (format === "docker" && isContainer) return DOCKER_CONTAINER;
@@ -78,7 +81,9 @@ function isFormat(name: string): name is FormatName {
   return Object.hasOwn(FORMATS, name);
 }
 
-/** The store is its user's alone, and so is a home; apt then finds no script, and goes to the origins without a word. */
+/**
+ * The store is its user's alone, and so is a home; apt then finds no script, and goes to the origins without a word.
+ */
 function warnOfClosedFolder({ bundleFile }: ClientAccess): void {
   const closed = firstClosedFolder(bundleFile);
   if (closed === undefined) return;

@@ -22,7 +22,10 @@ export const collectGarbage = careCommand(async (context) => {
   };
 });
 
-/** A limit given here is for this time only. Without any bound the store's own limit holds, which a running larder knows best. */
+/**
+ * A limit given here is for this time only. Without any bound the store's own limit holds, which a running larder knows
+ * best.
+ */
 async function orderOf({ invocation, config, door }: CareContext): Promise<CollectOrder> {
   const olderThanMs = readOlderThan(invocation.flags["olderThan"]);
   const isLimitGiven = config.origins.maxBytes.from === "flag";

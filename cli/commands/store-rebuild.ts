@@ -10,7 +10,10 @@ import { countOf } from "../store/count.ts";
 import { noteLog } from "../store/door.ts";
 import { relearnStore } from "../store/relearn-store.ts";
 
-/** `larder store rebuild`: the first signal ends it after the blob under way; the next start of larder goes on with the rest. */
+/**
+ * `larder store rebuild`: the first signal ends it after the blob under way; the next start of larder goes on with the
+ * rest.
+ */
 export const rebuild = careCommand(async ({ door, watch, config, invocation }) => {
   if (invocation.flags["force"] !== true && door.running === undefined) refuseSound(config.settings.root);
   const store = await door.rebuild();

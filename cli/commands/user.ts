@@ -6,7 +6,9 @@ import { EXIT } from "../line/usage.ts";
 import { checkUserName, hashPassword, readUsers, writeUsers } from "../serving/users-file.ts";
 import { loadConfig } from "../settings/config.ts";
 
-/** `larder user add`: the password is asked for, or the first line of stdin, so that it stands in no list of processes. */
+/**
+ * `larder user add`: the password is asked for, or the first line of stdin, so that it stands in no list of processes.
+ */
 export async function addUser(invocation: Invocation): Promise<number> {
   const { users: file } = loadConfig(invocation).settings;
   const [name = ""] = invocation.operands;

@@ -38,7 +38,10 @@ export async function vmArgs(invocation: Invocation): Promise<number> {
   return EXIT.ok;
 }
 
-/** One word for QEMU's command line, where it stands in quotes within quotes; what is more, a shell splits it at spaces only. */
+/**
+ * One word for QEMU's command line, where it stands in quotes within quotes; what is more, a shell splits it at spaces
+ * only.
+ */
 function writeGateway(root: string): string {
   const file = join(root, GATEWAY);
   const command = stdioGateway("--packages", "--root", root).map(shellQuote).join(" ");

@@ -114,7 +114,8 @@ async function openSession(
 
 async function firstLine(held: IncomingMessage): Promise<SessionOpened> {
   const lines = createInterface({ input: held });
-  // Left behind, it still hands on what goes wrong with its input: of a larder that was killed, a connection that was cut.
+  // Left behind, it still hands on what goes wrong with its input: of a larder that was killed, a connection that was
+  // cut.
   lines.on("error", () => undefined);
   for await (const line of lines) {
     // The line reader paused it as it left; flowing, it notices its end and lets this process go.

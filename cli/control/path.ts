@@ -15,8 +15,8 @@ const MAX_SOCKET_PATH_BYTES = 107;
  *     /run/user/<uid>/larder/….sock        for a shell without XDG_RUNTIME_DIR (cron, su)
  *     /tmp/larder-<uid>/….sock             for a machine without run folders (a container)
  *
- * Not under TMPDIR: tools like nix-shell set it anew, and then two processes would not meet. A root that does not exist has
- * no socket: the list is empty.
+ * Not under TMPDIR: tools like nix-shell set it anew, and then two processes would not meet. A root that does not exist
+ * has no socket: the list is empty.
  */
 export function controlSocketPaths(rootDir: string, env: Environment): string[] {
   const realRoot = realPathOf(rootDir);
@@ -41,8 +41,8 @@ export function makePrivateFolder(folder: string): boolean {
 }
 
 /**
- * Whether only this user can put anything into the folder. Both sides ask: in /tmp another user could have made a folder of
- * our name, and a false serve in it would be handed every download.
+ * Whether only this user can put anything into the folder. Both sides ask: in /tmp another user could have made a
+ * folder of our name, and a false serve in it would be handed every download.
  */
 export function isPrivateFolder(folder: string): boolean {
   const facts = lstatSync(folder, { throwIfNoEntry: false });

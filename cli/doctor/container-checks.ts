@@ -40,8 +40,9 @@ export async function checkEngine(env: Environment): Promise<{ readonly finding:
 }
 
 /**
- * Tries what the image has until one of them gets an answer of larder's own page: `reached HOST:PORT`. Else `unreached`, with
- * the address that the engine gives to this machine's name; nothing when there was nothing to try with.
+ * Tries what the image has until one of them gets an answer of larder's own page: `reached HOST:PORT`. Else
+ * `unreached`, with the address that the engine gives to this machine's name; nothing when there was nothing to try
+ * with.
  */
 const PROBE = `for at in "$@"; do
   for by in 'curl -fsS -H Host:localhost --noproxy "*" "http://$at/healthz"' 'wget -qO- --header Host:localhost --no-proxy "http://$at/healthz"' \\
@@ -111,9 +112,9 @@ async function anyImage(env: Environment): Promise<string | undefined> {
 }
 
 /**
- * The name that containers know this machine by leads to a bridge, whose address is there only while one of them runs and
- * behind which they are a network; or, by slirp4netns, to an address of this machine, from which they then seem to come
- * (seen with podman 4.3).
+ * The name that containers know this machine by leads to a bridge, whose address is there only while one of them runs
+ * and behind which they are a network; or, by slirp4netns, to an address of this machine, from which they then seem to
+ * come (seen with podman 4.3).
  * @param hostAddress what the container's own hosts file says; `undefined` when it says nothing
  */
 async function networkCure(hostAddress: string | undefined, env: Environment, proxyUrl: string): Promise<string> {

@@ -9,7 +9,9 @@ import { type Finding, good, note } from "./finding.ts";
 /** It is there where the kernel decides by labels: selinux(8). */
 export const SELINUX_SWITCH = "/sys/fs/selinux/enforce";
 
-/** What every container may read, unless categories behind the level keep a file for one of them: container_selinux(8). */
+/**
+ * What every container may read, unless categories behind the level keep a file for one of them: container_selinux(8).
+ */
 const READABLE_LABEL = /^[^:]+:[^:]+:container_(?:file|ro_file|share)_t:s0$/;
 
 /**

@@ -26,8 +26,9 @@ const TOOLS: Readonly<Record<string, (url: string) => readonly string[]>> = {
 const DIRECT = { no_proxy: "*", NO_PROXY: "*", npm_config_noproxy: "localhost" };
 
 /**
- * Finds out which of the installed tools trust the CA in this environment, by having each of them connect to a server that
- * shows a leaf of it. A tool that goes through larder and does not trust it is a fault; one that does not go there is told of.
+ * Finds out which of the installed tools trust the CA in this environment, by having each of them connect to a server
+ * that shows a leaf of it. A tool that goes through larder and does not trust it is a fault; one that does not go there
+ * is told of.
  */
 export async function checkTrust(authority: Authority, env: Environment, isRouted: boolean): Promise<Finding[]> {
   const contexts = new LeafContexts({ authority, clock: systemClock, maxContexts: 1 });

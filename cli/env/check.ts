@@ -9,8 +9,8 @@ import { LarderError, systemCode } from "../../core/errors.ts";
 const ANSWER_MS = 3000;
 
 /**
- * Finds out whether the fragments still tell the truth: that larder answers where they say, and that its CA is the one in
- * the files they name. A larder that was killed leaves them behind.
+ * Finds out whether the fragments still tell the truth: that larder answers where they say, and that its CA is the one
+ * in the files they name. A larder that was killed leaves them behind.
  * @throws LarderError `NOT_RUNNING`, `CA_CHANGED`, `CA_UNREADABLE`
  */
 export async function checkAccess({ proxyUrl, caFile, bundleFile }: ClientAccess): Promise<void> {

@@ -13,8 +13,8 @@ import { replaceFile } from "./written-file.ts";
 const FOLDER = "env.d";
 
 /**
- * Writes the fragments of this store, and beside its trust files what apt, wget and Java need in their place. Each file is written at once
- * or not at all, so that a build that sources them never sees half of one.
+ * Writes the fragments of this store, and beside its trust files what apt, wget and Java need in their place. Each file
+ * is written at once or not at all, so that a build that sources them never sees half of one.
  * @throws LarderError `CONFIG_BAD_VALUE` when a path does not fit on a line; `FILE_UNWRITABLE`
  */
 export function writeEnvironment(
@@ -37,7 +37,10 @@ export function writeEnvironment(
   }
 }
 
-/** Removes our fragments; others of the folder are the user's. Synchronous, so that it also works while the process exits. */
+/**
+ * Removes our fragments; others of the folder are the user's. Synchronous, so that it also works while the process
+ * exits.
+ */
 export function removeFragments(root: string): void {
   for (const name of Object.values(FRAGMENT_NAMES)) rmSync(join(root, FOLDER, name), { force: true });
 }

@@ -9,8 +9,8 @@ import type { LastKnown } from "../../reach/sources.ts";
 import { makeOwnFolder, replaceFile, unwritable } from "./written-file.ts";
 
 /**
- * The folder in which other programs read where the cache is: `<name>-ip`, `nix.conf`, `proxy.env`, and `<name>-last` for the next
- * start. A file is written only when its content changes, and at once or not at all.
+ * The folder in which other programs read where the cache is: `<name>-ip`, `nix.conf`, `proxy.env`, and `<name>-last`
+ * for the next start. A file is written only when its content changes, and at once or not at all.
  */
 export class ResolverFolder {
   readonly #folder: string;

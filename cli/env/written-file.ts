@@ -5,7 +5,8 @@ import { LarderError, systemCode } from "../../core/errors.ts";
 import { makeFolder } from "../../core/folder.ts";
 
 /**
- * Puts a whole file in place of whatever stood there, in a folder that is made where it is missing; readers see the old one or the new one.
+ * Puts a whole file in place of whatever stood there, in a folder that is made where it is missing; readers see the old
+ * one or the new one.
  * @param mode whatever the umask says: other users read these, as apt's `_apt` does.
  * @throws LarderError `FILE_UNWRITABLE`
  */
@@ -36,7 +37,10 @@ export function makeOwnFolder(folder: string): boolean {
   }
 }
 
-/** Makes a new folder for what is needed for a moment, below `TMPDIR`; whoever asks removes it. @throws LarderError `FILE_UNWRITABLE` */
+/**
+ * Makes a new folder for what is needed for a moment, below `TMPDIR`; whoever asks removes it.
+ * @throws LarderError `FILE_UNWRITABLE`
+ */
 export function makeScratchFolder(prefix: string): string {
   try {
     return mkdtempSync(join(tmpdir(), prefix));

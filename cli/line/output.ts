@@ -51,9 +51,9 @@ export function formatAge(ms: number): string {
 }
 
 /**
- * What becomes of output that nobody takes; without listeners Node would throw it as an uncaught error. A reader that closes our stdout early
- * (`larder store ls | head`) has got what it wanted: end quietly. On a full disk half a list is none: say so and fail. That
- * stderr is not taken can be told to nobody, and changes nothing.
+ * What becomes of output that nobody takes; without listeners Node would throw it as an uncaught error. A reader that
+ * closes our stdout early (`larder store ls | head`) has got what it wanted: end quietly. On a full disk half a list is
+ * none: say so and fail. That stderr is not taken can be told to nobody, and changes nothing.
  */
 export function mindBrokenOutput(): void {
   process.stderr.on("error", () => undefined);

@@ -3,8 +3,8 @@ import { Writable } from "node:stream";
 import { LarderError } from "../../core/errors.ts";
 
 /**
- * Asks whoever sits at the terminal for a secret, twice, and shows nothing of what is typed; without a terminal it is the first
- * line of standard input.
+ * Asks whoever sits at the terminal for a secret, twice, and shows nothing of what is typed; without a terminal it is
+ * the first line of standard input.
  * @throws LarderError `USAGE` when the two differ
  */
 export async function readSecret(name: string): Promise<string> {

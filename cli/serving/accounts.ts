@@ -6,7 +6,10 @@ import type { Accounts } from "../../proxy/settings.ts";
 import type { Ledger } from "../../storage/store.ts";
 import { isPassword, readUsers, stateOfUsers, type Users } from "./users-file.ts";
 
-/** How long a password that was right is not checked again: scrypt is slow on purpose, and clients send it with each request. */
+/**
+ * How long a password that was right is not checked again: scrypt is slow on purpose, and clients send it with each
+ * request.
+ */
 const REMEMBERED_FOR_MS = 5 * 60_000;
 /** Checks that may wait for each other; more at once are an attack, and would keep the others from their work. */
 const MAX_WAITING = 64;
@@ -18,8 +21,8 @@ interface AccountsOptions {
 }
 
 /**
- * The users of the file, each with a session of the ledger from when they first come in. A change of the file counts from the next
- * that comes in; while it cannot be read, who stood in it before may.
+ * The users of the file, each with a session of the ledger from when they first come in. A change of the file counts
+ * from the next that comes in; while it cannot be read, who stood in it before may.
  */
 export class UserAccounts implements Accounts {
   readonly #file: string;

@@ -6,7 +6,10 @@ import { Announcement } from "../../reach/local-link/announcement.ts";
 import { type Link, linksOf } from "../../reach/local-link/links.ts";
 import { describeNetwork, networkChange } from "../../reach/network-watch.ts";
 
-/** `_larder._tcp` is what `larder resolve` asks for, `_apt_proxy._tcp` what squid-deb-proxy-client takes: any proxy that apt may use. */
+/**
+ * `_larder._tcp` is what `larder resolve` asks for, `_apt_proxy._tcp` what squid-deb-proxy-client takes: any proxy that
+ * apt may use.
+ */
 const SERVICES = [
   { type: "_larder._tcp", text: ["txtvers=1", "nix=/nix/"] },
   { type: "_apt_proxy._tcp", text: [] },

@@ -19,7 +19,10 @@ import { tunnelPatterns } from "../settings/proxy-settings.ts";
 export interface Explanation {
   readonly uri: string;
   readonly classification: Classification;
-  /** Stored answers that anybody may have who may come in, newest first. Those of others' realms are told to nobody: RFC 9211 §6. */
+  /**
+   * Stored answers that anybody may have who may come in, newest first. Those of others' realms are told to nobody: RFC
+   * 9211 §6.
+   */
   readonly entries: readonly Pick<Entry, "variant" | "status" | "digest" | "bytes" | "responseMs" | "storedMs">[];
   /** What its repository declares about it, by the newest generation. */
   readonly declaration?: DeclarationSummary;

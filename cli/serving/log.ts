@@ -18,7 +18,8 @@ const SECRETS: ReadonlySet<string> = new Set([
 type Facts = Record<string, unknown>;
 
 /**
- * JSON lines on stderr. stdout stays for what a command has to say (addresses, the output of a command that is run), so that
+ * JSON lines on stderr. stdout stays for what a command has to say (addresses, the output of a command that is run), so
+ * that
  * `larder serve | head -1` reads the address and a reader that leaves does not break the log.
  */
 export function createLog(level: LogLevel): Logger {

@@ -15,8 +15,8 @@ export interface InheritedSocket extends HostPort {
 }
 
 /**
- * The sockets that a service manager has bound and handed over to this very process (sd_listen_fds(3)): connections that
- * come while no larder runs wait in them, so that a restart refuses nobody.
+ * The sockets that a service manager has bound and handed over to this very process (sd_listen_fds(3)): connections
+ * that come while no larder runs wait in them, so that a restart refuses nobody.
  * @throws LarderError `LISTEN_FAILED` when one of them is no TCP socket.
  */
 export function inheritedSockets(env: Environment, pid: number): readonly InheritedSocket[] {
@@ -38,7 +38,10 @@ function inheritedSocket(fd: number): InheritedSocket {
   });
 }
 
-/** `0100007F:0C46`: the address in words of 32 bits of the machine's own byte order (proc_net_tcp), the port as a number. */
+/**
+ * `0100007F:0C46`: the address in words of 32 bits of the machine's own byte order (proc_net_tcp), the port as a
+ * number.
+ */
 export function readSocketAddress(written: string): HostPort {
   const [address = "", port = ""] = written.split(":");
   const bytes = Buffer.from(address, "hex");
@@ -52,8 +55,8 @@ function formatIpv6(bytes: Buffer): string {
 }
 
 /**
- * Tells the service manager, where one has asked to be told (sd_notify(3)), that clients may come or that they had better
- * not. By its own program, for Node has no sockets of that kind; nobody waits for it.
+ * Tells the service manager, where one has asked to be told (sd_notify(3)), that clients may come or that they had
+ * better not. By its own program, for Node has no sockets of that kind; nobody waits for it.
  */
 export function notifyServiceManager(what: "READY=1" | "STOPPING=1", env: Environment, log: Log): void {
   if ((env["NOTIFY_SOCKET"] ?? "") === "") return;

@@ -45,7 +45,10 @@ export function readUsers(file: string): Users {
   return users;
 }
 
-/** Tells one state of the file from another, as what is written is renamed into its place. `undefined` while it cannot be seen. */
+/**
+ * Tells one state of the file from another, as what is written is renamed into its place. `undefined` while it cannot
+ * be seen.
+ */
 export function stateOfUsers(file: string): string | undefined {
   try {
     const { ino, size, ctimeNs, mode } = statSync(file, { bigint: true });
@@ -56,7 +59,10 @@ export function stateOfUsers(file: string): string | undefined {
   }
 }
 
-/** Writes the file whole or not at all, for its owner only. @throws LarderError `CONFIG_UNREADABLE` when it cannot be written */
+/**
+ * Writes the file whole or not at all, for its owner only.
+ * @throws LarderError `CONFIG_UNREADABLE` when it cannot be written
+ */
 export function writeUsers(file: string, users: Users): void {
   const lines = [...users].map(([name, { log2N, r, p, salt, hash }]) =>
     [name, "scrypt", log2N, r, p, salt.toString("base64"), hash.toString("base64")].join(":"),

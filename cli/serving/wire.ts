@@ -56,8 +56,8 @@ export interface Larder extends ControlService {
 }
 
 /**
- * Constructs a larder; the one place where the rooms meet. Takes the lock of the store first, so that whoever holds it is
- * the only one that writes the rest, too.
+ * Constructs a larder; the one place where the rooms meet. Takes the lock of the store first, so that whoever holds it
+ * is the only one that writes the rest, too.
  * @throws LarderError `STORE_…`, `CA_…`, `CONFIG_BAD_VALUE`
  */
 export async function wire({ config, env, log, clock }: WireOptions): Promise<Larder> {

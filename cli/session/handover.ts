@@ -11,8 +11,8 @@ export interface Handover extends TrustFiles {
 }
 
 /**
- * Copies the trust files into a new folder that every user may read, with an `apt.conf` beside them. Copies, because apt
- * fetches as `_apt` and the store may lie in a home that only its owner enters.
+ * Copies the trust files into a new folder that every user may read, with an `apt.conf` beside them. Copies, because
+ * apt fetches as `_apt` and the store may lie in a home that only its owner enters.
  * @param aptConf makes the text of `apt.conf`, given where the copies will be
  * @throws LarderError `FILE_UNWRITABLE`
  */

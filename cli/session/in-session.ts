@@ -20,8 +20,8 @@ interface CommandSession extends SessionOptions {
 }
 
 /**
- * Carries something out in a session of its own, with signals held for its child; then the receipt follows, on stderr and
- * where `--receipt` wants it.
+ * Carries something out in a session of its own, with signals held for its child; then the receipt follows, on stderr
+ * and where `--receipt` wants it.
  * @returns what `carryOut` does, the exit code
  */
 export async function inSession(
@@ -48,7 +48,10 @@ export async function inSession(
 /** What `run` itself goes by, whoever the proxy is. */
 const OWN_KEYS: ReadonlySet<SettingKey> = new Set(["config", "root", "baseImage"]);
 
-/** A running proxy keeps the settings it was started with; flags that wanted others must not fail to have an effect unsaid. */
+/**
+ * A running proxy keeps the settings it was started with; flags that wanted others must not fail to have an effect
+ * unsaid.
+ */
 function warnOfIdleFlags({ origins }: Config): void {
   const idle = SETTING_KEYS.filter((key) => origins[key].from === "flag" && !OWN_KEYS.has(key));
   if (idle.length > 0) note(`the running proxy keeps its own settings; without effect: ${idle.map(flagOf).join(" ")}`);
@@ -82,7 +85,10 @@ function reportReceipt(receipt: Receipt, { receiptFile, asJson }: ReceiptReport)
   }
 }
 
-/** The command has had its downloads; that the proxy was stopped meanwhile, as a disk that is full by now, costs the receipt, not the exit code. */
+/**
+ * The command has had its downloads; that the proxy was stopped meanwhile, as a disk that is full by now, costs the
+ * receipt, not the exit code.
+ */
 async function endSession(session: RunSession): Promise<Receipt | undefined> {
   try {
     return await session.end();

@@ -87,8 +87,8 @@ export class Sessions {
   }
 
   /**
-   * Where guests of no session come in that are to reach packages and nothing else: `http://127.0.0.1:PORT` of a listener that opens
-   * when it is first asked for, and lasts. @throws LarderError `LISTEN_FAILED`
+   * Where guests of no session come in that are to reach packages and nothing else: `http://127.0.0.1:PORT` of a
+   * listener that opens when it is first asked for, and lasts. @throws LarderError `LISTEN_FAILED`
    */
   packagesUrl(): Promise<string> {
     const opening =
@@ -131,8 +131,8 @@ export class Sessions {
   }
 
   /**
-   * An engine brings its bridge up with the first container, and a container may ask at once: where the address is not there
-   * yet, every address of this machine is listened on until the session ends. Who may come in is the same.
+   * An engine brings its bridge up with the first container, and a container may ask at once: where the address is not
+   * there yet, every address of this machine is listened on until the session ends. Who may come in is the same.
    */
   async #listenForGuests(
     options: Pick<ListenOptions, "session" | "profile">,

@@ -17,7 +17,10 @@ type Rows = typeof SETTINGS;
 
 type Unset<F> = F extends undefined ? undefined : never;
 
-/** The value of every setting: paths absolute, times in milliseconds, sizes in bytes; `undefined` where none is the default. */
+/**
+ * The value of every setting: paths absolute, times in milliseconds, sizes in bytes; `undefined` where none is the
+ * default.
+ */
 export type Settings = {
   readonly [K in SettingKey]: Rows[K]["isList"] extends true
     ? readonly KindTypes[Rows[K]["kind"]][]
@@ -68,7 +71,8 @@ interface Sources {
 
 /**
  * Reads the configuration: flags over environment over `larder.toml` over the fallbacks of {@link SETTINGS}.
- * @throws LarderError `CONFIG_UNKNOWN_KEY`, `CONFIG_BAD_VALUE` or `CONFIG_UNREADABLE`, each naming where and what to do.
+ * @throws LarderError `CONFIG_UNKNOWN_KEY`, `CONFIG_BAD_VALUE` or `CONFIG_UNREADABLE`, each naming where and what to
+ * do.
  */
 export function loadConfig(input: ConfigInput): Config {
   const directories = readDirectories(input.env);

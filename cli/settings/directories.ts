@@ -12,7 +12,10 @@ export interface Directories {
   readonly XDG_STATE_HOME: string;
 }
 
-/** A relative value is to be ignored, says the specification; so is an empty one. The same holds for HOME: the user's own entry tells then. */
+/**
+ * A relative value is to be ignored, says the specification; so is an empty one. The same holds for HOME: the user's
+ * own entry tells then.
+ */
 export function readDirectories(env: Environment): Directories {
   const absolute = (value: string | undefined) => (value !== undefined && isAbsolute(value) ? value : undefined);
   const home = absolute(env["HOME"]) ?? ownHome();
@@ -35,7 +38,9 @@ function ownHome(): string {
   }
 }
 
-/** Makes a configured path absolute: a leading `~/` or `$XDG_…_HOME/` is replaced, the rest is relative to `baseDir`. */
+/**
+ * Makes a configured path absolute: a leading `~/` or `$XDG_…_HOME/` is replaced, the rest is relative to `baseDir`.
+ */
 export function resolvePath(text: string, baseDir: string, directories: Directories): string {
   if (text === "~" || text.startsWith("~/")) return join(directories.home, text.slice(1));
   const variable = /^\$(XDG_CACHE_HOME|XDG_CONFIG_HOME|XDG_STATE_HOME)(?=\/|$)/.exec(text);

@@ -48,8 +48,8 @@ export function proxySettings(settings: Settings, env: Environment, instance: In
 }
 
 /**
- * The user's tunnels are added to the built-in ones; an `intercept` that is as exact or more takes one of those away. So does a
- * certificate for a host: without opening its tunnels there would be nobody to show it to.
+ * The user's tunnels are added to the built-in ones; an `intercept` that is as exact or more takes one of those away.
+ * So does a certificate for a host: without opening its tunnels there would be nobody to show it to.
  */
 export function tunnelPatterns(
   { intercept, tunnel }: Pick<Settings, "intercept" | "tunnel">,
@@ -61,7 +61,9 @@ export function tunnelPatterns(
   return { intercept: opened, tunnel: [...builtIn, ...tunnel] };
 }
 
-/** The lower-case names first: upper-case HTTP_PROXY is ignored by most clients, because CGI gives it another meaning. */
+/**
+ * The lower-case names first: upper-case HTTP_PROXY is ignored by most clients, because CGI gives it another meaning.
+ */
 function readParentProxies(env: Environment): Omit<ParentProxies, "rules"> {
   const read = (name: string) => env[name] || env[name.toUpperCase()] || undefined;
   return { http: read("http_proxy"), https: read("https_proxy"), noProxy: read("no_proxy") ?? "" };

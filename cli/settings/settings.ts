@@ -8,7 +8,8 @@ import { BELIEF } from "./table/trust.ts";
 
 /**
  * Everything about larder that its user may set. The key is the name in `larder.toml`; the flag is `--` and the key in
- * kebab-case, the variable `LARDER_` and the key in upper snake case. Flags go over environment over file over fallback.
+ * kebab-case, the variable `LARDER_` and the key in upper snake case. Flags go over environment over file over
+ * fallback.
  */
 export const SETTINGS = {
   ...PLACES,

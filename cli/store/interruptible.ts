@@ -4,8 +4,8 @@ import { EXIT, SIGNAL_EXIT_BASE } from "../line/usage.ts";
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
- * Runs work that the first signal asks to end after what it has begun; the second ends the process at once, which costs no
- * store anything either.
+ * Runs work that the first signal asks to end after what it has begun; the second ends the process at once, which costs
+ * no store anything either.
  * @returns the exit code: of the work, or of the signal if there was one
  */
 export async function interruptible(work: (signal: AbortSignal) => Promise<number>): Promise<number> {

@@ -11,9 +11,9 @@ export type KeepingLine =
   | { readonly error: { readonly code: string; readonly message: string } };
 
 /**
- * Takes the orders of other commands in a running larder: `POST /store/<verb>`. The body is the order as one line of JSON, and
- * stays open for as long as its sender has patience; the answer is one {@link KeepingLine} after the other. When the body
- * ends, or the sender goes away, the work ends after the batch under way.
+ * Takes the orders of other commands in a running larder: `POST /store/<verb>`. The body is the order as one line of
+ * JSON, and stays open for as long as its sender has patience; the answer is one {@link KeepingLine} after the other.
+ * When the body ends, or the sender goes away, the work ends after the batch under way.
  */
 export class KeepingDesk {
   readonly #care: StoreCare;

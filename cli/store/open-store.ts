@@ -27,7 +27,10 @@ export async function openOwnStore(
   return openStore({ rootDir, maxBytes: await maxBytesOf(settings), minFreeBytes, clock, log });
 }
 
-/** Opens what repositories declare, beside a store that this process has opened as its writer. @throws LarderError `STORE_…` */
+/**
+ * Opens what repositories declare, beside a store that this process has opened as its writer.
+ * @throws LarderError `STORE_…`
+ */
 export function openOwnDeclarations(
   { root: rootDir, delegate }: Pick<Settings, "root" | "delegate">,
   { clock, log }: { readonly clock: Clock; readonly log: Log },
@@ -35,7 +38,10 @@ export function openOwnDeclarations(
   return openDeclarations({ rootDir, mayDelegate: (from, to) => mayDelegate(from, to, delegate), clock, log });
 }
 
-/** Looks into the store, beside the larder that serves it or without any. @throws LarderError `STORE_UNREADABLE` when there is none */
+/**
+ * Looks into the store, beside the larder that serves it or without any.
+ * @throws LarderError `STORE_UNREADABLE` when there is none
+ */
 export async function withStoreOnDisk<T>(
   settings: StoreSettings,
   use: (store: StoreReader) => T | Promise<T>,

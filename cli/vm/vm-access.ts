@@ -25,7 +25,10 @@ export interface PreparedVm {
   readonly kernelWords: readonly string[];
 }
 
-/** Prepares a guest that goes through this proxy; writes the seed for cloud-init where `--cloud-init` wants it. @throws LarderError */
+/**
+ * Prepares a guest that goes through this proxy; writes the seed for cloud-init where `--cloud-init` wants it.
+ * @throws LarderError
+ */
 export function prepareVm({ flags, workingDir }: Invocation, { caFile, ...access }: ProxyForVm): PreparedVm {
   const facts = { proxyUrl: proxyUrlInGuest(access), caSha256: sha256OfCertificate(caFile) };
   const seedDir = typeof flags["cloudInit"] === "string" ? resolve(workingDir, flags["cloudInit"]) : undefined;
@@ -40,7 +43,10 @@ export function prepareVm({ flags, workingDir }: Invocation, { caFile, ...access
   };
 }
 
-/** The command of a gateway for one connection: this very program, wherever QEMU starts it. @param way its other options */
+/**
+ * The command of a gateway for one connection: this very program, wherever QEMU starts it.
+ * @param way its other options
+ */
 export function stdioGateway(...way: readonly string[]): readonly string[] {
   return [process.execPath, realpathSync(process.argv[1] ?? ""), "gateway", "--stdio", ...way];
 }

@@ -17,8 +17,9 @@ const FAULTS: readonly (readonly [string, (key: string) => string])[] = [
 const PREFIX = "[GNUPG:] ";
 
 /**
- * Reads gpgv's status lines. Its exit code is no answer: 0 for a key that has expired, 2 where one of several signers is not
- * in the keyring (Debian signs by three keys). As apt has it, one good signature is enough unless another is wrong.
+ * Reads gpgv's status lines. Its exit code is no answer: 0 for a key that has expired, 2 where one of several signers
+ * is not in the keyring (Debian signs by three keys). As apt has it, one good signature is enough unless another is
+ * wrong.
  */
 export function readGpgvStatus(status: string): SignatureVerdict {
   const signers: string[] = [];

@@ -6,13 +6,16 @@ const KEY_FILE = /\.(?:gpg|asc)$/;
 const ARMOR = /-----BEGIN PGP PUBLIC KEY BLOCK-----([\s\S]*?)-----END PGP PUBLIC KEY BLOCK-----/g;
 /** How GnuPG's keybox files begin: a header blob, whose magic stands at its ninth octet. */
 const KEYBOX_MAGIC = "KBXf";
-/** The public-key packet, with which every transferable public key begins (RFC 9580 §10.1): tag 6 in old and new form. */
+/**
+ * The public-key packet, with which every transferable public key begins (RFC 9580 §10.1): tag 6 in old and new form.
+ */
 const PUBLIC_KEY_TAGS: ReadonlySet<number> = new Set([0x98, 0x99, 0x9a, 0xc6]);
 
 /**
  * Reads every `*.gpg` and `*.asc` file of the folders, as distributions ship them, into one binary keyring: gpgv reads
  * neither armor nor folders.
- * @throws LarderError `CONFIG_BAD_VALUE` when a folder or file cannot be read, a file holds no public key, or there is none.
+ * @throws LarderError `CONFIG_BAD_VALUE` when a folder or file cannot be read, a file holds no public key, or there is
+ * none.
  */
 export async function readKeyrings(folders: readonly string[]): Promise<Buffer> {
   const files = (await Promise.all(folders.map(keyFilesOf))).flat();

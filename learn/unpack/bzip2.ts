@@ -4,7 +4,10 @@ import { ByteReader } from "./byte-reader.ts";
 /** Of one byte of bzip2 20,000 can be made; this is how much is unpacked between two looks at the caps. */
 const SLICE_BYTES = 4096;
 
-/** Unpacks bzip2, with its checks. @throws what unbzip2-stream makes of corrupt or short input; what the source throws. */
+/**
+ * Unpacks bzip2, with its checks.
+ * @throws what unbzip2-stream makes of corrupt or short input; what the source throws.
+ */
 export async function* decodeBzip2(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const stream = unbzip2();
   const unpacked: Uint8Array[] = [];

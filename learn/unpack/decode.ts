@@ -24,7 +24,9 @@ const BZIP2_BLOCKS = ["1AY&SY", "\x17rE8P\x90"];
 const MAGIC_BYTES = 10;
 
 export interface DecodeOptions {
-  /** What the document's name tells: a packed document must then be packed, though in whatever form its bytes are in. */
+  /**
+   * What the document's name tells: a packed document must then be packed, though in whatever form its bytes are in.
+   */
   readonly compression?: Compression | undefined;
   /** The Content-Encoding that its origin gave it: what the bytes do not tell by themselves is undone first. */
   readonly coding?: string | undefined;
@@ -37,8 +39,8 @@ export interface DecodeOptions {
 /**
  * Unpacks a document as it passes, in bounded memory.
  * @param source its bytes as they are stored; read to the end, or let go when the result is.
- * @throws LarderError `METADATA_BROKEN` when it is cut short, corrupt, not what it should be, or too large; and what the
- * source throws. What was yielded before may not be believed then.
+ * @throws LarderError `METADATA_BROKEN` when it is cut short, corrupt, not what it should be, or too large; and what
+ * the source throws. What was yielded before may not be believed then.
  */
 export async function* decode(
   source: AsyncIterable<Uint8Array>,

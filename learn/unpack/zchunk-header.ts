@@ -3,7 +3,8 @@ import { brokenMetadata } from "../../ecosystems/metadata.ts";
 import type { ByteReader } from "./byte-reader.ts";
 
 /**
- * The layout of zchunk 1; (ci) is an integer of seven bits in each byte, lowest first, the last one marked by its top bit:
+ * The layout of zchunk 1; (ci) is an integer of seven bits in each byte, lowest first, the last one marked by its top
+ * bit:
  *
  *     \0ZCK1 | checksum type (ci) | header size (ci) | header checksum                         lead
  *     data checksum | flags (ci) | compression type (ci) | [optional elements]                 preface
@@ -12,7 +13,8 @@ import type { ByteReader } from "./byte-reader.ts";
  *     dict | chunk | chunk | …                                                                 data
  *
  * An entry is: checksum | [checksum unpacked] | length (ci) | length unpacked (ci); the dictionary counts as a chunk.
- * The data checksum is all zeros where the entries have checksums of the unpacked chunks: those of the chunks are checked.
+ * The data checksum is all zeros where the entries have checksums of the unpacked chunks: those of the chunks are
+ * checked.
  * @see https://github.com/zchunk/zchunk/blob/main/zchunk_format.txt (read with zck 1.2.3 at hand)
  */
 export interface ZchunkHeader {
@@ -52,7 +54,10 @@ const MAX_HEADER_BYTES = 64 * 1024 * 1024;
 /** Any (ci) of a size that a file can have. */
 const MAX_INTEGER_BYTES = 7;
 
-/** Takes the header of a zchunk file. @throws LarderError `METADATA_BROKEN` when it is corrupt or of an unknown kind. */
+/**
+ * Takes the header of a zchunk file.
+ * @throws LarderError `METADATA_BROKEN` when it is corrupt or of an unknown kind.
+ */
 export async function readZchunkHeader(reader: ByteReader): Promise<ZchunkHeader> {
   const lead = new Fields(await reader.peek(MAGIC.length + 2 * MAX_INTEGER_BYTES));
   if (!lead.take(MAGIC.length).equals(MAGIC)) throw brokenMetadata("it is no zchunk file");

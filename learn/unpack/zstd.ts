@@ -17,10 +17,11 @@ const MAX_FZSTD_WINDOW_BYTES = 64 * 1024 * 1024;
 const MAX_FRAMES = 4096;
 
 /**
- * Unpacks zstd (RFC 8878), each frame by itself: zlib stops, and says nothing, after the first frame and at skippable ones.
+ * Unpacks zstd (RFC 8878), each frame by itself: zlib stops, and says nothing, after the first frame and at skippable
+ * ones.
  * @param dictionary what the frames were packed with, if anything.
- * @throws LarderError `METADATA_BROKEN` when it is cut short or corrupt, or needs what this Node cannot do; also what zlib
- * and fzstd throw.
+ * @throws LarderError `METADATA_BROKEN` when it is cut short or corrupt, or needs what this Node cannot do; also what
+ * zlib and fzstd throw.
  */
 export async function* decodeZstd(
   source: AsyncIterable<Uint8Array>,

@@ -20,8 +20,8 @@ const BYTE_RANGE = /^(?:(\d+)-(\d*)|-(\d+))$/;
 const MAX_RANGES = 32;
 
 /**
- * Reads a Range field against a representation of `bytes` bytes. A field may always be ignored (RFC 9110 §14.2): another
- * unit, what is not a range at all, and too many ranges get the whole.
+ * Reads a Range field against a representation of `bytes` bytes. A field may always be ignored (RFC 9110 §14.2):
+ * another unit, what is not a range at all, and too many ranges get the whole.
  */
 export function readRange(value: string | undefined, bytes: number): RangeReading {
   const specs = value === undefined ? undefined : BYTE_RANGES.exec(value)?.[1]?.split(",", MAX_RANGES + 1);
@@ -45,7 +45,10 @@ function readOne(spec: string, bytes: number): OneReading {
   return suffix === undefined ? fromFirst(Number(first), last, bytes) : fromEnd(Number(suffix), bytes);
 }
 
-/** As they were asked for, unless some overlap or touch: these are made one, and all are given in order (RFC 9110 §15.3.7.2). */
+/**
+ * As they were asked for, unless some overlap or touch: these are made one, and all are given in order (RFC 9110
+ * §15.3.7.2).
+ */
 function coalesce(ranges: readonly ByteRange[]): readonly ByteRange[] {
   const merged: { first: number; last: number }[] = [];
   for (const { first, last } of [...ranges].sort((one, other) => one.first - other.first)) {

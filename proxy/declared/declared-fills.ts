@@ -30,15 +30,21 @@ export interface DeclaredFillsDependencies {
   readonly settings: Pick<ProxySettings, "originAccess">;
 }
 
-/** Places that are asked for one file, the one that the client named first, and how many may be other names of it there. */
+/**
+ * Places that are asked for one file, the one that the client named first, and how many may be other names of it there.
+ */
 const MAX_SOURCES = 5;
 const MAX_NAMES = 2;
 /** Formats whose indexes choose among digests; all others declare sha256. */
 const MANY_DIGESTS: ReadonlySet<string> = new Set(["pypi", "npm"]);
-/** How long a client may come back for the rest of what was never verified: partial downloads lie in caches for days. */
+/**
+ * How long a client may come back for the rest of what was never verified: partial downloads lie in caches for days.
+ */
 const UNPROVEN_FOR_MS = 7 * 24 * 60 * 60 * 1000;
 
-/** Has declared files fetched, from wherever they can be had, and keeps account of what went out before it was verified. */
+/**
+ * Has declared files fetched, from wherever they can be had, and keeps account of what went out before it was verified.
+ */
 export class DeclaredFills {
   readonly #deps: DeclaredFillsDependencies;
 
@@ -68,8 +74,8 @@ export class DeclaredFills {
   }
 
   /**
-   * A fill under way that brings the same bytes under another name, from another mirror mostly; for what is public, by a digest that
-   * nobody can forge.
+   * A fill under way that brings the same bytes under another name, from another mirror mostly; for what is public, by
+   * a digest that nobody can forge.
    */
   findElsewhere(errand: Errand, resource: DeclaredResource): Fill | undefined {
     const { declaration } = resource;
@@ -190,7 +196,10 @@ export class DeclaredFills {
     });
   }
 
-  /** The place that was asked for, the member's other names, the mirrors; last what gave wrong bytes for this file lately. */
+  /**
+   * The place that was asked for, the member's other names, the mirrors; last what gave wrong bytes for this file
+   * lately.
+   */
   #places(errand: Errand, resource: DeclaredResource): readonly FillSource[] {
     const { index, clock, mismatches, settings } = this.#deps;
     const isPublic = errand.view.realm === PUBLIC_REALM;

@@ -221,22 +221,26 @@ export class DeclaredFiles {
   async #explain(error: unknown, errand: Errand, resource: DeclaredResource): Promise<unknown> {
     if (!(error instanceof LarderError) || !isMismatch(error)) return error;
     const { generations } = this.#deps;
-    // Wherever wrong bytes come from, a mirror that is being synchronised has its files before its root: that is asked for anew.
+    // Wherever wrong bytes come from, a mirror that is being synchronised has its files before its root: that is asked
+    // for anew.
     generations.noteOutdated(resource.root.uri);
     if (resource.kind !== "member" || errand.reply.response.headersSent) return error;
     return (await generations.isReplaced(errand, resource.root)) ? goneGeneration(resource, error) : error;
   }
 }
 
-/** What was stored as declared, for a request about which nothing is declared (any more): newest first, as RFC 9111 has it. */
+/**
+ * What was stored as declared, for a request about which nothing is declared (any more): newest first, as RFC 9111 has
+ * it.
+ */
 export function asUndeclared(entries: readonly Entry[]): readonly Entry[] {
   if (!entries.some(({ variant }) => variant.startsWith(VARIANT_START))) return entries;
   return entries.map((entry) => (entry.variant.startsWith(VARIANT_START) ? { ...entry, variant: "" } : entry));
 }
 
 /**
- * What becomes of a part of a file that is not stored yet: it waits for the verified whole, passes unverified, or gives way to
- * the whole. Who names what the part must belong to (If-Range) gets verified bytes, however long that takes.
+ * What becomes of a part of a file that is not stored yet: it waits for the verified whole, passes unverified, or gives
+ * way to the whole. Who names what the part must belong to (If-Range) gets verified bytes, however long that takes.
  */
 function whatOfPart(
   { request, ignoresRange }: Reply,

@@ -17,14 +17,16 @@ export interface MismatchesDependencies {
 }
 
 /**
- * How long a place that gave wrong bytes is not asked again where no other is left: a client that tries again and again without a pause
- * costs its origin no more than that, and what was mended is had at once. Neither its ETag nor its length would tell: whatever spoils
- * bytes on their way leaves both as they are.
+ * How long a place that gave wrong bytes is not asked again where no other is left: a client that tries again and again
+ * without a pause costs its origin no more than that, and what was mended is had at once. Neither its ETag nor its
+ * length would tell: whatever spoils bytes on their way leaves both as they are.
  */
 const PAUSE_MS = 2_000;
 const MAX_MISDECLARED = 10_000;
 
-/** What becomes of a place that gave wrong bytes: told in the log, counted, and for a while asked only after all others. */
+/**
+ * What becomes of a place that gave wrong bytes: told in the log, counted, and for a while asked only after all others.
+ */
 export class Mismatches {
   readonly #deps: MismatchesDependencies;
   /** Files whose very declaration is wrong, as {@link quarantinedName} calls them. */
@@ -54,14 +56,18 @@ export class Mismatches {
     );
   }
 
-  /** The place gave what is declared, and that is wrong: it has nothing else, so it is not asked again before its time. */
+  /**
+   * The place gave what is declared, and that is wrong: it has nothing else, so it is not asked again before its time.
+   */
   noteMisdeclared(source: FillSource, fault: LarderError, resource: DeclaredResource): void {
     if (this.#misdeclared.size >= MAX_MISDECLARED) this.#misdeclared.clear();
     this.#misdeclared.add(quarantinedName(resource));
     this.note(source, fault, resource);
   }
 
-  /** The places that may be asked for the file now, in that order: those that gave wrong bytes a while ago come last. */
+  /**
+   * The places that may be asked for the file now, in that order: those that gave wrong bytes a while ago come last.
+   */
   inOrder<Source extends FillSource>(sources: readonly Source[], resource: DeclaredResource): readonly Source[] {
     const { clock, index } = this.#deps;
     const nowMs = clock();

@@ -15,9 +15,9 @@ export interface NarChecksDependencies {
 }
 
 /**
- * Has nars unpacked that came in, behind their downloads: the FileHash by which they were let in is not signed, the NarHash is.
- * Where the two are not of the same nar, the nar and the narinfo that says so leave the store, and the cache is not asked for it for
- * a while.
+ * Has nars unpacked that came in, behind their downloads: the FileHash by which they were let in is not signed, the
+ * NarHash is. Where the two are not of the same nar, the nar and the narinfo that says so leave the store, and the
+ * cache is not asked for it for a while.
  */
 export class NarChecks {
   readonly #deps: NarChecksDependencies;

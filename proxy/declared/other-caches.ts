@@ -19,8 +19,8 @@ export interface OtherCachesDependencies {
 const PATIENCE_MS = 5_000;
 
 /**
- * The caches of Nix that are served as one: where one of them does not give a nar any more that its narinfo names, the narinfos of the
- * same path at the others tell whether they have the very same file.
+ * The caches of Nix that are served as one: where one of them does not give a nar any more that its narinfo names, the
+ * narinfos of the same path at the others tell whether they have the very same file.
  */
 export class OtherCaches {
   readonly #deps: OtherCachesDependencies;
@@ -31,7 +31,10 @@ export class OtherCaches {
     this.#bases = dependencies.settings.nixUpstreams.map(parseCacheBase);
   }
 
-  /** Has the narinfos of the others fetched and learnt, where they are not known; resolves when all have answered, or patience ends. */
+  /**
+   * Has the narinfos of the others fetched and learnt, where they are not known; resolves when all have answered, or
+   * patience ends.
+   */
   async ask(errand: Errand, { root }: DeclaredResource): Promise<void> {
     const asked = this.#othersOf(root.uri).map((target) => this.#deps.filling.bring(this.#errandFor(errand, target)));
     let timer: NodeJS.Timeout | undefined;

@@ -35,8 +35,8 @@ export class RootFallbacks {
   }
 
   /**
-   * Where the origin cannot be reached, and what clients ask for after a 404 is stored, the repository has no such root: its
-   * clients are told so, and go on. (A 404 is mostly not storable.)
+   * Where the origin cannot be reached, and what clients ask for after a 404 is stored, the repository has no such
+   * root: its clients are told so, and go on. (A 404 is mostly not storable.)
    * @returns whether the errand has been answered
    */
   answerAbsent({ reply, view }: Errand, otherwise: string | undefined, { code }: LarderError): boolean {

@@ -63,7 +63,9 @@ export class SignedRoots {
     return entries.filter((_, index) => refusals[index] === undefined);
   }
 
-  /** What a fill has to know, so that it keeps what it fetched from its readers and from the store until it is admitted. */
+  /**
+   * What a fill has to know, so that it keeps what it fetched from its readers and from the store until it is admitted.
+   */
   admission(errand: Errand): Pick<FillOrder, "admit"> {
     if (!this.#concerns(errand)) return {};
     return {

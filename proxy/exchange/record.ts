@@ -25,7 +25,9 @@ export interface RecordDependencies {
   readonly pseudonym: string;
 }
 
-/** What is told about one exchange: to the client as Cache-Status, to the log as one line, to the ledger as one event. */
+/**
+ * What is told about one exchange: to the client as Cache-Status, to the log as one line, to the ledger as one event.
+ */
 export class ExchangeRecord {
   target: TargetUri | undefined;
   classification: Classification | undefined;
@@ -55,7 +57,8 @@ export class ExchangeRecord {
 
   /**
    * Writes the log line and the event, once, when the exchange has ended.
-   * @param status `undefined` when the client left before it was answered; @param isWhole whether it got all of the answer
+   * @param status `undefined` when the client left before it was answered; @param isWhole whether it got all of the
+   * answer
    */
   finish(status: number | undefined, isWhole: boolean): void {
     const { log, ledger, clock, totals } = this.#dependencies;

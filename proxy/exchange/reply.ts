@@ -42,7 +42,8 @@ export interface Reply {
 
 /**
  * Sends the head: the given fields, which must be fit for the client, and Cache-Status.
- * @throws LarderError `NOT_FOUND`, `ORIGIN_STATUS` when another of several mirrors is to be asked; nothing has gone out then.
+ * @throws LarderError `NOT_FOUND`, `ORIGIN_STATUS` when another of several mirrors is to be asked; nothing has gone out
+ * then.
  */
 export function sendHead(reply: Reply, status: number, fields: RawFields): void {
   const { mirror, request } = reply;
@@ -89,8 +90,8 @@ function sendPage(reply: Reply, mirror: Mirror, { status, fields, body }: PageAn
 }
 
 /**
- * Hands an interim answer on (RFC 9110 §15.2) while nothing of the final one has gone out. HTTP/1.0 knows none; 100 and 101 are
- * between the origin and larder.
+ * Hands an interim answer on (RFC 9110 §15.2) while nothing of the final one has gone out. HTTP/1.0 knows none; 100 and
+ * 101 are between the origin and larder.
  */
 export function sendInterim({ request, response, mirror, isOpen }: Reply, { status, fields }: ResponseHead): void {
   // An answer behind others on its connection has no socket yet: there is nowhere to send this to.
@@ -120,9 +121,10 @@ export function sendWhole(reply: Reply, status: number, fields: RawFields, body:
 }
 
 /**
- * Sends the chunks at the client's speed and ends the answer cleanly. The next is asked for when the system has taken the one before:
- * a source may use its buffers again.
- * @param trailers called at the end; they go out where the answer is chunked, and are lost else, as RFC 9110 §6.5.1 allows
+ * Sends the chunks at the client's speed and ends the answer cleanly. The next is asked for when the system has taken
+ * the one before: a source may use its buffers again.
+ * @param trailers called at the end; they go out where the answer is chunked, and are lost else, as RFC 9110 §6.5.1
+ * allows
  * @returns false when the client left before the end. @throws what the source throws; the answer is then not ended.
  */
 export async function sendBody(
@@ -162,8 +164,8 @@ function written(response: ServerResponse, chunk: Buffer): Promise<boolean> {
 }
 
 /**
- * Ends an exchange with an error: an answer that names its code while nothing has gone out, else a destroyed connection,
- * so that no client takes the part for the whole.
+ * Ends an exchange with an error: an answer that names its code while nothing has gone out, else a destroyed
+ * connection, so that no client takes the part for the whole.
  */
 export function sendError(reply: Reply, error: LarderError): void {
   const { request, response, record } = reply;
@@ -196,8 +198,8 @@ function isInDoubt({ source, status }: LarderError): boolean {
 }
 
 /**
- * Ends the connection in the middle of a body. HTTP/1.0 knows a body's end by the connection's (RFC 9112 §6.3): that one is
- * reset, for an orderly end would make the part look like the whole.
+ * Ends the connection in the middle of a body. HTTP/1.0 knows a body's end by the connection's (RFC 9112 §6.3): that
+ * one is reset, for an orderly end would make the part look like the whole.
  */
 function cut({ request, record }: Reply): void {
   if (request.httpVersion === "1.0") record.way.connection.resetAndDestroy();

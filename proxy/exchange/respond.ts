@@ -80,7 +80,10 @@ export async function serveEntry(
   }
 }
 
-/** Answers from a body that is still growing. The head waits for the first byte, which a declared body releases only when it may. */
+/**
+ * Answers from a body that is still growing. The head waits for the first byte, which a declared body releases only
+ * when it may.
+ */
 export async function serveFill(
   reply: Reply,
   fill: Fill,
@@ -119,7 +122,10 @@ export async function serveFill(
   }
 }
 
-/** Several ranges come from the store when all of it is there; where the store cannot keep it, the whole goes out (RFC 9110 §14.2). */
+/**
+ * Several ranges come from the store when all of it is there; where the store cannot keep it, the whole goes out (RFC
+ * 9110 §14.2).
+ */
 async function serveOnceKept(
   reply: Reply,
   fill: Fill,
@@ -180,8 +186,8 @@ function fieldsOf(entry: Entry, pseudonym: string): RawFields {
 }
 
 /**
- * A verified body has a validator that holds whatever mirror it came from, and larder answers parts of it whether its origin
- * does or not; the origin's own tag still counts for If-None-Match.
+ * A verified body has a validator that holds whatever mirror it came from, and larder answers parts of it whether its
+ * origin does or not; the origin's own tag still counts for If-None-Match.
  */
 function withOwnTag(representation: Representation, { algorithm, digest }: Declaration): Representation {
   const fields = withoutFields(representation.fields, TAG_AND_RANGES);
@@ -190,7 +196,10 @@ function withOwnTag(representation: Representation, { algorithm, digest }: Decla
   return { ...representation, fields, isVerified: true, originEtag: fieldValue(representation.fields, "etag") };
 }
 
-/** Bodies that are stored gzipped are sent so, or not, by the client's wishes: caches behind this one must know (RFC 9110 §12.5.5). */
+/**
+ * Bodies that are stored gzipped are sent so, or not, by the client's wishes: caches behind this one must know (RFC
+ * 9110 §12.5.5).
+ */
 function negotiated(reply: Reply, representation: Representation): Representation {
   const { fields } = representation;
   if (!isGzipped(reply, fields)) return representation;

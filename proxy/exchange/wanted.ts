@@ -4,8 +4,8 @@ import type { DeclaredResource } from "../../storage/declarations.ts";
 import type { Errand } from "./errand.ts";
 
 /**
- * What no repository has declared here, its client may have been told before, and says so itself: it gets that, or nothing.
- * It speaks about this one exchange; what others are told stays with their repositories.
+ * What no repository has declared here, its client may have been told before, and says so itself: it gets that, or
+ * nothing. It speaks about this one exchange; what others are told stays with their repositories.
  * @param name of the target, as declarations call it.
  */
 export function wantedResource(name: string, { view, context }: Errand, nowMs: number): DeclaredResource | undefined {

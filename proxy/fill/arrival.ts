@@ -44,8 +44,8 @@ export interface Answer {
 }
 
 /**
- * A fill outlives its readers, so that who comes next has it. What has no length may have no end either (a stream of events, of noise):
- * it goes on alone for as long only.
+ * A fill outlives its readers, so that who comes next has it. What has no length may have no end either (a stream of
+ * events, of noise): it goes on alone for as long only.
  */
 const ABANDONED_AFTER_MS = 600_000;
 

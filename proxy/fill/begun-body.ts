@@ -9,7 +9,10 @@ import type { OriginResponse } from "../origin/origin.ts";
 import type { FillOrder, FillSource } from "./fill-order.ts";
 import { type CutBody, continuationFields, isContinuation, strongValidator } from "./resume.ts";
 
-/** A body that broke off in an earlier fill, perhaps of a larder before this one: only its rest has to cross the network. */
+/**
+ * A body that broke off in an earlier fill, perhaps of a larder before this one: only its rest has to cross the
+ * network.
+ */
 export class BegunBody {
   readonly staging: Staging;
   readonly bytes: number;
@@ -57,7 +60,8 @@ export interface BodyAnswer {
 }
 
 /**
- * Asks a source for the rest of what was begun, or for all of it: where nothing was, or the source has something else now.
+ * Asks a source for the rest of what was begun, or for all of it: where nothing was, or the source has something else
+ * now.
  * @param send asks with these fields added
  */
 export async function askForBody(
@@ -83,8 +87,8 @@ export async function askForBody(
 type Send = (continuation: RawFields) => Promise<OriginResponse>;
 
 /**
- * What is to be written down of a body that begins now, so that it can be gone on with; `undefined` where nothing could tell
- * its rest. What Vary selected is told by a validator of its own at best: those are fetched anew.
+ * What is to be written down of a body that begins now, so that it can be gone on with; `undefined` where nothing could
+ * tell its rest. What Vary selected is told by a validator of its own at best: those are fetched anew.
  */
 export function resumeNoteOf(
   order: FillOrder,

@@ -23,13 +23,16 @@ export interface DownloadOptions {
 
 /** How often one answer may be cut and continued. */
 const MAX_CUTS = 5;
-/** An origin that sends less than this in a minute hardly sends: no line is as slow, and dnf gives up at ten times as much. */
+/**
+ * An origin that sends less than this in a minute hardly sends: no line is as slow, and dnf gives up at ten times as
+ * much.
+ */
 const MIN_BYTES = 6_000;
 const MIN_BYTES_IN_MS = 60_000;
 
 /**
- * Brings an answer's body into staging, at the origin's speed. One that is cut is continued with a range request where the
- * rest can be told to belong to it. Ends early when the body is longer than declared.
+ * Brings an answer's body into staging, at the origin's speed. One that is cut is continued with a range request where
+ * the rest can be told to belong to it. Ends early when the body is longer than declared.
  * @throws LarderError `ORIGIN_CUT`, `ORIGIN_BODY_TIMEOUT` …, or `CLIENT_GONE` when the signal aborts.
  */
 export async function download(response: OriginResponse, options: DownloadOptions): Promise<void> {
@@ -67,7 +70,10 @@ async function drain({ body }: OriginResponse, options: DownloadOptions): Promis
   }
 }
 
-/** The rest of a cut answer may come without a length of its own, and end too soon. What is declared is checked by its digest. */
+/**
+ * The rest of a cut answer may come without a length of its own, and end too soon. What is declared is checked by its
+ * digest.
+ */
 function checkLength({ head }: OriginResponse, { staging, declared, authority }: DownloadOptions): void {
   const announced = contentLength(head);
   const { appendedBytes } = staging;

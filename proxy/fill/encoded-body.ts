@@ -15,7 +15,9 @@ const DECODERS: Readonly<Record<string, () => Transform>> = {
   deflate: createInflate,
   br: createBrotliDecompress,
 };
-/** Up to here any ratio will do, and beyond it none that only an archive bomb has; a declared length is a tighter bound. */
+/**
+ * Up to here any ratio will do, and beyond it none that only an archive bomb has; a declared length is a tighter bound.
+ */
 const FREE_BYTES = 32 * 1024 * 1024;
 const MAX_RATIO = 250;
 const READ_BYTES = 256 * 1024;
@@ -37,8 +39,8 @@ export interface DecodeOptions {
 }
 
 /**
- * The coding in which an origin sent a declared body although it was asked for none; `undefined` where there is no doubt what
- * the bytes are. Servers put a coding before `.gz` files that they send as they are: the length tells those.
+ * The coding in which an origin sent a declared body although it was asked for none; `undefined` where there is no
+ * doubt what the bytes are. Servers put a coding before `.gz` files that they send as they are: the length tells those.
  */
 export function codingInDoubt(head: ResponseHead, declared: Declaration | undefined): string | undefined {
   const coding = fieldValue(head.fields, "content-encoding")?.trim().toLowerCase();

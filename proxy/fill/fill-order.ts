@@ -44,23 +44,31 @@ export interface FillOrder {
   /** Called for each interim answer: it is for the leader, as the others' own questions were never asked. */
   onInterim?(head: ResponseHead): void;
   /**
-   * Called with an answer that is no error, and its whole body, before anything of it goes out or is kept; redirects have
-   * been followed then. @returns why it may do neither.
+   * Called with an answer that is no error, and its whole body, before anything of it goes out or is kept; redirects
+   * have been followed then. @returns why it may do neither.
    */
   admit?(status: number, body: Pick<Staging, "read">, sealed: Sealed): Promise<LarderError | undefined>;
   /** What the store has of it, but not for this requester: served if the origin would let the requester have it. */
   readonly held?: Entry | undefined;
-  /** From one answer of one source, and nothing goes out before it is verified: pieces were put together to wrong bytes before. */
+  /**
+   * From one answer of one source, and nothing goes out before it is verified: pieces were put together to wrong bytes
+   * before.
+   */
   readonly isWhole?: boolean;
   /** Called before bytes of a declared body go out that are not verified yet. */
   onUnproven?(): void;
   /** Called when all bytes have proved to be what is declared. */
   onProven?(): void;
-  /** Called when pieces of several sources were wrong together, after some had gone out; which source is at fault is not known. */
+  /**
+   * Called when pieces of several sources were wrong together, after some had gone out; which source is at fault is not
+   * known.
+   */
   onSpliced?(): void;
   /** Called when a source failed. */
   onFault?(source: FillSource, fault: LarderError): void;
-  /** Called when the body is in the store, or was found to be there still; the fill stays findable until it resolves. */
+  /**
+   * Called when the body is in the store, or was found to be there still; the fill stays findable until it resolves.
+   */
   onStored?(entry: Entry, source: FillSource): Promise<void>;
 }
 

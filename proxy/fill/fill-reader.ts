@@ -24,7 +24,10 @@ export class FillReader {
     return this.#position;
   }
 
-  /** The next bytes, or `undefined` at the end. @throws the fill's fault: what has been read must not be taken for the whole. */
+  /**
+   * The next bytes, or `undefined` at the end.
+   * @throws the fill's fault: what has been read must not be taken for the whole.
+   */
   async next(): Promise<Buffer | undefined> {
     if (this.#position > this.#last) return undefined;
     const bytes = await this.#body.readAt(this.#position, this.#last - this.#position + 1);

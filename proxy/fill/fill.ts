@@ -14,14 +14,20 @@ import { Sourcing } from "./sourcing.ts";
  */
 export class Fill {
   readonly order: FillOrder;
-  /** Rejects with the origin's fault when there is nothing to serve. Known late for a declared body: with its first released byte. */
+  /**
+   * Rejects with the origin's fault when there is nothing to serve. Known late for a declared body: with its first
+   * released byte.
+   */
   readonly head: Promise<FillHead>;
   /**
-   * Resolves with what the store holds of it, when it has settled; with `undefined` when nothing can be stored, as soon as
-   * that is known.
+   * Resolves with what the store holds of it, when it has settled; with `undefined` when nothing can be stored, as soon
+   * as that is known.
    */
   readonly kept: Promise<Entry | undefined>;
-  /** The length of the body, as soon as its repository or its origin tells; `undefined` where neither does, or none comes. */
+  /**
+   * The length of the body, as soon as its repository or its origin tells; `undefined` where neither does, or none
+   * comes.
+   */
   readonly length: Promise<number | undefined>;
   /** Resolves when the fill has come to its end, whatever that was. */
   readonly settled: Promise<void>;
@@ -80,7 +86,9 @@ export class Fill {
     return this.#body.appendedBytes;
   }
 
-  /** The last byte has come, and may have gone out where nothing holds it; it may still have to be sealed and committed. */
+  /**
+   * The last byte has come, and may have gone out where nothing holds it; it may still have to be sealed and committed.
+   */
   get hasLastByte(): boolean {
     return this.#body.end === "complete" || this.arrivedBytes === this.#sourcing.arrival?.head.bytes;
   }

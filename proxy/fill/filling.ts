@@ -57,7 +57,9 @@ interface FillWish {
 
 /** With a stale copy in hand, how long an origin may take to answer for a root before the copy is served. */
 const STALE_PATIENCE_MS = 3_000;
-/** How far beyond what has arrived a range may begin and still wait for the fill; above it goes to the origin itself. */
+/**
+ * How far beyond what has arrived a range may begin and still wait for the fill; above it goes to the origin itself.
+ */
 const RANGE_WAIT_BYTES = 16 * 1024 * 1024;
 
 /** Answers what nothing declares from the origin: through a fill that others share, or past the store. */
@@ -102,7 +104,9 @@ export class Filling {
     }
   }
 
-  /** A cache that is away is of no use for its narinfo, when the nar is not stored: the next of several may have both. */
+  /**
+   * A cache that is away is of no use for its narinfo, when the nar is not stored: the next of several may have both.
+   */
   #checkUse(errand: Errand, { entry, detail }: FillHead & { kind: "stale" }): void {
     const { mirror } = errand.reply;
     if (mirror?.isOneOfSeveral !== true || errand.place === undefined) return;
@@ -126,7 +130,10 @@ export class Filling {
     if (fills.find(place) === undefined) fills.lead(place, this.#order(errand, { revalidated }));
   }
 
-  /** Has a root fetched that no client asks for, unless it is stored and fresh; resolves when what it declares is learnt. Never rejects. */
+  /**
+   * Has a root fetched that no client asks for, unless it is stored and fresh; resolves when what it declares is
+   * learnt. Never rejects.
+   */
   async bring(errand: Errand): Promise<void> {
     const { store, fills, clock } = this.#deps;
     const plan = decide(errand.view, store.find(errand.key), { ...errand.context, nowMs: clock() });
@@ -212,8 +219,8 @@ export class Filling {
       return await this.pass(errand, { detail: "unverified-range" });
     reply.record.cacheStatus = { ...reply.record.cacheStatus, fwdStatus: head.draft.status, stored: true };
     if (place === undefined) return void (await serveFill(reply, fill, head, this.#deps));
-    // A root goes out when what it declares is known: the client asks for its members at once. Meanwhile the reader keeps
-    // its bytes from being dropped, should the store be at fault.
+    // A root goes out when what it declares is known: the client asks for its members at once. Meanwhile the reader
+    // keeps its bytes from being dropped, should the store be at fault.
     const reader = fill.openReader();
     const entry = await fill.kept;
     const sent = entry === undefined ? serveFill(reply, fill, head, this.#deps) : this.#serveStored(errand, entry);
@@ -231,7 +238,8 @@ export class Filling {
     const { reason, variant = "" } = wish;
     const place = placeOf(errand.key, errand.view.realm, `${variant}${rangeOf(errand, wish)}`);
     const running = fills.find(place);
-    // A client that wants the origin's word (`reason: request`) may share a question not yet answered, not an old answer.
+    // A client that wants the origin's word (`reason: request`) may share a question not yet answered, not an old
+    // answer.
     if (running !== undefined && !(reason === "request" && running.isHeadKnown))
       return { fill: running, isLeader: false };
     return { fill: fills.lead(place, this.#order(errand, wish)), isLeader: true };

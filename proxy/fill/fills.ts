@@ -56,7 +56,8 @@ export class Fills {
 
   /**
    * Starts a fill that others find under `place` until it has been committed or dropped.
-   * @param lane its bound is its own: a root holds its place until its members are there, and must not stand in their way.
+   * @param lane its bound is its own: a root holds its place until its members are there, and must not stand in their
+   * way.
    */
   lead(place: string, order: FillOrder, lane: "clients" | "members" = "clients"): Fill {
     const fill = new Fill(order, this.#dependencies);

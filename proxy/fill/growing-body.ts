@@ -17,7 +17,10 @@ export type Hold =
   | { readonly kind: "all" }
   | { readonly kind: "tail"; readonly totalBytes: number | undefined };
 
-/** The body of a fill as its readers see it: it grows in staging, and each reads it from a position and at a speed of its own. */
+/**
+ * The body of a fill as its readers see it: it grows in staging, and each reads it from a position and at a speed of
+ * its own.
+ */
 export class GrowingBody {
   readonly #readers = new Set<FillReader>();
   #staging: Staging | undefined;
@@ -120,7 +123,10 @@ export class GrowingBody {
     this.wake();
   }
 
-  /** Nothing is written any more: what was not committed is removed, unless it can be gone on with later, and the rest let go when the last reader has left. */
+  /**
+   * Nothing is written any more: what was not committed is removed, unless it can be gone on with later, and the rest
+   * let go when the last reader has left.
+   */
   async settle(): Promise<void> {
     this.#isSettled = true;
     if (this.#end !== "complete") await (this.#hasBrokenOff() ? this.#staging?.suspend() : this.#staging?.abort());

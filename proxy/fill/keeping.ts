@@ -48,7 +48,10 @@ export class Keeping {
     return this.#stored;
   }
 
-  /** Keeps what came of an answer before it was cut for good, where a rest could be told to belong to it (RFC 9111 §3.3). */
+  /**
+   * Keeps what came of an answer before it was cut for good, where a rest could be told to belong to it (RFC 9111
+   * §3.3).
+   */
   async keepCut(
     source: FillSource,
     { draft, bytes }: Pick<FillHead & { kind: "body" }, "draft" | "bytes">,
@@ -91,8 +94,8 @@ export class Keeping {
 }
 
 /**
- * The variant under which a declared body is stored: its digest, so that what a name meant in one generation stands beside
- * what it means in the next.
+ * The variant under which a declared body is stored: its digest, so that what a name meant in one generation stands
+ * beside what it means in the next.
  */
 export function declaredVariant(digest: string): string {
   return `sha256-${digest}`;

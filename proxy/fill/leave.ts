@@ -8,9 +8,9 @@ import type { FillSource } from "./fill-order.ts";
 const FIRST_BYTE: RawFields = ["Range", "bytes=0-0"];
 
 /**
- * Asks, with the requester's own credentials, for one byte of what the store holds of this very URI for somebody else: whoever
- * the origin gives that may have the rest from the store. What another URI has by the same digest is never given so, for
- * a requester could name any digest at an origin of its own.
+ * Asks, with the requester's own credentials, for one byte of what the store holds of this very URI for somebody else:
+ * whoever the origin gives that may have the rest from the store. What another URI has by the same digest is never
+ * given so, for a requester could name any digest at an origin of its own.
  * @throws LarderError as `send`
  */
 export async function hasLeave(
@@ -23,7 +23,10 @@ export async function hasLeave(
   return lengthOf(response.head) === bytes;
 }
 
-/** The length of all of it, as an answer to {@link FIRST_BYTE} tells; `undefined` when the answer is none, or in a coding. */
+/**
+ * The length of all of it, as an answer to {@link FIRST_BYTE} tells; `undefined` when the answer is none, or in a
+ * coding.
+ */
 function lengthOf(head: ResponseHead): number | undefined {
   if (fieldValue(head.fields, "content-encoding") !== undefined) return undefined;
   if (head.status === 200) return contentLength(head);

@@ -24,13 +24,16 @@ export interface ReadAlongOptions {
   /** What is longer is not kept together. */
   readonly maxBytes: number;
   readonly room: Room;
-  /** Called with all of it, or with `undefined` when that was too much; its last piece goes out when this has resolved. */
+  /**
+   * Called with all of it, or with `undefined` when that was too much; its last piece goes out when this has resolved.
+   */
   readonly onWhole: (whole: Buffer | undefined) => Promise<void>;
 }
 
 /** The body as it passes, unless it is cut or left, read as a whole before its last piece goes out. */
 export function readAlong(body: Readable, options: ReadAlongOptions): Readable {
-  // Whoever leaves destroys the body, which undici tells as an error of the request; who reads on is told of it all the same.
+  // Whoever leaves destroys the body, which undici tells as an error of the request; who reads on is told of it all the
+  // same.
   body.on("error", () => undefined);
   return Readable.from(passing(body, options), { objectMode: false });
 }

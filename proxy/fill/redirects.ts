@@ -9,8 +9,9 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 const CREDENTIALS: ReadonlySet<string> = new Set(["authorization", "cookie"]);
 
 /**
- * Asks for a package file and follows its redirects, so that it is stored under the URI that was asked for, whatever mirror
- * or pre-signed URL it came from this time (departure "package-redirects"). Each hop passes the access rules anew; https never leads to http.
+ * Asks for a package file and follows its redirects, so that it is stored under the URI that was asked for, whatever
+ * mirror or pre-signed URL it came from this time (departure "package-redirects"). Each hop passes the access rules
+ * anew; https never leads to http.
  * @returns the answer at the end; a redirect that leads nowhere is handed on as it is.
  * @throws LarderError as {@link Origin.ask}, or `TOO_MANY_REDIRECTS`.
  */

@@ -42,7 +42,10 @@ export class Continuations {
     return this.#hasSpliced;
   }
 
-  /** The rest, from another place where there is one: who has just cut an answer may cut the next. `undefined` where it is not to be had. */
+  /**
+   * The rest, from another place where there is one: who has just cut an answer may cut the next. `undefined` where it
+   * is not to be had.
+   */
   async ask(cut: CutBody): Promise<OriginResponse | undefined> {
     const { sources, findMore } = this.#options;
     const others = sources.filter((source) => source !== this.#cutBy);
@@ -71,8 +74,8 @@ export class Continuations {
 }
 
 /**
- * The fields that ask for the rest (RFC 9110 §14.2, §13.1.5), or `undefined` when nothing could tell that it is the rest of
- * the same representation. A validator tells it at its own origin only.
+ * The fields that ask for the rest (RFC 9110 §14.2, §13.1.5), or `undefined` when nothing could tell that it is the
+ * rest of the same representation. A validator tells it at its own origin only.
  */
 export function continuationFields(
   { head, receivedBytes, declared }: CutBody,

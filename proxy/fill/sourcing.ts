@@ -31,8 +31,8 @@ export interface SourcingDependencies extends FillDependencies {
 }
 
 /**
- * How long a package file that can be had nowhere else waits for an origin that has asked to be left alone: apt and dnf give up at
- * once, or ask again without a pause, and no client's own timeout is as short.
+ * How long a package file that can be had nowhere else waits for an origin that has asked to be left alone: apt and dnf
+ * give up at once, or ask again without a pause, and no client's own timeout is as short.
  */
 const HOLD_PATIENCE_MS = 5_000;
 const UNREACHABLE = { kind: "unreachable" } as const;
@@ -92,7 +92,9 @@ export class Sourcing {
     return this.#faults.at(-1)?.source === "origin" && !this.#deps.isHeadKnown();
   }
 
-  /** @returns why it is not to be had from this source. Pieces of several that are wrong together blame none of them. */
+  /**
+   * @returns why it is not to be had from this source. Pieces of several that are wrong together blame none of them.
+   */
   async #try(source: FillSource): Promise<LarderError | undefined> {
     const { entry, beginning, isWhole = false } = this.#order;
     const how = { isConditional: entry !== undefined, isWhole, beginning };
@@ -155,7 +157,9 @@ export class Sourcing {
     await this.#ask(source, { ...how, beginning: undefined });
   }
 
-  /** A stored response that is only revalidated has its body already, and one answer that brings all needs no beginning. */
+  /**
+   * A stored response that is only revalidated has its body already, and one answer that brings all needs no beginning.
+   */
   async #askForBody(source: FillSource, { isConditional, isWhole, beginning }: Asking): Promise<BodyAnswer> {
     const send = (more: RawFields) => this.#send(source, [...source.fieldsToOrigin(isConditional), ...more]);
     if (beginning !== undefined) return { response: await send(restFields(beginning)) };

@@ -3,7 +3,9 @@ import type { Declaration } from "../../core/declaration.ts";
 import { LarderError } from "../../core/errors.ts";
 import type { Sealed, Staging } from "../../storage/store.ts";
 
-/** Codings make a body that cannot be compressed longer by a few bytes for each block, and by what begins and ends it. */
+/**
+ * Codings make a body that cannot be compressed longer by a few bytes for each block, and by what begins and ends it.
+ */
 const MAX_CODED_GROWTH = 1.01;
 const CODING_BYTES = 64 * 1024;
 const READ_BYTES = 256 * 1024;

@@ -1,6 +1,9 @@
 import type net from "node:net";
 
-/** How many connections each client address has open, over all listeners: one address must not take what is there for all. */
+/**
+ * How many connections each client address has open, over all listeners: one address must not take what is there for
+ * all.
+ */
 export class ClientConnections {
   readonly max: number;
   readonly #open = new Map<string, number>();

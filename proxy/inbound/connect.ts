@@ -32,9 +32,15 @@ export interface ConnectDependencies {
   readonly openTunnel: OpenTunnel;
 }
 
-/** How long a client may say nothing inside a tunnel before it is taken for one that waits for the server to speak first. */
+/**
+ * How long a client may say nothing inside a tunnel before it is taken for one that waits for the server to speak
+ * first.
+ */
 const SERVER_FIRST_MS = 1_000;
-/** On the ports of HTTP it is the client that begins: one that says nothing is busy, and a blind tunnel would keep nothing. */
+/**
+ * On the ports of HTTP it is the client that begins: one that says nothing is busy, and a blind tunnel would keep
+ * nothing.
+ */
 const CLIENT_FIRST_PORTS: ReadonlySet<number> = new Set([80, 443, 8080, 8443]);
 const CLIENT_FIRST_MS = 60_000;
 const ESTABLISHED = "HTTP/1.1 200 Connection established\r\n\r\n";
@@ -52,8 +58,8 @@ export class Tunnels {
   }
 
   /**
-   * Carries out one CONNECT; what is intercepted comes back to `server` as a connection. Resolves when that is so, or the
-   * blind tunnel has ended. Never rejects.
+   * Carries out one CONNECT; what is intercepted comes back to `server` as a connection. Resolves when that is so, or
+   * the blind tunnel has ended. Never rejects.
    */
   async open(request: IncomingMessage, socket: net.Socket, head: Buffer, server: Server): Promise<void> {
     socket.on("error", () => undefined);
@@ -119,8 +125,8 @@ export class Tunnels {
   }
 
   /**
-   * A client that says nothing waits for the server to speak, or is busy. Who speaks first tells: only when it is the server is the
-   * tunnel left alone, however slow the client.
+   * A client that says nothing waits for the server to speak, or is busy. Who speaks first tells: only when it is the
+   * server is the tunnel left alone, however slow the client.
    */
   async #undecided(socket: net.Socket, way: Way, to: TunnelTarget, server: Server): Promise<void> {
     const { openTunnel, settings } = this.#deps;
@@ -174,7 +180,10 @@ export class Tunnels {
     socket.once("close", () => secure.destroy());
   }
 
-  /** What a client names may hold its password or a signature: of a target that cannot be read only what stands between is written down. */
+  /**
+   * What a client names may hold its password or a signature: of a target that cannot be read only what stands between
+   * is written down.
+   */
   #noteRefusal(request: IncomingMessage, { clientAddress }: Way, { code, message }: LarderError): void {
     const told = request.url?.replace(/^.*\?.*@.*$/s, "…");
     const target = told?.replace(/^.*@/s, "").replace(/\?.*/s, "?…");
@@ -220,9 +229,9 @@ interface Rejection {
 }
 
 /**
- * A client and a host, for what is remembered of the two. Containers and guests all come from the loopback address: the session's
- * listener, and what is known of the program by its ClientHello, tell them apart, so that one that lacks the CA costs the
- * others nothing.
+ * A client and a host, for what is remembered of the two. Containers and guests all come from the loopback address: the
+ * session's listener, and what is known of the program by its ClientHello, tell them apart, so that one that lacks the
+ * CA costs the others nothing.
  */
 function whoIs({ session = "", clientAddress }: Way, { host, port }: HostPort, hello: ClientHello): string {
   return [session, clientAddress, host, port, hello.fingerprint].join(" ");
@@ -250,7 +259,10 @@ function firstWordsOf(bytes: Buffer): ClientHello | "http" | "neither" | "incomp
 
 const LONGEST_METHOD = Math.max(...METHODS.map((method) => method.length));
 
-/** A request line begins with a method and a space (RFC 9112 §3); other protocols, such as SSH, begin with words as well. */
+/**
+ * A request line begins with a method and a space (RFC 9112 §3); other protocols, such as SSH, begin with words as
+ * well.
+ */
 function readRequestStart(bytes: Buffer): "http" | "neither" | "incomplete" {
   const start = bytes.toString("latin1", 0, LONGEST_METHOD + 1);
   if (METHODS.some((method) => start.startsWith(`${method} `))) return "http";

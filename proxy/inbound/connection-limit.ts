@@ -4,8 +4,8 @@ import { readFileSync } from "node:fs";
 const KEPT_DESCRIPTORS = 256;
 
 /**
- * How many clients may be connected at once, by the limit of file descriptors (`ulimit -n`): who came beyond it would wait
- * without a word, and nobody who is connected could be served either.
+ * How many clients may be connected at once, by the limit of file descriptors (`ulimit -n`): who came beyond it would
+ * wait without a word, and nobody who is connected could be served either.
  */
 export function connectionLimit(): number {
   const limit = /^Max open files +(\d+) /m.exec(readFileSync("/proc/self/limits", "latin1"))?.[1];

@@ -1,7 +1,10 @@
 import { createHash } from "node:crypto";
 import { LRUCache } from "lru-cache";
 
-/** Pages that were made once and are asked for again by every client; thirty large packuments, or thousands of index pages. */
+/**
+ * Pages that were made once and are asked for again by every client; thirty large packuments, or thousands of index
+ * pages.
+ */
 const MAX_KEPT_BYTES = 32 * 1024 * 1024;
 
 /** A page made of an origin's, with a validator of its own. */

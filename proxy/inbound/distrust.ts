@@ -12,8 +12,8 @@ interface Standing {
 }
 
 /**
- * Clients that would not have our certificate for a host. Who has rejected it twice, with no request in between, is left alone
- * with that host for a while: it works then, though nothing is kept.
+ * Clients that would not have our certificate for a host. Who has rejected it twice, with no request in between, is
+ * left alone with that host for a while: it works then, though nothing is kept.
  */
 export class Distrust {
   readonly #clock: Clock;

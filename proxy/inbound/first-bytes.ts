@@ -1,7 +1,8 @@
 import type net from "node:net";
 
 /**
- * Which side of a tunnel says something first, without taking any of it. An end counts as a word of that side. Resolves with
+ * Which side of a tunnel says something first, without taking any of it. An end counts as a word of that side. Resolves
+ * with
  * `undefined` when a connection breaks, or neither says anything for `timeoutMs`.
  */
 export function firstToSpeak(

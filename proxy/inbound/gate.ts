@@ -27,7 +27,8 @@ export class Gate {
   /**
    * Lets a request in.
    * @returns its way, with what the request says of itself; the same when it says nothing.
-   * @throws LarderError `PROXY_AUTH_REQUIRED` for wrong credentials, also where none are needed; the way's own refusal without any
+   * @throws LarderError `PROXY_AUTH_REQUIRED` for wrong credentials, also where none are needed; the way's own refusal
+   * without any
    */
   async admit(request: IncomingMessage, way: Way): Promise<Way> {
     const forwarded = this.#forwarded(request, way);

@@ -68,8 +68,8 @@ export class BoundListener {
   }
 
   /**
-   * Stops accepting and ends connections as they fall idle; resolves when the last exchange and blind tunnel have ended,
-   * which {@link BoundListener.cutAll} hastens.
+   * Stops accepting and ends connections as they fall idle; resolves when the last exchange and blind tunnel have
+   * ended, which {@link BoundListener.cutAll} hastens.
    */
   async close(): Promise<void> {
     // Node would destroy those whose answer has been ended, before the last of it is on its way.
@@ -146,7 +146,9 @@ export class BoundListener {
     this.#isFull = true;
   }
 
-  /** Every connection passes here first, before the parser sees it; what comes back out of a tunnel has its way already. */
+  /**
+   * Every connection passes here first, before the parser sees it; what comes back out of a tunnel has its way already.
+   */
   #admit(socket: net.Socket): void {
     if (hasWay(socket)) return;
     const clientAddress = socket.remoteAddress ?? "";
@@ -225,8 +227,9 @@ export class BoundListener {
 }
 
 /**
- * Nothing has moved on a connection for long. One that is kept for the next request ends; one whose client takes nothing of its
- * answer is reset, as an orderly end could be taken for that of the body. One that waits for an answer waits on.
+ * Nothing has moved on a connection for long. One that is kept for the next request ends; one whose client takes
+ * nothing of its answer is reset, as an orderly end could be taken for that of the body. One that waits for an answer
+ * waits on.
  */
 function endSilent(socket: net.Socket): void {
   // TLS itself cannot be reset.
@@ -247,7 +250,9 @@ function listenCure(error: Error): string {
   }
 }
 
-/** What llhttp refuses, in larder's words: where the framing is in doubt, nothing after it may be read (RFC 9112 §6.3). */
+/**
+ * What llhttp refuses, in larder's words: where the framing is in doubt, nothing after it may be read (RFC 9112 §6.3).
+ */
 function requestFault(error: Error): LarderError {
   const code = systemCode(error) ?? "";
   if (code === "HPE_HEADER_OVERFLOW")

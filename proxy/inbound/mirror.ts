@@ -13,11 +13,16 @@ import type { DerivedPage, DerivedPages } from "./derived-pages.ts";
 /** `/https/HOST/…` and `/http/HOST/…`: for clients that cannot use a proxy, or not trust a CA. */
 const MIRROR_PATH = /^\/(https?)\/([^/?]+)([/?].*)?$/;
 
-/** Meant for other pages of this host and of no concern to the origin; browsers send cookies to every port of a host. */
+/**
+ * Meant for other pages of this host and of no concern to the origin; browsers send cookies to every port of a host.
+ */
 const KEPT_HERE: ReadonlySet<string> = new Set(["cookie", "origin", "referer"]);
 /** Meant for one of several, and nobody says which. */
 const CREDENTIALS: ReadonlySet<string> = new Set(["authorization"]);
-/** A rewritten page is another representation, with validators of its own: conditions on it are answered here, and it has no parts. */
+/**
+ * A rewritten page is another representation, with validators of its own: conditions on it are answered here, and it
+ * has no parts.
+ */
 const OF_THE_PAGE: ReadonlySet<string> = new Set([...NARROWING, "accept-encoding"]);
 
 /** What an origin says to browsers about itself, and would say about larder here. */
@@ -35,7 +40,9 @@ const OF_THE_ORIGINAL: ReadonlySet<string> = new Set([
   "last-modified",
   "repr-digest",
 ]);
-/** Mirrored pages run no scripts and read nothing of larder's (a script of one mirrored site could read all the others). */
+/**
+ * Mirrored pages run no scripts and read nothing of larder's (a script of one mirrored site could read all the others).
+ */
 const HARMLESS = ["Content-Security-Policy", "sandbox", "X-Content-Type-Options", "nosniff"];
 
 /** What goes out in place of an origin's page. */
@@ -54,7 +61,9 @@ export interface MirrorOptions {
   readonly folder?: string;
 }
 
-/** One request by a mirror URL: where it leads, and how its answer is made fit for being read under larder's own name. */
+/**
+ * One request by a mirror URL: where it leads, and how its answer is made fit for being read under larder's own name.
+ */
 export class Mirror {
   readonly target: TargetUri;
   readonly isOneOfSeveral: boolean;
@@ -83,7 +92,9 @@ export class Mirror {
     if (this.#rewriter !== undefined) takeFields(request, OF_THE_PAGE);
   }
 
-  /** The fields of an answer as they may stand under larder's own name: links lead back here, and browsers are held off. */
+  /**
+   * The fields of an answer as they may stand under larder's own name: links lead back here, and browsers are held off.
+   */
   dress(fields: RawFields): string[] {
     const dressed: string[] = [];
     eachField(fields, (name, value, line) => {
@@ -98,13 +109,19 @@ export class Mirror {
     return this.#rewriter !== undefined && status === 200 && fieldValue(fields, "content-encoding") === undefined;
   }
 
-  /** What goes out in place of these stored bytes, where they were rewritten before. @returns `undefined` where they were not */
+  /**
+   * What goes out in place of these stored bytes, where they were rewritten before.
+   * @returns `undefined` where they were not
+   */
   derived(fields: RawFields, source: Digest): PageAnswer | undefined {
     const page = this.#pages.find(this.#recipe(fields, source));
     return page === undefined ? undefined : this.#answer(fields, page);
   }
 
-  /** Makes what goes out in place of the origin's page. @param source what names its stored bytes, where they are stored */
+  /**
+   * Makes what goes out in place of the origin's page.
+   * @param source what names its stored bytes, where they are stored
+   */
   derive(fields: RawFields, original: Buffer, source: Digest | undefined): PageAnswer {
     const rewritten = this.#rewriter?.(original.toString("utf8"), mediaType(fields), this.#relink);
     const body = rewritten === undefined ? original : Buffer.from(rewritten);
@@ -161,7 +178,10 @@ function mediaType(fields: RawFields): string {
   return type.trim().toLowerCase();
 }
 
-/** Who reads under larder's own name must mean it. @throws LarderError `HOST_NOT_SERVED`, `CROSS_SITE`, `METHOD_NOT_ALLOWED` */
+/**
+ * Who reads under larder's own name must mean it.
+ * @throws LarderError `HOST_NOT_SERVED`, `CROSS_SITE`, `METHOD_NOT_ALLOWED`
+ */
 export function checkReading({ headers, method }: IncomingMessage, serverNames: readonly string[]): void {
   const { host, "sec-fetch-site": site } = headers;
   checkOriginForm({ host, secFetchSite: typeof site === "string" ? site : undefined, serverNames });

@@ -32,7 +32,10 @@ export class OpenConnections {
     });
   }
 
-  /** Something begins on the connection, which may have gone by now. @param answer to a request; without it a tunnel begins */
+  /**
+   * Something begins on the connection, which may have gone by now.
+   * @param answer to a request; without it a tunnel begins
+   */
   begin(connection: net.Socket, answer?: ServerResponse): void {
     const standing = this.#standings.get(connection);
     if (standing === undefined) return;
@@ -44,7 +47,10 @@ export class OpenConnections {
     answer.once("close", () => standing.answers.delete(answer));
   }
 
-  /** It has ended. @param carrier what it went over: the connection, or TLS inside it, which may still hold its last bytes */
+  /**
+   * It has ended.
+   * @param carrier what it went over: the connection, or TLS inside it, which may still hold its last bytes
+   */
   end(connection: net.Socket, carrier: net.Socket): void {
     const standing = this.#standings.get(connection);
     if (standing === undefined) return;
@@ -53,8 +59,8 @@ export class OpenConnections {
   }
 
   /**
-   * Ends connections as they fall idle, those at once that are, and has answers that have not begun say so; who has just come in
-   * is given a moment to ask. Resolves when none is left, which {@link OpenConnections.cutAll} hastens.
+   * Ends connections as they fall idle, those at once that are, and has answers that have not begun say so; who has
+   * just come in is given a moment to ask. Resolves when none is left, which {@link OpenConnections.cutAll} hastens.
    */
   async close(): Promise<void> {
     this.#isClosing = true;
@@ -71,7 +77,10 @@ export class OpenConnections {
     await isEmpty.finally(() => clearTimeout(patience));
   }
 
-  /** Ends every connection now. Under an exchange it is reset: an orderly end could be the end of a body without a length. */
+  /**
+   * Ends every connection now. Under an exchange it is reset: an orderly end could be the end of a body without a
+   * length.
+   */
   cutAll(): void {
     for (const [connection, { underWay, hasAsked }] of this.#standings) {
       if (underWay > 0 && hasAsked) connection.resetAndDestroy();

@@ -9,8 +9,8 @@ const CHECKED_FOR_MS = 10_000;
 const MAX_CHECKED = 1_000;
 
 /**
- * What stands in place of the ways out for listeners of the profile `packages`, made for guests that are to reach packages and nothing
- * else: they download by GET and HEAD, and no byte of theirs reaches an origin any other way.
+ * What stands in place of the ways out for listeners of the profile `packages`, made for guests that are to reach
+ * packages and nothing else: they download by GET and HEAD, and no byte of theirs reaches an origin any other way.
  */
 export const packagesOnly = {
   forwarder: {
@@ -31,8 +31,9 @@ function refusal(what: string): LarderError {
 }
 
 /**
- * Makes sure that a host may be reached before anything of it is served, from the store too: what was stored for others may be from
- * an address that is closed here. A name that cannot be looked up passes: without an address nothing of it can be fetched.
+ * Makes sure that a host may be reached before anything of it is served, from the store too: what was stored for others
+ * may be from an address that is closed here. A name that cannot be looked up passes: without an address nothing of it
+ * can be fetched.
  * @param now milliseconds of a clock that never goes back
  */
 export function createTargetGuard(dialer: Dialer, now: () => number = () => performance.now()) {

@@ -16,7 +16,10 @@ const REASONS: Readonly<Record<number, string>> = {
   508: "Loop Detected",
 };
 
-/** How long what the client still sends is read away: a close before would reset the answer off its hands (RFC 9112 §9.6). */
+/**
+ * How long what the client still sends is read away: a close before would reset the answer off its hands (RFC 9112
+ * §9.6).
+ */
 const LINGER_MS = 1_000;
 
 /** Answers on a connection whose requests are read no more, and closes it. */

@@ -4,8 +4,8 @@ import { eachField, fieldLines, listMembers } from "../../core/fields.ts";
 import { parseHostPort } from "../../core/target.ts";
 
 /**
- * Refuses a head of which two readers could make two things: that is how a request is smuggled past a proxy. What llhttp
- * refuses by itself (docs/threat-model.md lists it) does not come here.
+ * Refuses a head of which two readers could make two things: that is how a request is smuggled past a proxy. What
+ * llhttp refuses by itself (docs/threat-model.md lists it) does not come here.
  * @throws LarderError `BAD_REQUEST` or `FRAMING_AMBIGUOUS`; nothing that follows on the connection may be read then.
  */
 export function checkRequestHead(request: IncomingMessage): void {
@@ -66,8 +66,9 @@ export function checkLoop({ headers }: IncomingMessage, pseudonym: string): void
 }
 
 /**
- * Removes the fields that Connection names (RFC 9110 §7.6.1) where the request comes in: they do not go on, so nothing may be
- * decided, keyed or stored by them either. An attacker would else have an answer to other fields kept under these.
+ * Removes the fields that Connection names (RFC 9110 §7.6.1) where the request comes in: they do not go on, so nothing
+ * may be decided, keyed or stored by them either. An attacker would else have an answer to other fields kept under
+ * these.
  */
 export function dropConnectionFields(request: IncomingMessage): void {
   const { rawHeaders, headers } = request;

@@ -20,8 +20,8 @@ interface Upstream {
 export type Substitution = readonly [Mirror, ...Mirror[]];
 
 /**
- * The caches of Nix that larder serves as one. Signatures pass as they are, and nothing is signed here. A narinfo says which of
- * the caches its nar is to be fetched from: the two are always of the same one.
+ * The caches of Nix that larder serves as one. Signatures pass as they are, and nothing is signed here. A narinfo says
+ * which of the caches its nar is to be fetched from: the two are always of the same one.
  */
 export class Substituter {
   readonly #upstreams: readonly Upstream[];
@@ -33,7 +33,10 @@ export class Substituter {
     this.#upstreams = bases.map(parseCacheBase).map((base) => ({ name: nameOf(base), base }));
   }
 
-  /** Priority 30 goes before the public cache's 40. @returns `undefined` for another page, or when there is no cache to serve. */
+  /**
+   * Priority 30 goes before the public cache's 40.
+   * @returns `undefined` for another page, or when there is no cache to serve.
+   */
   cacheInfo(path: string): string | undefined {
     if (this.#upstreams.length === 0 || !INFO_PATH.test(path)) return undefined;
     return "StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 30\n";
@@ -68,7 +71,10 @@ export function parseCacheBase(written: string): TargetUri {
   return parseTarget(written.endsWith("/") ? written : `${written}/`);
 }
 
-/** What goes out of one cache among several that does not have it, in place of its answer. @returns `undefined` for what it has. */
+/**
+ * What goes out of one cache among several that does not have it, in place of its answer.
+ * @returns `undefined` for what it has.
+ */
 export function faultOfUpstream({ authority }: TargetUri, status: number): LarderError | undefined {
   if (ABSENT.has(status)) return new LarderError("NOT_FOUND", `${authority} does not have it`);
   if (status < 500) return undefined;

@@ -2,8 +2,8 @@ import { type IncomingMessage, type Server, ServerResponse } from "node:http";
 import { eachField, fieldValue, listMembers } from "../../core/fields.ts";
 
 /**
- * Whether a request to switch protocols is one to hand on: to one protocol, by GET, without content. `h2c` is none of them, as
- * curl and Java offer it with every request, and larder speaks HTTP/1.1 (docs/adr/0009-http-1-1-both-ways.md).
+ * Whether a request to switch protocols is one to hand on: to one protocol, by GET, without content. `h2c` is none of
+ * them, as curl and Java offer it with every request, and larder speaks HTTP/1.1 (docs/adr/0009-http-1-1-both-ways.md).
  */
 export function isHandedOn({ method, rawHeaders }: IncomingMessage): boolean {
   const wanted = listMembers(fieldValue(rawHeaders, "upgrade") ?? "");
@@ -28,8 +28,9 @@ export function answerOn(request: IncomingMessage): ServerResponse {
 const SWITCH: ReadonlySet<string> = new Set(["upgrade", "http2-settings"]);
 
 /**
- * Puts the request back in front of its connection without the wish to switch, to be read again as an ordinary one, which is
- * what a server makes of a wish that it does not grant (RFC 9110 §7.8). node:http has let go of the connection by now.
+ * Puts the request back in front of its connection without the wish to switch, to be read again as an ordinary one,
+ * which is what a server makes of a wish that it does not grant (RFC 9110 §7.8). node:http has let go of the connection
+ * by now.
  * @param head what the client sent behind the request's head
  */
 export function readAgain(request: IncomingMessage, head: Buffer, server: Server): void {

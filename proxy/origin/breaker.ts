@@ -22,9 +22,9 @@ interface Outage {
 }
 
 /**
- * Remembers which origins cannot be connected to: after two failures in a row all that is wanted of such an origin fails at once for
- * 30 s, so that what is stored is served without a wait. Then one attempt at a time finds out whether it is back. A client's `no-cache`
- * asks for the origin's word, which is not to be had: it changes nothing here.
+ * Remembers which origins cannot be connected to: after two failures in a row all that is wanted of such an origin
+ * fails at once for 30 s, so that what is stored is served without a wait. Then one attempt at a time finds out whether
+ * it is back. A client's `no-cache` asks for the origin's word, which is not to be had: it changes nothing here.
  */
 export class Breaker {
   readonly #clock: Clock;
@@ -115,8 +115,8 @@ export class OriginBreaker implements Origin {
 }
 
 /**
- * The same for connections: of requests that are no questions, upgrades and blind tunnels. One that is there already is used whatever the
- * breaker says.
+ * The same for connections: of requests that are no questions, upgrades and blind tunnels. One that is there already is
+ * used whatever the breaker says.
  */
 export function breakConnections(connect: Connect, breaker: Breaker): Connect {
   return (to, isTls) => breaker.through(placeOf(isTls ? "https" : "http", to), () => connect(to, isTls));

@@ -15,7 +15,9 @@ export interface TunnelTarget extends HostPort {
   readonly via: string | undefined;
 }
 
-/** Opens a connection for a blind tunnel, which ends by halves; through a parent proxy where one stands before the host. */
+/**
+ * Opens a connection for a blind tunnel, which ends by halves; through a parent proxy where one stands before the host.
+ */
 export type OpenTunnel = (to: TunnelTarget) => Promise<net.Socket>;
 
 export interface ConnectOptions {
@@ -78,8 +80,8 @@ export function asUndiciConnector(connect: Connect): buildConnector.connector {
 }
 
 /**
- * By this code alone undici takes a reset for the end of a body that ends with its connection, as macOS tells of orderly ends so: a
- * part would pass for the whole.
+ * By this code alone undici takes a reset for the end of a body that ends with its connection, as macOS tells of
+ * orderly ends so: a part would pass for the whole.
  */
 function tellReset(error: NodeJS.ErrnoException): void {
   if (error.code === "ECONNRESET") error.code = "EPIPE";

@@ -40,8 +40,8 @@ export type Lookup = (name: string) => Promise<readonly LookupAddress[]>;
 const systemLookup: Lookup = (name) => lookup(name, { all: true, verbatim: true });
 
 /**
- * The check is on the address that is connected to, so a name that resolves differently the second time gains nothing. A name is looked
- * up for each connection.
+ * The check is on the address that is connected to, so a name that resolves differently the second time gains nothing.
+ * A name is looked up for each connection.
  */
 export function createDialer(rules: DialerRules, lookUp: Lookup = systemLookup): Dialer {
   const check = (address: string, { host, port }: HostPort): void => {

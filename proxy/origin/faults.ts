@@ -32,7 +32,10 @@ const FAULTS: readonly (readonly [code: string, fault: ErrorCode])[] = [
   ["EPROTO", "ORIGIN_TLS"],
 ];
 
-/** Says what went wrong with an origin, as a `LarderError` of source `origin`; one that is already larder's stays as it is. */
+/**
+ * Says what went wrong with an origin, as a `LarderError` of source `origin`; one that is already larder's stays as it
+ * is.
+ */
 export function originFault(error: unknown, authority: string): LarderError {
   const known = findLarderError(error);
   if (known !== undefined) return known;
@@ -45,7 +48,10 @@ export function originFault(error: unknown, authority: string): LarderError {
   });
 }
 
-/** What OpenSSL says (`…:error:0A00010B:SSL routines:ssl3_get_record:wrong version number:…`), without where in itself it was said. */
+/**
+ * What OpenSSL says (`…:error:0A00010B:SSL routines:ssl3_get_record:wrong version number:…`), without where in itself
+ * it was said.
+ */
 export function tlsReason(message: string): string {
   const reason = /:SSL routines:[^:]*:([^:]+):/.exec(message)?.[1];
   return reason === undefined ? message : `TLS failed: ${reason}`;

@@ -12,9 +12,9 @@ export interface FirstAddressOptions {
 }
 
 /**
- * Connects to the address that accepts first (happy eyeballs, RFC 8305 §5): families by turns, the next as soon as one has failed or
- * 250 ms have passed. Those that are slow go on meanwhile, which node's own `autoSelectFamily` does not let them: over a line
- * of more than 250 ms it reaches the last address only.
+ * Connects to the address that accepts first (happy eyeballs, RFC 8305 §5): families by turns, the next as soon as one
+ * has failed or 250 ms have passed. Those that are slow go on meanwhile, which node's own `autoSelectFamily` does not
+ * let them: over a line of more than 250 ms it reaches the last address only.
  * @param addresses at least one, the preferred first
  * @throws what the system says, of every address where all failed; the reason of the signal
  */

@@ -16,7 +16,10 @@ import { type ParentProxy, type ParentTable, type Route, unauthorizedAt } from "
 import { checkResponseHead } from "./response-head.ts";
 import type { Connect } from "./secure.ts";
 
-/** Hands requests with content, and those of other methods than GET and HEAD, to their origin; bodies stream both ways, nothing is stored. */
+/**
+ * Hands requests with content, and those of other methods than GET and HEAD, to their origin; bodies stream both ways,
+ * nothing is stored.
+ */
 export interface Forwarder {
   /** @throws LarderError of source `origin`, also for an answer that breaks off. */
   forward(reply: Reply, view: RequestView, reason: "method" | "bypass"): Promise<void>;
@@ -32,10 +35,10 @@ export interface ForwarderDependencies {
 }
 
 /**
- * http-proxy behind one wrapper that cures what it does wrong: it rewrites paths and forwards hop-by-hop fields (so path and
- * fields are set from ours before the first byte), pipes a cut body to a clean end and reads on when the client has left (so
- * the response is handled here). The request body waits at a gate until path and fields are right; what the origin does not
- * take of it is read away, so that the client gets to its answer.
+ * http-proxy behind one wrapper that cures what it does wrong: it rewrites paths and forwards hop-by-hop fields (so
+ * path and fields are set from ours before the first byte), pipes a cut body to a clean end and reads on when the
+ * client has left (so the response is handled here). The request body waits at a gate until path and fields are right;
+ * what the origin does not take of it is read away, so that the client gets to its answer.
  */
 export class HttpForwarder implements Forwarder {
   readonly #deps: ForwarderDependencies;
@@ -67,7 +70,9 @@ export class HttpForwarder implements Forwarder {
     for (const agents of [this.#agents, this.#parentAgents]) for (const agent of Object.values(agents)) agent.destroy();
   }
 
-  /** Another way is tried only while nothing has been sent: what changes something is asked for once (RFC 9110 §9.2.2). */
+  /**
+   * Another way is tried only while nothing has been sent: what changes something is asked for once (RFC 9110 §9.2.2).
+   */
   async #send(reply: Reply, view: RequestView): Promise<IncomingMessage> {
     const { target } = view;
     if (target.scheme === "https") return await this.#sendBy("direct", reply, view);
@@ -135,7 +140,9 @@ export class HttpForwarder implements Forwarder {
   }
 }
 
-/** How long the origin may take to say 100 before its client is let send, as it would soon by itself (RFC 9110 §10.1.1). */
+/**
+ * How long the origin may take to say 100 before its client is let send, as it would soon by itself (RFC 9110 §10.1.1).
+ */
 const LEAVE_PATIENCE_MS = 2_000;
 
 /** HTTP/1.0 knows no such expectation. */
@@ -144,8 +151,8 @@ function waitsForLeave({ request }: Reply): boolean {
 }
 
 /**
- * Asks the origin whether it wants the content, which its client has not sent yet: a 100 is passed back, and so is a final answer,
- * before any of the content has crossed the network. What the client sends unbidden goes on.
+ * Asks the origin whether it wants the content, which its client has not sent yet: a 100 is passed back, and so is a
+ * final answer, before any of the content has crossed the network. What the client sends unbidden goes on.
  */
 function askForLeave(outgoing: ClientRequest, { response }: Reply): void {
   const giveLeave = (): void => {
@@ -193,7 +200,10 @@ function checkParentStatus(parent: ParentProxy, incoming: IncomingMessage): void
   throw unauthorizedAt(parent);
 }
 
-/** A TRACE would show what the proxies before this one have added, and is not answered. @throws LarderError `METHOD_NOT_ALLOWED` */
+/**
+ * A TRACE would show what the proxies before this one have added, and is not answered.
+ * @throws LarderError `METHOD_NOT_ALLOWED`
+ */
 function answerAsLast(reply: Reply, { method }: RequestView): void {
   if (method !== "OPTIONS") throw new LarderError("METHOD_NOT_ALLOWED", "larder answers no TRACE itself");
   sendWhole(reply, 204, ["Cache-Control", "no-store"], Buffer.alloc(0));
@@ -238,7 +248,10 @@ export function setFields(
 /** RFC 9110 §9.2.1. */
 const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 
-/** RFC 9111 §4.4: a success of an unsafe method makes what is stored of the target, and of what it names beside it, invalid. */
+/**
+ * RFC 9111 §4.4: a success of an unsafe method makes what is stored of the target, and of what it names beside it,
+ * invalid.
+ */
 function invalidate(forget: (key: string) => void, { method, target }: RequestView, head: ResponseHead): void {
   if (SAFE_METHODS.has(method) || head.status < 200 || head.status >= 400) return;
   forget(entryKeyOf("GET", target.uri));

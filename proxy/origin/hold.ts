@@ -36,9 +36,9 @@ export interface HoldDependencies {
 }
 
 /**
- * Stands before the origins for what can wait, and leaves those alone that have asked for it: after a 503 with Retry-After nobody
- * asks that origin, after a 429 (RFC 6585 §4) nobody with the same credentials, until the time is over. A 503 without Retry-After is
- * about one resource, as far as it tells.
+ * Stands before the origins for what can wait, and leaves those alone that have asked for it: after a 503 with
+ * Retry-After nobody asks that origin, after a 429 (RFC 6585 §4) nobody with the same credentials, until the time is
+ * over. A 503 without Retry-After is about one resource, as far as it tells.
  */
 export class OriginHold implements Origin {
   readonly #origin: Origin;

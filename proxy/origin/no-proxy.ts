@@ -1,7 +1,10 @@
 import net from "node:net";
 import type { HostPort } from "../../core/target.ts";
 
-/** The list of `no_proxy`: names, `.suffixes`, `*`, addresses and CIDR blocks; a `:port` at the end of a name restricts it to that port. */
+/**
+ * The list of `no_proxy`: names, `.suffixes`, `*`, addresses and CIDR blocks; a `:port` at the end of a name restricts
+ * it to that port.
+ */
 export class NoProxy {
   readonly #names: { readonly suffix: string; readonly port: number | undefined }[] = [];
   readonly #blocks = new net.BlockList();

@@ -33,7 +33,9 @@ export async function dialParent(
   return isTls ? await secure(transport, to) : transport;
 }
 
-/** Says that it was the parent, and not the origin. A parent that cannot prove who it is leads nowhere, and another may. */
+/**
+ * Says that it was the parent, and not the origin. A parent that cannot prove who it is leads nowhere, and another may.
+ */
 export function parentFault(error: unknown, to: HostPort): LarderError {
   const authority = formatAuthority(to);
   const fault = originFault(error, `proxy ${authority}`);

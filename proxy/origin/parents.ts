@@ -28,8 +28,8 @@ export interface ParentDependencies {
 const LAST_FOR_MS = 30_000;
 
 /**
- * The ways out to each origin: by the rule whose host pattern is the most exact, else as `http_proxy`, `https_proxy` and `no_proxy`
- * say, else direct.
+ * The ways out to each origin: by the rule whose host pattern is the most exact, else as `http_proxy`, `https_proxy`
+ * and `no_proxy` say, else direct.
  */
 export class ParentTable {
   readonly #rules: readonly { readonly rule: ParentRule; readonly routes: readonly Route[] }[];
@@ -59,7 +59,8 @@ export class ParentTable {
 
   /**
    * Goes each way in turn until one leads out.
-   * @param attempt is made again by another way after a failure to connect and after `PARENT_PROXY`; it must not have sent by then
+   * @param attempt is made again by another way after a failure to connect and after `PARENT_PROXY`; it must not have
+   * sent by then
    *   what may be sent only once
    * @throws what the attempt threw; where all failed, the first fault, which tells of the others.
    */
@@ -83,7 +84,10 @@ export class ParentTable {
     throw new LarderError(first.code, faults.map(({ message }) => message).join("; then "), { cause: first });
   }
 
-  /** A status tells of the origin as often as of the parent; that larder's credentials are not good enough, of the parent only. */
+  /**
+   * A status tells of the origin as often as of the parent; that larder's credentials are not good enough, of the
+   * parent only.
+   */
   #noteFault(route: Route, fault: LarderError): void {
     const { status = 407 } = fault.details;
     if (route === "direct" || status !== 407) return;

@@ -6,7 +6,10 @@ import { formatAuthority, type HostPort } from "../../core/target.ts";
 import { accessOf } from "../../policy/access/origin-access.ts";
 import type { ProxySettings } from "../settings.ts";
 
-/** Opens a connection to a host, with verified TLS on it or without. @throws LarderError of source `origin`, or an access code. */
+/**
+ * Opens a connection to a host, with verified TLS on it or without.
+ * @throws LarderError of source `origin`, or an access code.
+ */
 export type Connect = (to: HostPort, isTls: boolean) => Promise<net.Socket>;
 
 /** Speaks verified TLS over a connection that is there, which ends by halves where that does. */
@@ -15,8 +18,8 @@ export type Secure = (transport: Duplex, to: HostPort) => Promise<tls.TLSSocket>
 type TlsSettings = Pick<ProxySettings, "originRoots" | "originAccess" | "connectTimeoutMs">;
 
 /**
- * One secure context for all origins, and one for each that is special: reading some 140 roots for every connection would
- * cost milliseconds each.
+ * One secure context for all origins, and one for each that is special: reading some 140 roots for every connection
+ * would cost milliseconds each.
  */
 export function createTlsClient({ originRoots, originAccess, connectTimeoutMs }: TlsSettings): Secure {
   const minVersion = "TLSv1.2";

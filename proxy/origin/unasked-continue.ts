@@ -6,8 +6,9 @@ const HEAD_END = Buffer.from("\r\n\r\n");
 const MAX_HEAD_BYTES = 16 * 1024;
 
 /**
- * Lets undici read over a 100 that nobody asked for, as a client must (RFC 9110 §15.2); it would end the exchange. An answer begins with
- * the first bytes that are read after a request has been written, since that waits for the end of the one before.
+ * Lets undici read over a 100 that nobody asked for, as a client must (RFC 9110 §15.2); it would end the exchange. An
+ * answer begins with the first bytes that are read after a request has been written, since that waits for the end of
+ * the one before.
  */
 export function readOverContinue(socket: net.Socket): net.Socket {
   const { read, write } = socket;

@@ -1,6 +1,6 @@
 /**
- * undici describes its whole alone. All of it, with fetch, WebSocket, caches and mocks, takes 60 ms and 8 MB more to load than the two
- * parts that larder is made of.
+ * undici describes its whole alone. All of it, with fetch, WebSocket, caches and mocks, takes 60 ms and 8 MB more to
+ * load than the two parts that larder is made of.
  */
 declare module "undici/lib/dispatcher/agent.js" {
   import { Agent } from "undici";

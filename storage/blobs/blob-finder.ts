@@ -8,7 +8,10 @@ import { fromRaw, toRaw } from "../keys.ts";
 /** Digests for which nobody can make other bytes; the others may detect a mismatch, never make a hit. */
 export const STRONG: ReadonlySet<DigestAlgorithm> = new Set<DigestAlgorithm>(["sha256", "sha384", "sha512"]);
 
-/** Blobs by digest alone. A digest is not a key to someone else's bytes: who may have a blob was noted when it was stored. */
+/**
+ * Blobs by digest alone. A digest is not a key to someone else's bytes: who may have a blob was noted when it was
+ * stored.
+ */
 export class BlobFinder {
   readonly #db: Database;
   readonly #statements: ReturnType<typeof prepare>;
@@ -41,8 +44,8 @@ export class BlobFinder {
   }
 
   /**
-   * Whether or not the payloads are stored yet. One that nobody has seen is joined by the digest that it is declared by, whatever
-   * that is: those of different algorithms differ in length.
+   * Whether or not the payloads are stored yet. One that nobody has seen is joined by the digest that it is declared
+   * by, whatever that is: those of different algorithms differ in length.
    */
   noteCompanions(root: Digest, payloads: readonly Declaration[]): void {
     for (const payload of payloads) {

@@ -46,7 +46,10 @@ export class BlobTable {
     return toFactsIfAny(this.#statements.get.get(toRaw(digest)));
   }
 
-  /** Adds the blob of the entry, or notes that it was used and that another realm may have it. @returns whether it is new. */
+  /**
+   * Adds the blob of the entry, or notes that it was used and that another realm may have it.
+   * @returns whether it is new.
+   */
   put(entry: Entry, nowMs: number): boolean {
     const raw = toRaw(entry.digest);
     const isNew = this.#statements.get.get(raw) === undefined;
@@ -78,7 +81,10 @@ export class BlobTable {
     return this.#statements.unnamed.get(toRaw(digest)) !== undefined;
   }
 
-  /** {@link drop}, unless an entry names the blob or it is pinned. @param digest what an entry named until now, if anything */
+  /**
+   * {@link drop}, unless an entry names the blob or it is pinned.
+   * @param digest what an entry named until now, if anything
+   */
   dropUnnamed(digest: Digest | undefined): BlobFacts | undefined {
     return digest === undefined ? undefined : toFactsIfAny(this.#statements.dropUnnamed.get(toRaw(digest)));
   }

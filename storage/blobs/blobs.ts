@@ -30,8 +30,8 @@ export interface BlobsDependencies {
 }
 
 /**
- * The blobs, rows and files together. What happens to one digest happens in turn: publishing, condemning and removing the
- * file can never cross. Rows change at once; a file whose row is gone follows.
+ * The blobs, rows and files together. What happens to one digest happens in turn: publishing, condemning and removing
+ * the file can never cross. Rows change at once; a file whose row is gone follows.
  */
 export class Blobs {
   readonly #dependencies: BlobsDependencies;
@@ -92,8 +92,8 @@ export class Blobs {
   }
 
   /**
-   * Deletes the blobs and every entry that names them; open readers finish. Resolves when the files are gone too. On a disk so full
-   * that not even the index can be written, the files go first: that makes room for the end of the rows.
+   * Deletes the blobs and every entry that names them; open readers finish. Resolves when the files are gone too. On a
+   * disk so full that not even the index can be written, the files go first: that makes room for the end of the rows.
    */
   async drop(digests: readonly Digest[]): Promise<void> {
     const { deleteRows, files } = this.#dependencies;
@@ -107,8 +107,8 @@ export class Blobs {
   }
 
   /**
-   * Accounts for blobs whose rows are gone, and removes their files unless they have been published again meanwhile. Called right
-   * after the rows went: whoever asks for one of them from then on waits until its file is gone, too.
+   * Accounts for blobs whose rows are gone, and removes their files unless they have been published again meanwhile.
+   * Called right after the rows went: whoever asks for one of them from then on waits until its file is gone, too.
    */
   async removed(gone: readonly BlobFacts[]): Promise<void> {
     for (const blob of gone) this.#forget(blob);
@@ -127,7 +127,10 @@ export class Blobs {
     return this.#turns.take(digest, () => Promise.resolve(table.get(digest) !== undefined));
   }
 
-  /** Removes the file unless the index knows it, in turn with whatever else happens to that digest. @returns whether it did */
+  /**
+   * Removes the file unless the index knows it, in turn with whatever else happens to that digest.
+   * @returns whether it did
+   */
   removeIfUnknown(digest: Digest): Promise<boolean> {
     const { table, files } = this.#dependencies;
     return this.#turns.take(digest, async () => {
@@ -149,8 +152,8 @@ export class Blobs {
   }
 
   /**
-   * Takes a file that the index does not know into it, as a suspect, when everybody may have it. Whose any other is nobody can tell
-   * any more: it goes.
+   * Takes a file that the index does not know into it, as a suspect, when everybody may have it. Whose any other is
+   * nobody can tell any more: it goes.
    */
   adoptIfUnknown(digest: Digest): Promise<void> {
     const { table, files, quota, clock, addRows } = this.#dependencies;
@@ -165,8 +168,8 @@ export class Blobs {
   }
 
   /**
-   * Hashes a blob that somebody holds to be missing or corrupt. When it is, it goes with its entries, or, if it may not be
-   * removed, is a suspect from now on, here and after the next start: it is hashed again before anybody gets it.
+   * Hashes a blob that somebody holds to be missing or corrupt. When it is, it goes with its entries, or, if it may not
+   * be removed, is a suspect from now on, here and after the next start: it is hashed again before anybody gets it.
    * @throws LarderError `STORE_UNREADABLE` when the system cannot tell
    */
   judge(digest: Digest, mayRemove: boolean): Promise<"sound" | "condemned" | "repaired"> {
@@ -198,8 +201,8 @@ export class Blobs {
   }
 
   /**
-   * A good copy that is there stays, and the new one goes. When the index already knows the blob but its file is not to be
-   * trusted, the new bytes must be durable first: the row may say `synced` already.
+   * A good copy that is there stays, and the new one goes. When the index already knows the blob but its file is not to
+   * be trusted, the new bytes must be durable first: the row may say `synced` already.
    */
   async #place(body: SealedBody, isPublic: boolean, known: BlobFacts | undefined): Promise<void> {
     const { files } = this.#dependencies;
@@ -248,7 +251,9 @@ export class Blobs {
     if (this.#suspects.delete(digest)) this.#dependencies.onUnsynced(digest);
   }
 
-  /** Runs `read`; when it finds the blob missing or corrupt, and a second look agrees, the blob goes with its entries. */
+  /**
+   * Runs `read`; when it finds the blob missing or corrupt, and a second look agrees, the blob goes with its entries.
+   */
   async #condemning<T>(digest: Digest, bytes: number, read: () => Promise<T>): Promise<T> {
     try {
       return await read();

@@ -3,16 +3,16 @@ import type { ByteRange } from "../../core/entry.ts";
 import type { BlobReader } from "../store.ts";
 
 /**
- * How much of a blob is read at once. Measured on Node 20: 64 KiB costs half as much CPU again, 1 MiB a tenth less; every reader
- * holds up to two such buffers, so that 200 readers stay near 100 MB with 256 KiB.
+ * How much of a blob is read at once. Measured on Node 20: 64 KiB costs half as much CPU again, 1 MiB a tenth less;
+ * every reader holds up to two such buffers, so that 200 readers stay near 100 MB with 256 KiB.
  */
 const READ_BYTES = 256 * 1024;
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Reads a part of a file one step ahead of whoever takes the bytes: the disk works while the client's socket drains. Iterate it
- * once, one way or the other. Lending two buffers by turns costs half as much CPU as a `ReadStream` of Node: each new buffer
- * brings the next garbage collection nearer, and those that live too long a full one every 64 MiB.
+ * Reads a part of a file one step ahead of whoever takes the bytes: the disk works while the client's socket drains.
+ * Iterate it once, one way or the other. Lending two buffers by turns costs half as much CPU as a `ReadStream` of Node:
+ * each new buffer brings the next garbage collection nearer, and those that live too long a full one every 64 MiB.
  */
 export class FileReader implements BlobReader {
   readonly #handle: FileHandle;
@@ -21,7 +21,10 @@ export class FileReader implements BlobReader {
   #position: number;
   #isClosed = false;
 
-  /** @param faultOf what to throw when a read fails with `cause`, or, without one, when the file ends before the range does */
+  /**
+   * @param faultOf what to throw when a read fails with `cause`, or, without one, when the file ends before the range
+   * does
+   */
   constructor(handle: FileHandle, { first, last }: ByteRange, faultOf: (cause?: unknown) => Error) {
     this.#handle = handle;
     this.#position = first;

@@ -8,8 +8,8 @@ import { Rows } from "../maintenance/rows.ts";
 import type { Blobs } from "./blobs.ts";
 
 /**
- * What becomes of blobs that no row names: a crash left some that nobody ever named, or the index that named them was lost. What went
- * after an index was copied is named by that copy, and forgotten before others are adopted.
+ * What becomes of blobs that no row names: a crash left some that nobody ever named, or the index that named them was
+ * lost. What went after an index was copied is named by that copy, and forgotten before others are adopted.
  */
 export type UnnamedBlobs = "remove" | "adopt";
 

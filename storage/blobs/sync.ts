@@ -7,12 +7,14 @@ import { type Layout, shardOf } from "../layout.ts";
 import type { BlobTable } from "./blob-table.ts";
 
 const datasync = promisify(fdatasync);
-/** fsyncs at the same time: two share the file system's journal writes, and leave half of libuv's threads to downloads. */
+/**
+ * fsyncs at the same time: two share the file system's journal writes, and leave half of libuv's threads to downloads.
+ */
 const PARALLEL_SYNCS = 2;
 
 /**
- * Makes committed blobs durable in groups, off the hot path: one fsync was seen to take 149 ms. Files first, then the folders
- * that name them, then the rows that call them synced: what a power cut leaves behind never claims too much.
+ * Makes committed blobs durable in groups, off the hot path: one fsync was seen to take 149 ms. Files first, then the
+ * folders that name them, then the rows that call them synced: what a power cut leaves behind never claims too much.
  */
 export class Syncer {
   readonly #db: Database;
@@ -68,8 +70,8 @@ async function syncAll(paths: readonly string[]): Promise<void> {
 }
 
 /**
- * What is gone by now (evicted) needs no syncing. Opening and closing a file that was written a second ago waits for nothing:
- * only the fsync is worth a thread of its own.
+ * What is gone by now (evicted) needs no syncing. Opening and closing a file that was written a second ago waits for
+ * nothing: only the fsync is worth a thread of its own.
  */
 async function syncPath(path: string): Promise<void> {
   let fd: number | undefined;

@@ -15,7 +15,10 @@ interface WalRow {
   readonly checkpointed: number;
 }
 
-/** From now on this connection never moves the log inside a commit of its own: {@link Checkpoints} has that done elsewhere. */
+/**
+ * From now on this connection never moves the log inside a commit of its own: {@link Checkpoints} has that done
+ * elsewhere.
+ */
 export function keepLog(db: Database): void {
   db.exec("PRAGMA wal_autocheckpoint = 0");
   db.exec(`PRAGMA journal_size_limit = ${KEPT_LOG_BYTES}`);
@@ -27,8 +30,9 @@ export function walState(db: Database): WalState {
 }
 
 /**
- * Moves the log into the database, as far as nobody reads an older state, beside all who write. When nobody wrote meanwhile, the next
- * write begins the log anew; that is done here at once, for whoever does it waits for an fsync (walFrames in SQLite's wal.c).
+ * Moves the log into the database, as far as nobody reads an older state, beside all who write. When nobody wrote
+ * meanwhile, the next write begins the log anew; that is done here at once, for whoever does it waits for an fsync
+ * (walFrames in SQLite's wal.c).
  * @returns whether the log has begun anew
  */
 export function checkpoint(db: Database): boolean {

@@ -30,7 +30,10 @@ const LOOK_EVERY_MS = 250;
 const GROWN_PAGES = 5_000;
 /** A log of 64 MiB has outrun its checkpoint: bulk writers wait for the end of that. */
 const MOST_PAGES = 16_384;
-/** While bulk writers wait, single rows of others may still come between; more often than this is not worth their waiting. */
+/**
+ * While bulk writers wait, single rows of others may still come between; more often than this is not worth their
+ * waiting.
+ */
 const MAX_HELD_PASSES = 3;
 /** Its cache of pages is SQLite's own memory; the heap holds next to nothing. */
 const MAX_HEAP_MIB = 64;
@@ -38,17 +41,21 @@ const MAX_HEAP_MIB = 64;
 const MAX_TASK_MS = 10 * 60 * 1000;
 
 /**
- * Keeps the write-ahead log of a database short, whoever writes: a thread with a connection of its own moves it into the database. SQLite
- * would do that inside whichever commit crosses a line, and fsync both files there: 100 ms in which nobody was answered.
+ * Keeps the write-ahead log of a database short, whoever writes: a thread with a connection of its own moves it into
+ * the database. SQLite would do that inside whichever commit crosses a line, and fsync both files there: 100 ms in
+ * which nobody was answered.
  *
- * The log only begins anew when all of it was moved and nothing was added meanwhile. So who writes much, and makes nobody wait, takes
- * {@link turn}s, and waits there during the last, short part of it. Only who reads an old state for long keeps the log from that.
+ * The log only begins anew when all of it was moved and nothing was added meanwhile. So who writes much, and makes
+ * nobody wait, takes {@link turn}s, and waits there during the last, short part of it. Only who reads an old state for
+ * long keeps the log from that.
  */
 export class Checkpoints {
   readonly #dependencies: CheckpointsDependencies;
   readonly #thread: Pick<TaskThread<"checkpoint", Checkpointed>, "run" | "stop">;
   readonly #timer: NodeJS.Timeout;
-  /** How long the log was when it was last left as it is; the next look that finds it shorter knows that it began anew. */
+  /**
+   * How long the log was when it was last left as it is; the next look that finds it shorter knows that it began anew.
+   */
   #leftPages = 0;
   /** Never rejects. */
   #running: Promise<void> | undefined;

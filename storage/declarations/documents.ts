@@ -41,7 +41,9 @@ export interface MemberDeclaration {
   readonly reading: string | undefined;
 }
 
-/** The document, declaration and generation rows. Everything that changes belongs inside a transaction of the caller. */
+/**
+ * The document, declaration and generation rows. Everything that changes belongs inside a transaction of the caller.
+ */
 export class DocumentTable {
   readonly #statements: ReturnType<typeof prepare>;
 

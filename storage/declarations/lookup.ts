@@ -57,8 +57,8 @@ export class DeclarationLookup {
 }
 
 /**
- * Puts candidates in the order in which they are believed: the generation that the client took, those that stand at the base
- * itself, the newest of each root, those seen last.
+ * Puts candidates in the order in which they are believed: the generation that the client took, those that stand at the
+ * base itself, the newest of each root, those seen last.
  */
 export function byTrust(prefers: FindOptions["prefers"]): (one: Candidate, other: Candidate) => number {
   const rank = ({ root, isOwn, isNewest }: Candidate) =>

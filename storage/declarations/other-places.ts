@@ -27,7 +27,8 @@ export class OtherPlaces {
   /** As {@link DeclarationIndex.alternateUris}. */
   alternateUris(resource: DeclaredResource, nowMs: number): readonly string[] {
     const { base, path, realm, root, declaration } = resource;
-    // A root that stands at this base says the same of every other base where it stands; nobody vouches for those but the digest.
+    // A root that stands at this base says the same of every other base where it stands; nobody vouches for those but
+    // the digest.
     const isOwn = root.uri.startsWith(base) && STRONG.has(declaration.algorithm);
     const twins = isOwn ? this.#statements.twins.all(toRaw(root.digest), realm) : [];
     const mirrors = this.mirrorsOf(base, { realm, nowMs }).map((url) => url + path);

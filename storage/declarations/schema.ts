@@ -2,15 +2,17 @@ import type { DatabaseFile } from "../database.ts";
 import type { Layout } from "../layout.ts";
 
 /**
- * The declarations, version by version, as INDEX_MIGRATIONS. They are a database of their own, because they come in bulk:
- * the learning worker writes a document in one transaction, and neither that nor its checkpoint may ever hold up the index.
+ * The declarations, version by version, as INDEX_MIGRATIONS. They are a database of their own, because they come in
+ * bulk: the learning worker writes a document in one transaction, and neither that nor its checkpoint may ever hold up
+ * the index.
  *
  * ```text
  * base ─< standing >─ root ─< generation >─ document ─< decl
  *   └──< mirror >── repo ─< declared_root
  * ```
  *
- * Units as in storage/schema.ts. URLs and paths are canonical (ecosystems/repository-path.ts): equal text is the same file.
+ * Units as in storage/schema.ts. URLs and paths are canonical (ecosystems/repository-path.ts): equal text is the same
+ * file.
  */
 const DECLARATION_MIGRATIONS: readonly string[] = [
   `

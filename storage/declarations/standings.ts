@@ -35,7 +35,9 @@ const KEPT_MS = 24 * 60 * 60 * 1000;
 const MAX_GENERATIONS = 48;
 const FOREVER = Number.MAX_SAFE_INTEGER;
 
-/** The base, standing, repository and mirror rows. Everything that changes belongs inside a transaction of the caller. */
+/**
+ * The base, standing, repository and mirror rows. Everything that changes belongs inside a transaction of the caller.
+ */
 export class StandingTable {
   readonly #statements: ReturnType<typeof prepare>;
   /** How often something stopped to lead to a document. */

@@ -30,12 +30,16 @@ export function openDeclarationWriter(rootDir: string): DeclarationWriter {
   return new DeclarationWriter(db);
 }
 
-/** Writes what documents declare, and where they stand. Each call is one transaction; a document under way is one, too. */
+/**
+ * Writes what documents declare, and where they stand. Each call is one transaction; a document under way is one, too.
+ */
 export class DeclarationWriter {
   readonly #db: Database;
   readonly #documents: DocumentTable;
   readonly #standings: StandingTable;
-  /** How much had been dropped when the last document that nothing leads to was removed; there may be some at the start. */
+  /**
+   * How much had been dropped when the last document that nothing leads to was removed; there may be some at the start.
+   */
   #collectedDrops: number | undefined;
 
   constructor(db: Database) {
@@ -53,7 +57,10 @@ export class DeclarationWriter {
     return this.#documents.membersAt(ecosystem, path);
   }
 
-  /** Every path for which the same document declares the same digest, in its own order: apt's `by-hash/` names come last. */
+  /**
+   * Every path for which the same document declares the same digest, in its own order: apt's `by-hash/` names come
+   * last.
+   */
   namesOf({ documentId, algorithm, digest }: MemberDeclaration): readonly string[] {
     return this.#documents.pathsOf(documentId, algorithm, digest);
   }

@@ -10,7 +10,9 @@ export interface Candidate {
   readonly bytes: number;
 }
 
-/** Which blobs are to be evicted: those last used before that moment, and as many more as are above that sum of bytes. */
+/**
+ * Which blobs are to be evicted: those last used before that moment, and as many more as are above that sum of bytes.
+ */
 export interface Bounds {
   readonly maxBytes?: number | undefined;
   readonly usedBeforeMs?: number | undefined;
@@ -27,8 +29,9 @@ interface CandidateRow extends BlobSum {
 }
 
 /**
- * What may be evicted, in the order in which it is: least recently used first, roots and members after all others, never what is
- * pinned. A root goes when what it lives and dies with goes ({@link Companions}), and is no candidate before.
+ * What may be evicted, in the order in which it is: least recently used first, roots and members after all others,
+ * never what is pinned. A root goes when what it lives and dies with goes ({@link Companions}), and is no candidate
+ * before.
  */
 export class Candidates {
   readonly #statements: ReturnType<typeof prepare>;
@@ -44,7 +47,10 @@ export class Candidates {
       .map(({ sha256, blobs, bytes }) => ({ digest: fromRaw(sha256), blobs, bytes }));
   }
 
-  /** What eviction to these bounds would take away now: the old first, then whatever is too much, least recently used first. */
+  /**
+   * What eviction to these bounds would take away now: the old first, then whatever is too much, least recently used
+   * first.
+   */
   sumBeyond({ maxBytes = Number.POSITIVE_INFINITY, usedBeforeMs = Number.NEGATIVE_INFINITY }: Bounds): BlobSum {
     const sum = { blobs: 0, bytes: 0 };
     const add = ({ blobs, bytes }: BlobSum): void => {

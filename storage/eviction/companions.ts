@@ -3,8 +3,8 @@ import type { Database } from "../database.ts";
 import { fromRaw, toRaw } from "../keys.ts";
 
 /**
- * Blobs that are of use together only, and so live and die together: a narinfo (the parent, in the table `edge`) and the nar that it
- * names (its child). The pair is as old as its nar. Pinned, either keeps the other.
+ * Blobs that are of use together only, and so live and die together: a narinfo (the parent, in the table `edge`) and
+ * the nar that it names (its child). The pair is as old as its nar. Pinned, either keeps the other.
  */
 export class Companions {
   readonly #statements: ReturnType<typeof prepare>;
@@ -14,8 +14,8 @@ export class Companions {
   }
 
   /**
-   * The blobs with all that goes when they go: what names one of them, and what nothing else would name any more; never a pinned
-   * one. To be asked before the rows go.
+   * The blobs with all that goes when they go: what names one of them, and what nothing else would name any more; never
+   * a pinned one. To be asked before the rows go.
    */
   with(digests: readonly Digest[]): readonly Digest[] {
     const going = new Set(digests);

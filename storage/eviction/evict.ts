@@ -76,7 +76,10 @@ export class Evictor {
     quota.isExhausted = false;
   }
 
-  /** Says so once, until eviction works again. Below the limit there is nothing to say: only the low water was not reached. */
+  /**
+   * Says so once, until eviction works again. Below the limit there is nothing to say: only the low water was not
+   * reached.
+   */
   #stop(why: string): void {
     const { quota, log } = this.#dependencies;
     const { usedBytes, blobBytes, limitBytes } = quota;
@@ -101,8 +104,9 @@ export class Evictor {
   }
 
   /**
-   * Whether the disk has got what was evicted: a snapshot, a hard link or an open reader may still hold it, and to go on would
-   * empty the store for nothing. What the disk has room for stays the same when it has, whatever is being filled meanwhile.
+   * Whether the disk has got what was evicted: a snapshot, a hard link or an open reader may still hold it, and to go
+   * on would empty the store for nothing. What the disk has room for stays the same when it has, whatever is being
+   * filled meanwhile.
    */
   async #hasFreed(evictedBytes: number): Promise<boolean> {
     const { quota, look } = this.#dependencies;

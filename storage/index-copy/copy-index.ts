@@ -12,9 +12,9 @@ export interface CopyOrder {
 }
 
 /**
- * Copies the index beside it, as it is at this moment, over the copy before; others go on reading and writing. For a thread of its
- * own: it takes a second for some 100 MiB. The copy before stays until the new one is whole, sound and durable: a damaged index never
- * takes its place.
+ * Copies the index beside it, as it is at this moment, over the copy before; others go on reading and writing. For a
+ * thread of its own: it takes a second for some 100 MiB. The copy before stays until the new one is whole, sound and
+ * durable: a damaged index never takes its place.
  * @throws LarderError `STORE_UNREADABLE`, or what SQLite or the system says
  */
 export function copyIndex({ rootDir, atMs }: CopyOrder): void {

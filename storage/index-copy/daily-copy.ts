@@ -18,7 +18,10 @@ export interface DailyCopyDependencies {
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-/** A store without a copy gets its first when it has been open for so long; one that never is, at the end of its second day. */
+/**
+ * A store without a copy gets its first when it has been open for so long; one that never is, at the end of its second
+ * day.
+ */
 const FIRST_AFTER_MS = 5 * 60 * 1000;
 /** What went wrong once (a full disk) is not tried again every minute. */
 const RETRY_AFTER_MS = 60 * 60 * 1000;
@@ -32,8 +35,8 @@ export function indexCopiedMs({ indexCopyFile }: Layout): number | undefined {
 }
 
 /**
- * Has the index copied once a day while the store is open, and when it is closed, where that was not done for a day. A copy that
- * fails costs one line in the log and nothing else.
+ * Has the index copied once a day while the store is open, and when it is closed, where that was not done for a day. A
+ * copy that fails costs one line in the log and nothing else.
  */
 export class DailyCopy {
   readonly #dependencies: DailyCopyDependencies;

@@ -8,8 +8,8 @@ import { indexCopyFile, indexFile } from "../schema.ts";
 import { syncPath } from "./copy-index.ts";
 
 /**
- * Puts the daily copy where the index was; the copy itself stays. One that is not sound is set aside. Atomic: until all is done there
- * is no index.
+ * Puts the daily copy where the index was; the copy itself stays. One that is not sound is set aside. Atomic: until all
+ * is done there is no index.
  * @returns whether there is an index now
  * @throws LarderError `STORE_NEWER` for a copy that a newer larder made, which is left as it was; `STORE_UNWRITABLE`
  */
@@ -33,8 +33,8 @@ export function restoreIndex(layout: Layout, { clock, log }: { readonly clock: C
 }
 
 /**
- * What holds for the moment of the copy only. A blob may have gone and come again since then, so none is known to be durable. Clients
- * took other roots: they are better served by the newest than by one they have left.
+ * What holds for the moment of the copy only. A blob may have gone and come again since then, so none is known to be
+ * durable. Clients took other roots: they are better served by the newest than by one they have left.
  */
 function forgetWhatChanges(db: Database): void {
   transact(db, () => {

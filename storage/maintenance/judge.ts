@@ -41,8 +41,8 @@ async function judgeEntry(parts: StoreParts, rowId: number, repair: boolean): Pr
 }
 
 /**
- * A file that is being published has its row a moment later, one that is being evicted goes a moment after its row: both are looked at
- * in turn with that. What a crash left is about to be swept away.
+ * A file that is being published has its row a moment later, one that is being evicted goes a moment after its row:
+ * both are looked at in turn with that. What a crash left is about to be swept away.
  */
 async function judgeOrphan(parts: StoreParts, file: string, repair: boolean): Promise<Verdict> {
   const { blobs, layout } = parts;

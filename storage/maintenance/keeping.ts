@@ -11,7 +11,10 @@ export interface Progress {
   readonly bytes?: number;
 }
 
-/** Who waits for a long piece of work, and may lose patience: it ends after the batch under way, with what was done by then. */
+/**
+ * Who waits for a long piece of work, and may lose patience: it ends after the batch under way, with what was done by
+ * then.
+ */
 export interface Watch {
   readonly signal: AbortSignal;
   onProgress(progress: Progress): void;
@@ -97,14 +100,17 @@ export interface Judged {
 }
 
 /**
- * What commands may have done to a store: by the larder that serves it, over its control socket, or by themselves under its
- * lock. Orders and results are plain JSON.
+ * What commands may have done to a store: by the larder that serves it, over its control socket, or by themselves under
+ * its lock. Orders and results are plain JSON.
  */
 export interface StoreKeeping {
   /** Evicts, least recently used first and roots and members last, and removes files that nothing names. */
   collect(order: CollectOrder, watch: Watch): Promise<Collected>;
   purge(order: PurgeOrder, watch: Watch): Promise<Purged>;
-  /** @returns the pins made; those that were there before are among them. @throws LarderError `USAGE` when nothing is meant */
+  /**
+   * @returns the pins made; those that were there before are among them.
+   * @throws LarderError `USAGE` when nothing is meant
+   */
   pin(order: PinOrder, watch: Watch): Promise<PinsChanged>;
   /** @returns the pins taken away. @throws LarderError `USAGE` when there is no such pin */
   unpin(order: PinOrder, watch: Watch): Promise<PinsChanged>;

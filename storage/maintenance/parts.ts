@@ -29,7 +29,10 @@ export interface StoreParts {
   removeEntries(entries: readonly EntryKey[]): readonly BlobFacts[];
   /** Deletes an entry that can only be found by its row. @returns as {@link removeEntries} */
   removeRow(row: { readonly rowId: number } & EntryKey): readonly BlobFacts[];
-  /** Takes the pin from the blobs, and deletes the rows of those that nothing names. @returns as {@link removeEntries} */
+  /**
+   * Takes the pin from the blobs, and deletes the rows of those that nothing names.
+   * @returns as {@link removeEntries}
+   */
   unpin(digests: readonly Digest[]): readonly BlobFacts[];
   /** Whether a file of this name in `staging/` is a body under way, or one that may be taken up again. */
   isStagingOfSomebody(name: string): boolean;

@@ -3,8 +3,8 @@ import { fromRaw, toRaw } from "../keys.ts";
 import type { Pin } from "./keeping.ts";
 
 /**
- * The pins of one root, as the ledger keeps them: they outlive the cache. The index says of each blob whether it is pinned, too,
- * so that a lost ledger, or a root that was moved, loses no pin.
+ * The pins of one root, as the ledger keeps them: they outlive the cache. The index says of each blob whether it is
+ * pinned, too, so that a lost ledger, or a root that was moved, loses no pin.
  */
 export class PinTable {
   readonly #db: Database;

@@ -48,8 +48,8 @@ interface RawBlob {
 }
 
 /**
- * Reads whole tables in batches, while others go on writing: no statement is open between two batches, and rows that come
- * in meanwhile are left out.
+ * Reads whole tables in batches, while others go on writing: no statement is open between two batches, and rows that
+ * come in meanwhile are left out.
  */
 export class Rows {
   readonly #statements: Statements;

@@ -40,9 +40,9 @@ export interface ScrubberOptions {
 }
 
 /**
- * Reads every blob again from time to time, slowly and while nobody needs the disk, for bits that flip while nobody looks. What is
- * found damaged is read a second time, and goes with its entries when that agrees, as with `store verify --repair`. A round that is
- * ended by the end of larder goes on where it was with the next.
+ * Reads every blob again from time to time, slowly and while nobody needs the disk, for bits that flip while nobody
+ * looks. What is found damaged is read a second time, and goes with its entries when that agrees, as with `store verify
+ * --repair`. A round that is ended by the end of larder goes on where it was with the next.
  */
 export class Scrubber {
   readonly #parts: StoreParts;

@@ -5,7 +5,9 @@ import { parseUriPattern } from "../../core/uri-pattern.ts";
 import type { Watch } from "./keeping.ts";
 import type { Rows } from "./rows.ts";
 
-/** A digest, or so many of its first digits that nobody hits another blob by chance; `larder store ls` prints twelve. */
+/**
+ * A digest, or so many of its first digits that nobody hits another blob by chance; `larder store ls` prints twelve.
+ */
 const DIGEST_PREFIX = /^[0-9a-f]{8,64}$/;
 
 /** A blob that somebody means, and a URI that names it. */

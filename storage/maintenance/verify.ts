@@ -43,8 +43,8 @@ export interface VerifyOptions {
 const JUDGED_AT_ONCE = 50;
 
 /**
- * Looks at every row and every byte of a store, beside whoever writes it. Each step ends with its report; the steps end early
- * when the index is damaged, for nothing else can be known then, and when the watcher has had enough.
+ * Looks at every row and every byte of a store, beside whoever writes it. Each step ends with its report; the steps end
+ * early when the index is damaged, for nothing else can be known then, and when the watcher has had enough.
  */
 export async function* verifyStore(options: VerifyOptions, watch: Watch): AsyncGenerator<StepReport> {
   for (const step of VERIFY_STEPS) {

@@ -178,7 +178,9 @@ export class DiskStaging implements Staging {
     return this.#window.end - this.#file.bytes;
   }
 
-  /** Writes batch after batch until less than `minBytes` wait. Never rejects: what the disk refuses becomes the fault. */
+  /**
+   * Writes batch after batch until less than `minBytes` wait. Never rejects: what the disk refuses becomes the fault.
+   */
   async #write(minBytes: number): Promise<void> {
     try {
       await this.#file.create();

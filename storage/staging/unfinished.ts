@@ -41,8 +41,9 @@ export function sidecarFor({ name, ...note }: ResumeNote, atMs: number): Sidecar
 }
 
 /**
- * The beginnings that an earlier writer left in staging and that can be gone on with: not a day old, and either their digest
- * is declared or the system has not been started anew. Whatever else lies there is removed: nobody can tell what it was to become.
+ * The beginnings that an earlier writer left in staging and that can be gone on with: not a day old, and either their
+ * digest is declared or the system has not been started anew. Whatever else lies there is removed: nobody can tell what
+ * it was to become.
  */
 export async function findUnfinished(layout: Layout, nowMs: number): Promise<readonly UnfinishedBody[]> {
   const names = new Set(await readdir(layout.stagingDir));

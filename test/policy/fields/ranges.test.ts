@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import rangeParser from "range-parser";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { contentRange, isWholeRange, readRange } from "../../../policy/fields/ranges.ts";
 
 const part = (first: number, last: number) => ({ kind: "part", range: { first, last } });
 
 describe("Range (RFC 9110 §14.1.2, §14.2)", () => {
-  it.each([
+  test.each([
     ["bytes=0-1", part(0, 1)],
     ["bytes=5-", part(5, 9)],
     ["bytes=5-99999999999999999999", part(5, 9)],
@@ -20,19 +20,19 @@ describe("Range (RFC 9110 §14.1.2, §14.2)", () => {
     expect(readRange(value, 10)).toEqual(expected);
   });
 
-  it.each(["bytes=10-", "bytes=10-12", "bytes=99999999999999999999-", "bytes=-0"])(
+  test.each(["bytes=10-", "bytes=10-12", "bytes=99999999999999999999-", "bytes=-0"])(
     "cannot satisfy %s of ten bytes",
     (value) => {
       expect(readRange(value, 10)).toEqual({ kind: "unsatisfiable" });
     },
   );
 
-  it("can satisfy no range of nothing", () => {
+  test("can satisfy no range of nothing", () => {
     expect(readRange("bytes=0-", 0)).toEqual({ kind: "unsatisfiable" });
     expect(readRange("bytes=-5", 0)).toEqual({ kind: "unsatisfiable" });
   });
 
-  it.each([
+  test.each([
     undefined,
     "",
     "bytes",
@@ -59,7 +59,7 @@ describe("Range (RFC 9110 §14.1.2, §14.2)", () => {
     ranges: ranges.map(([first, last]) => ({ first, last })),
   });
 
-  it.each([
+  test.each([
     ["bytes=0-1, 3-4", several([0, 1], [3, 4])],
     ["bytes=7-,0-1", several([7, 9], [0, 1])],
     ["bytes=0-0,-1", several([0, 0], [9, 9])],
@@ -72,11 +72,11 @@ describe("Range (RFC 9110 §14.1.2, §14.2)", () => {
     expect(readRange(value, 10)).toEqual(expected);
   });
 
-  it("cannot satisfy several ranges of which none is there", () => {
+  test("cannot satisfy several ranges of which none is there", () => {
     expect(readRange("bytes=10-11,12-", 10)).toEqual({ kind: "unsatisfiable" });
   });
 
-  it("reads any text without failing, and no range that lies outside", () => {
+  test("reads any text without failing, and no range that lies outside", () => {
     const near = fc.stringMatching(/^bytes=[0-9, -]{0,12}$/);
     fc.assert(
       fc.property(fc.oneof(fc.string(), near), fc.nat(1000), (value, bytes) => {
@@ -87,7 +87,7 @@ describe("Range (RFC 9110 §14.1.2, §14.2)", () => {
     );
   });
 
-  it("agrees with range-parser about every range that is one", () => {
+  test("agrees with range-parser about every range that is one", () => {
     fc.assert(
       fc.property(fc.nat(200), fc.nat(200), fc.integer({ min: 1, max: 150 }), (first, length, bytes) => {
         const value = `bytes=${first}-${first + length}`;
@@ -98,7 +98,7 @@ describe("Range (RFC 9110 §14.1.2, §14.2)", () => {
     );
   });
 
-  it("knows the range that is everything before the length is known", () => {
+  test("knows the range that is everything before the length is known", () => {
     expect(isWholeRange("bytes=0-")).toBe(true);
     for (const value of ["bytes=0-9", "bytes=1-", "bytes=-1", "items=0-"]) expect(isWholeRange(value)).toBe(false);
     for (const value of ["bytes=0-", "bytes=0-9", "bytes=-10", "bytes=-99", "bytes=0-4,5-9"])
@@ -106,7 +106,7 @@ describe("Range (RFC 9110 §14.1.2, §14.2)", () => {
     for (const value of ["bytes=0-8", "bytes=-9", "bytes=10-"]) expect(isWholeRange(value, 10)).toBe(false);
   });
 
-  it("is answered with its Content-Range (§14.4)", () => {
+  test("is answered with its Content-Range (§14.4)", () => {
     expect(contentRange({ first: 0, last: 4 }, 10)).toBe("bytes 0-4/10");
   });
 });
