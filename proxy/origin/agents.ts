@@ -16,6 +16,9 @@ export function agentOver(connection: Duplex): http.Agent {
   return agent;
 }
 
+/** How long an idle connection is kept, as by undici. */
+const KEPT_MS = 4_000;
+
 /** An http.Agent whose connections pass larder's access rules, parent proxies and TLS verification. */
 class ConnectingAgent extends http.Agent {
   readonly protocol: string;
@@ -23,7 +26,7 @@ class ConnectingAgent extends http.Agent {
   readonly #connect: Connect;
 
   constructor(protocol: "http:" | "https:", connect: Connect) {
-    super({ keepAlive: true });
+    super({ keepAlive: true, timeout: KEPT_MS });
     this.protocol = protocol;
     this.defaultPort = protocol === "https:" ? 443 : 80;
     this.#connect = connect;

@@ -54,6 +54,8 @@ export interface OriginDependencies {
 
 /** Connections to one origin that may be open at once; fills have a lower bound of their own (`fillsPerOrigin`). */
 const CONNECTIONS_PER_ORIGIN = 64;
+/** An idle connection is kept as long as its origin says, and no longer: who asks later finds an origin that has moved. */
+const KEPT_AT_MOST_MS = 60_000;
 const MAX_RESPONSE_HEAD_BYTES = 64 * 1024;
 /** A body to be thrown away is read up to this length to keep its connection. */
 const DISCARD_BYTES = 64 * 1024;
@@ -71,6 +73,7 @@ export function createOrigin(
     pipelining: 1,
     headersTimeout: settings.headersTimeoutMs,
     bodyTimeout: settings.bodyTimeoutMs,
+    keepAliveMaxTimeout: KEPT_AT_MOST_MS,
     maxHeaderSize: MAX_RESPONSE_HEAD_BYTES,
   };
   const direct = new Agent({ ...options, connect: asUndiciConnector(connect) });
