@@ -68,8 +68,8 @@ export interface LearnerOptions {
 const MAX_HEAP_MIB = 512;
 /** Twenty times what the largest index takes on a busy machine: whatever takes longer does not end. */
 const MAX_TASK_MS = 3 * 60 * 1000;
-/** A base whose largest index is being read takes this long at most; nobody waits longer for what may not even be in it. */
-const PATIENCE_MS = 15_000;
+/** The largest index takes half of that on a very busy machine; apt and dnf leave a server that is silent for 30 s. */
+const PATIENCE_MS = 25_000;
 /** Documents that are known to be broken are not read again each time they are asked for. */
 const MAX_BROKEN = 1_000;
 const IGNORED: LearnOutcome = { kind: "ignored" };

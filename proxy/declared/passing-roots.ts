@@ -18,8 +18,8 @@ export interface PassingRootsDependencies {
 const MAX_ROOT_BYTES = 128 * 1024 * 1024;
 /** Of all that pass at the same moment. */
 const MAX_HELD_BYTES = 256 * 1024 * 1024;
-/** How long the end of one waits until it has been read. */
-const LEARNING_PATIENCE_MS = 15_000;
+/** How long the end of one waits until it has been read: pip leaves a server that is silent for 15 s. */
+const LEARNING_PATIENCE_MS = 10_000;
 
 /**
  * Learns what roots declare that go out without being stored (`no-store`, `private`), as they pass: payloads that are asked for after
