@@ -37,6 +37,31 @@ const { scripts } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8"
   scripts: Record<string, string>;
 };
 
+test("docs/architecture.md names the folders of every room", () => {
+  const text = documents.find(({ path }) => path === "docs/architecture.md")?.text ?? "";
+  const withFolders = [
+    "core",
+    "ecosystems",
+    "policy",
+    "storage",
+    "learn",
+    "certs",
+    "clients",
+    "reach",
+    "image",
+    "proxy",
+    "cli",
+  ];
+  const missing = withFolders.flatMap((room) => {
+    // One for each format: they are told together.
+    const folders = readdirSync(join(ROOT, room), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    return room === "ecosystems"
+      ? []
+      : folders.map(({ name }) => name).filter((name) => !text.includes(`\`${name}/\``));
+  });
+  expect(missing).toEqual([]);
+});
+
 describe.for(documents.map((document) => [document.path, document] as const))("%s", ([, document]) => {
   test("links to files that exist", async () => {
     const targets = document.links.map((link) => link.replace(/#.*/, "")).filter((link) => link !== "");
