@@ -69,7 +69,7 @@ function underChroot(call: EngineCall, env: Environment, bundlePaths: readonly s
     const cure = "; --bind-bundle binds a bundle over the image's own";
     return withGuests(call, { kind: "plain-http", network }, env, [HTTPS_AROUND(why) + cure]);
   }
-  const note = `${why}: a bundle with larder's CA is bound over ${bundlePaths.join(" and ")}; a RUN that replaces it fails`;
+  const note = `${why}: a bundle with larder's CA is bound over ${bundlePaths.join(" and ")}; a RUN that replaces it, as update-ca-certificates does, fails, and Node, Deno and Java do not trust it`;
   return withGuests(call, { kind: "bound", network, bundlePaths }, env, [note]);
 }
 
