@@ -50,7 +50,7 @@ RUN base64 -d /keyring.b64 > /etc/keyring.gpg && rm /etc/apt/sources.list \\
     });
   });
 
-  /** librepo notes a time beside each download, as an attribute; `cp` leaves it behind. */
+  /** As many do, it sets up dnf first. librepo notes a time beside each download, as an attribute; `cp` leaves it behind. */
   test("dnf downloads in RUN, once and without a trace", async ({ workshop, parent, secureOrigin, folder }) => {
     const repository = await RpmRepository.create(join(folder, "rpms"), ["larder-rpm"]);
     secureOrigin.serve("/rpms/", folderHandler("/rpms/", repository.folder));
@@ -58,7 +58,8 @@ RUN base64 -d /keyring.b64 > /etc/keyring.gpg && rm /etc/apt/sources.list \\
     await expectOnceAndNoTrace(workshop, secureOrigin, {
       files: { "tests.repo": `[tests]\nname=tests\nbaseurl=${url}\ngpgcheck=0\n` },
       containerfile: `COPY tests.repo /etc/yum.repos.d/
-RUN dnf --assumeyes --releasever=1 install --downloadonly --destdir=/tmp/rpms larder-rpm \\
+RUN echo keepcache=1 >> /etc/dnf/dnf.conf && sed -i s/keepcache=1/keepcache=0/ /etc/dnf/dnf.conf \\
+ && dnf --assumeyes --releasever=1 install --downloadonly --destdir=/tmp/rpms larder-rpm \\
  && mkdir /app && cp /tmp/rpms/*.rpm /app && rm -rf /tmp/rpms /root/.rpmdb /var/cache/dnf /var/lib/dnf /var/log/*
 `,
     });
