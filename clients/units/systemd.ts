@@ -56,9 +56,10 @@ const PLACES = [
   "Environment=HOME=%S/larder",
   "Environment=LARDER_ROOT=%C/larder",
   "Environment=LARDER_STATE=%S/larder",
-  "Environment=LARDER_CA_CERT=%S/larder/ca/ca.pem",
-  "Environment=LARDER_CA_KEY=%S/larder/ca/ca.key",
-  "Environment=LARDER_CONFIG=%E/larder/larder.toml",
+  // The CA is made there at the first start, and larder.toml read where there is one; files that a setting names must be there.
+  "Environment=XDG_CONFIG_HOME=%S",
+  // Settings of the machine's own, `LARDER_CONFIG=/etc/larder/larder.toml` among them.
+  "EnvironmentFile=-%E/larder/environment",
   "Environment=XDG_RUNTIME_DIR=%t/larder",
 ];
 

@@ -1,7 +1,8 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { renderService } from "../../clients/units/systemd.ts";
+import { startLarderProcess } from "../cli/process.ts";
 import { test } from "../support/fixtures.ts";
 import { runLarder } from "../support/larder.ts";
 import { mustRun, runProgram } from "../support/programs.ts";
@@ -65,6 +66,25 @@ describe("larder units print", () => {
     expect(stdout.toString()).toMatch(
       /^ExecStart=.* resolve --watch --on-change "systemctl --no-block try-restart nix-daemon\.service"$/m,
     );
+  });
+
+  test("asks for no file that a fresh machine does not have", async ({ folder }) => {
+    const { stdout } = await runLarder(["units", "print", "larder.service"], { folder });
+    const lines = [...stdout.toString().matchAll(/^Environment=(\w+)=(.*)$/gm)];
+    // As systemd fills in its specifiers, with a folder of the test in place of each.
+    const own = lines.map(([, name = "", value = ""]) => [
+      name,
+      value.replace(/%(\w)/, (_, letter) => join(folder, letter)),
+    ]);
+    await Promise.all(["C", "E", "S", "t"].map((letter) => mkdir(join(folder, letter))));
+    const { child, said, ended } = startLarderProcess(["serve", "--listen", "127.0.0.1:0"], {
+      folder,
+      env: Object.fromEntries(own),
+    });
+    await said(/^larder listening on /);
+    child.kill("SIGTERM");
+    expect((await ended).code).toBe(0);
+    expect(await readdir(join(folder, "S/larder/ca"))).toEqual(["ca.key", "ca.pem"]);
   });
 
   test("gives the proxy's dynamic user a home, which the system knows none for", async ({ folder }) => {
