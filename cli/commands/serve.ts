@@ -47,7 +47,7 @@ async function serveUntil(
   const urls = await listenAll(config, larder, log);
   const announcing = config.settings.announce ? await announceAll(urls, log) : undefined;
   const control = await startControlServer({ rootDir: root, env: invocation.env, service: larder, log });
-  const forget = () => removeFragments(root);
+  const forget = () => forgetEnvironment(root, log);
   process.once("exit", forget);
   try {
     writeEnvironment(root, { proxyUrl: loopbackFor(urls[0]), baseImage });
@@ -58,9 +58,19 @@ async function serveUntil(
     log.info({ signal: await stopped, drainMs: config.settings.drainTimeout }, "stopping");
     notifyServiceManager("STOPPING=1", invocation.env, log);
   } finally {
+    process.off("exit", forget);
     forget();
     await announcing?.close();
     await control.close();
+  }
+}
+
+/** A disk that has become read-only keeps them; that is no reason not to end. */
+function forgetEnvironment(root: string, log: Log): void {
+  try {
+    removeFragments(root);
+  } catch (error) {
+    log.warn({ code: systemCode(error), root }, "env.d still names this larder; `larder env remove` removes that");
   }
 }
 

@@ -1,4 +1,5 @@
-import { chmod, type FileHandle, open, rename, rm, stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { chmod, type FileHandle, lstat, open, rename, rm } from "node:fs/promises";
 import { type Digest, digestOf, Hasher } from "../../core/digest.ts";
 import type { ByteRange } from "../../core/entry.ts";
 import { LarderError, systemCode } from "../../core/errors.ts";
@@ -14,6 +15,8 @@ const VERIFY_BYTES = 1024 * 1024;
 /** Blobs keep their mode: nobody writes to them through a path. It says whose they are when the index is lost. */
 const PUBLIC_MODE = 0o444;
 const PRIVATE_MODE = 0o400;
+/** Something else may have been put in a blob's place: no link is followed, and a pipe waits for no writer. */
+const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 /** What only a public blob has. Under a strict umask none has it; such blobs are fetched anew when the index is lost. */
 const READABLE_BY_ALL = 0o004;
 
@@ -70,7 +73,9 @@ export class BlobFiles {
   /** @returns `undefined` when there is no such file */
   async facts(digest: Digest): Promise<BlobFileFacts | undefined> {
     try {
-      const { size, mode, mtimeMs } = await stat(this.#layout.blobFile(digest));
+      const facts = await lstat(this.#layout.blobFile(digest));
+      if (!facts.isFile()) return undefined;
+      const { size, mode, mtimeMs } = facts;
       return { bytes: size, isPublic: (mode & READABLE_BY_ALL) !== 0, writtenMs: Math.trunc(mtimeMs) };
     } catch (error) {
       if (systemCode(error) === "ENOENT") return undefined;
@@ -79,7 +84,13 @@ export class BlobFiles {
   }
 
   async remove(digest: Digest): Promise<void> {
-    await rm(this.#layout.blobFile(digest), { force: true });
+    const path = this.#layout.blobFile(digest);
+    try {
+      await rm(path, { force: true });
+    } catch (error) {
+      if (systemCode(error) !== "ERR_FS_EISDIR") throw error;
+      await rm(path, { force: true, recursive: true });
+    }
   }
 
   /**
@@ -135,8 +146,10 @@ export class BlobFiles {
   async #open(digest: Digest, bytes: number): Promise<FileHandle> {
     let handle: FileHandle | undefined;
     try {
-      handle = await open(this.#layout.blobFile(digest), "r");
-      const { size } = await handle.stat();
+      handle = await open(this.#layout.blobFile(digest), READ_FLAGS);
+      const facts = await handle.stat();
+      const { size } = facts;
+      if (!facts.isFile()) throw corrupt(digest, "it is no file");
       if (size !== bytes) throw corrupt(digest, `it has ${size} bytes instead of ${bytes}`);
       return handle;
     } catch (error) {
@@ -154,6 +167,7 @@ function corrupt(digest: Digest, how: string): LarderError {
 function readFault(digest: Digest, cause: unknown): LarderError {
   if (cause instanceof LarderError) return cause;
   const reason = systemCode(cause);
+  if (reason === "ELOOP" || reason === "ENXIO") return corrupt(digest, "it is no file");
   if (reason === "ENOENT")
     return new LarderError("BLOB_MISSING", `the blob ${digest} is gone from the store`, { details: { digest }, cause });
   const message = `the blob ${digest} cannot be read (${reason ?? String(cause)}); see the kernel's log and ulimit -n`;

@@ -1,4 +1,4 @@
-import { rm, stat } from "node:fs/promises";
+import { lstat, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { LarderError } from "../../core/errors.ts";
 import type { Judged, JudgeOrder, Suspicion, Verdict, Watch } from "./keeping.ts";
@@ -67,7 +67,7 @@ async function judgeFile(path: string, repair: boolean): Promise<Verdict> {
 }
 
 async function isThere(path: string): Promise<boolean> {
-  return stat(path).then(
+  return lstat(path).then(
     () => true,
     () => false,
   );

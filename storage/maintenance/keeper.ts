@@ -1,5 +1,6 @@
-import { LarderError } from "../../core/errors.ts";
+import { LarderError, systemCode } from "../../core/errors.ts";
 import { transact } from "../database.ts";
+import { unwritable } from "../faults.ts";
 import { collect } from "./collect.ts";
 import { judge } from "./judge.ts";
 import type {
@@ -38,11 +39,11 @@ export class StoreKeeper implements StoreKeeping {
   }
 
   collect(order: CollectOrder, watch: Watch): Promise<Collected> {
-    return collect(this.#parts, order, watch);
+    return orUnwritable(collect(this.#parts, order, watch));
   }
 
   purge(order: PurgeOrder, watch: Watch): Promise<Purged> {
-    return purge(this.#parts, order, watch);
+    return orUnwritable(purge(this.#parts, order, watch));
   }
 
   async pin({ what }: PinOrder, watch: Watch): Promise<PinsChanged> {
@@ -69,13 +70,22 @@ export class StoreKeeper implements StoreKeeping {
   }
 
   judge(order: JudgeOrder, watch: Watch): Promise<Judged> {
-    return judge(this.#parts, order, watch);
+    return orUnwritable(judge(this.#parts, order, watch));
   }
 
   #setPinned(pins: readonly Pin[]): void {
     const { db, table } = this.#parts;
     const digests = pins.map(({ digest }) => digest);
     transact(db, () => table.setPinned(digests, true));
+  }
+}
+
+/** What the disk refuses is no fault of larder's own. @throws LarderError `STORE_UNWRITABLE` */
+async function orUnwritable<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw systemCode(error) === undefined ? error : unwritable("the store", error);
   }
 }
 

@@ -12,7 +12,7 @@ import { bytesHandler } from "../support/files.ts";
 import { test } from "../support/fixtures.ts";
 import { larderEnvironment, PROGRAM, runLarder } from "../support/larder.ts";
 import { noise } from "../support/noise.ts";
-import { cleanEnvironment } from "../support/programs.ts";
+import { cleanEnvironment, mustRun } from "../support/programs.ts";
 
 test("staging that somebody deletes in mid-fill costs the client nothing, and the next fill is stored", async ({
   larder,
@@ -101,5 +101,44 @@ test("without a descriptor left larder lives, says so, and serves again when the
     for (const socket of idle) socket.destroy();
     child.kill("SIGTERM");
     expect((await once(child, "exit"))[0]).toBe(0);
+  }
+});
+
+test("folders that become read-only under a running larder cost no download, are told once, and are used again when they are not", async ({
+  larder,
+  origin,
+}) => {
+  const bodies = [1, 2, 3, 4].map((n) => noise(`read-only ${n}`, n * 600_000));
+  for (const [n, body] of bodies.entries()) origin.serve(`/${n}`, bytesHandler(body));
+  const fetched = async (n: number): Promise<boolean> => {
+    const { body, isWhole } = await get(larder, `${origin.url}/${n}`);
+    return isWhole && body.equals(bodies[n] as Buffer);
+  };
+  expect(await fetched(0)).toBe(true);
+  await expect.poll(() => larder.stored(`${origin.url}/0`)).toHaveLength(1);
+  const root = join(larder.folder, "cache/larder");
+  const [staging, environment] = [join(root, "staging"), join(root, "env.d")];
+  const mount = (...args: string[]) => mustRun("mount", args, { cwd: larder.folder });
+  const unmount = (folder: string) => mustRun("umount", [folder], { cwd: larder.folder });
+  const faults = () => larder.logged("the store has a fault; downloads go on without it");
+  for (const folder of [staging, environment]) {
+    await mount("--bind", folder, folder);
+    await mount("-o", "remount,bind,ro", folder);
+  }
+  try {
+    for (const n of [0, 1, 2, 3, 1]) expect(await fetched(n)).toBe(true);
+    expect(await larder.stored("")).toHaveLength(1);
+    expect(faults()).toMatchObject([{ fault: "staging", code: "STORE_UNWRITABLE" }]);
+    await unmount(staging);
+    expect(await fetched(1)).toBe(true);
+    await expect.poll(() => larder.stored(`${origin.url}/1`)).toHaveLength(1);
+    expect(larder.logged("the store works again")).toMatchObject([{ fault: "staging" }]);
+    expect(faults()).toHaveLength(1);
+    process.kill(larder.pid, "SIGTERM");
+    await expect.poll(() => larder.isRunning, { timeout: 20_000 }).toBe(false);
+    expect(larder.logged("env.d still names this larder; `larder env remove` removes that")).toHaveLength(1);
+  } finally {
+    await unmount(environment);
+    await rm(environment, { recursive: true });
   }
 });

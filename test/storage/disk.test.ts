@@ -1,10 +1,11 @@
-import { mkdir, readdir, readFile, rm, stat, symlink, truncate, unlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, symlink, truncate, unlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import Database from "better-sqlite3";
-import { expect } from "vitest";
+import { describe, expect } from "vitest";
 import { type Digest, digestOf } from "../../core/digest.ts";
 import { noise } from "../support/noise.ts";
-import { readBlob, stageBody, storeBody } from "./bodies.ts";
+import { mustRun } from "../support/programs.ts";
+import { keyOf, readBlob, stageBody, storeBody } from "./bodies.ts";
 import { test } from "./workbench.ts";
 
 const BIG = 300_000;
@@ -165,15 +166,15 @@ test("storing the same bytes again mends a blob that is gone, cut or not to be t
 test("a blob that the system cannot open is not condemned for it", async ({ store, rootDir }) => {
   const body = noise("link", BIG);
   const { digest } = await storeBody(store, "http://o/a", body);
-  const file = blobFile(rootDir, digest);
-  await unlink(file);
-  await symlink(file, file);
+  const shard = dirname(blobFile(rootDir, digest));
+  await rename(shard, `${shard}-aside`);
+  await writeFile(shard, "no folder");
   await expect(store.openBlob(digest)).rejects.toMatchObject({
     code: "STORE_UNREADABLE",
-    details: { reason: "ELOOP" },
+    details: { reason: "ENOTDIR" },
   });
-  await unlink(file);
-  await writeFile(file, body);
+  await unlink(shard);
+  await rename(`${shard}-aside`, shard);
   expect((await readBlob(store, digest)).equals(body)).toBe(true);
   expect(store.find("GET http://o/a")).toHaveLength(1);
 });
@@ -213,3 +214,31 @@ async function allBlobs(rootDir: string): Promise<string[]> {
   const names = await readdir(join(rootDir, "blobs", "sha256"), { recursive: true, withFileTypes: true });
   return names.filter((entry) => entry.isFile()).map((entry) => entry.name);
 }
+
+describe("something else in the place of a blob is a miss, is told, and gives way to the blob:", () => {
+  const others: Readonly<Record<string, (path: string, other: string) => Promise<unknown>>> = {
+    "a folder": (path) => mkdir(path).then(() => writeFile(join(path, "in it"), "x")),
+    "a link to another file": (path, other) => symlink(other, path),
+    "a link to itself": (path) => symlink(path, path),
+    "a pipe that nobody writes": (path) => mustRun("mkfifo", [path], { cwd: dirname(path) }),
+  };
+  for (const [what, put] of Object.entries(others))
+    for (const bytes of [900, BIG])
+      test(`${what}, ${bytes} bytes`, async ({ open, rootDir, log }) => {
+        const [body, otherBody] = [noise("body", bytes), noise("other", bytes)];
+        const before = await open();
+        const { digest } = await storeBody(before, "http://o/", body);
+        const other = await storeBody(before, "http://o/other", otherBody);
+        await before.close();
+        const path = blobFile(rootDir, digest);
+        await unlink(path);
+        await put(path, blobFile(rootDir, other.digest));
+        const store = await open();
+        await expect(readBlob(store, digest)).rejects.toMatchObject({ code: "BLOB_CORRUPT" });
+        expect(store.find(keyOf("http://o/").key)).toEqual([]);
+        await storeBody(store, "http://o/", body);
+        expect((await readBlob(store, digest)).equals(body)).toBe(true);
+        expect((await readBlob(store, other.digest)).equals(otherBody)).toBe(true);
+        expect(log.lines).toMatchObject([{ level: "error", facts: { code: "BLOB_CORRUPT", digest } }]);
+      });
+});
