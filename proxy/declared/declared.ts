@@ -53,7 +53,7 @@ export class DeclaredFiles {
     const [name] = names;
     if (name === undefined) return undefined;
     const found = this.#find(names, errand);
-    if (found !== undefined || context.class === "other") return found;
+    if (context.class === "other" || (found !== undefined && this.#isLastWord(found, errand))) return found;
     await this.#deps.generations.whenLearnt(name, view.realm);
     return this.#find(names, errand) ?? wantedResource(name, errand, this.#deps.clock());
   }
@@ -81,6 +81,14 @@ export class DeclaredFiles {
     }
     if (view.method === "HEAD") return await this.#deps.filling.pass(errand, { detail: "head" });
     await this.#fetch(errand, resource);
+  }
+
+  /**
+   * Whether no index that is being read can say otherwise: not of a payload whose generation is another than the client's, which may
+   * have the index of its root for milliseconds only.
+   */
+  #isLastWord({ kind, root }: DeclaredResource, errand: Errand): boolean {
+    return kind === "member" || this.#deps.generations.preferenceOf(errand)(root.digest);
   }
 
   #find(names: readonly string[], errand: Errand): DeclaredResource | undefined {
