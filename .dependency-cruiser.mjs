@@ -36,7 +36,7 @@ const walls = Object.entries(ROOMS).map(([room, may]) => {
 const OWNERS = {
   "better-sqlite3": "storage",
   "node-forge": "certs",
-  "lru-cache": "(certs|storage|proxy/inbound)",
+  "lru-cache": "(certs|storage|proxy/site)",
   saxes: "ecosystems",
   htmlparser2: "ecosystems",
   "@streamparser/json": "ecosystems",
@@ -45,7 +45,7 @@ const OWNERS = {
   "xz-decompress": "learn",
   "unbzip2-stream": "learn",
   undici: "proxy/origin",
-  "http-proxy": "proxy/origin",
+  "http-proxy": "proxy/forwarding",
   "p-limit": "proxy",
   "multicast-dns": "reach",
   pino: "cli",
@@ -60,6 +60,30 @@ const owners = Object.entries(OWNERS).map(([library, owner]) => ({
   from: { pathNot: `^${owner}` },
   to: { path: `^node_modules/(@types/)?${library}/` },
 }));
+
+/** The floors of proxy/, from the top down: a folder imports what lies below it, and nothing above or beside it. */
+const FLOORS = [
+  ["inbound"],
+  ["exchange"],
+  ["declared", "forwarding"],
+  ["answer"],
+  ["fill"],
+  ["origin"],
+  ["request", "site"],
+];
+const floors = FLOORS.flatMap((floor, height) =>
+  floor.map((folder) => {
+    const closed = FLOORS.slice(0, height + 1).flat();
+    const folders = closed.filter((other) => other !== folder).map((other) => `${other}/`);
+    return {
+      name: `proxy-${folder}-imports`,
+      comment: `proxy/${folder}/ may import the floors below it only`,
+      severity: "error",
+      from: { path: `^proxy/${folder}/` },
+      to: { path: `^proxy/(${["proxy.ts", ...folders].join("|")})` },
+    };
+  }),
+);
 
 export default {
   forbidden: [
@@ -85,6 +109,7 @@ export default {
       to: { path: inRooms(TYPES_ONLY_FOR_PROXY), dependencyTypesNot: ["type-only"] },
     },
     ...walls,
+    ...floors,
     ...owners,
   ],
   options: {

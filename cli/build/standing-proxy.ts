@@ -1,8 +1,8 @@
 import { trustFilesIn } from "../../clients/audience.ts";
 import { LarderError } from "../../core/errors.ts";
 import { findRunning } from "../control/client.ts";
+import type { GuestNetwork } from "../control/sessions.ts";
 import { trustDirOfStore } from "../serving/trust.ts";
-import type { GuestNetwork } from "../session/sessions.ts";
 import type { Config } from "../settings/config.ts";
 import type { Environment } from "../settings/directories.ts";
 import type { ProxyPlace } from "./prepared-call.ts";

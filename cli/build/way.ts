@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { type ContainerNetwork, networkOf } from "../../clients/container-network.ts";
 import { type EngineCall, optionOf } from "../../clients/engine-call.ts";
-import type { GuestNetwork } from "../session/sessions.ts";
+import type { GuestNetwork } from "../control/sessions.ts";
 import type { Environment } from "../settings/directories.ts";
 import { type EngineFacts, inspectEngine, refuseRemote } from "./engine.ts";
 

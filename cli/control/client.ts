@@ -5,15 +5,15 @@ import { createInterface } from "node:readline";
 import { json } from "node:stream/consumers";
 import { LarderError } from "../../core/errors.ts";
 import type { Receipt, StoreUsage } from "../../storage/store.ts";
-import type { Explanation } from "../serving/explain.ts";
-import type { SessionOptions } from "../session/sessions.ts";
 import type { Environment } from "../settings/directories.ts";
-import { remoteCare } from "../store/remote-care.ts";
-import type { StoreCare } from "../store/store-care.ts";
 import { answerTo, readFailure } from "./call.ts";
+import type { Explanation } from "./explain.ts";
 import { controlSocketPaths, isPrivateFolder } from "./path.ts";
+import { remoteCare } from "./remote-care.ts";
 import type { SessionOpened } from "./server.ts";
+import type { SessionOptions } from "./sessions.ts";
 import type { StatusReport } from "./status-report.ts";
+import type { StoreCare } from "./store-care.ts";
 
 /** A session in the running larder. */
 export interface RemoteSession extends SessionOpened {

@@ -5,13 +5,13 @@ import type { TrustFiles } from "../../clients/environment.ts";
 import { LarderError, toLarderError } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { StoreUsage } from "../../storage/store.ts";
-import type { Explanation } from "../serving/explain.ts";
-import type { Session, Sessions } from "../session/sessions.ts";
 import type { Environment } from "../settings/directories.ts";
-import { KeepingDesk } from "../store/keeping-desk.ts";
-import type { StoreCare } from "../store/store-care.ts";
+import type { Explanation } from "./explain.ts";
+import { KeepingDesk } from "./keeping-desk.ts";
 import { controlSocketPaths, makePrivateFolder } from "./path.ts";
+import type { Session, Sessions } from "./sessions.ts";
 import type { StatusReport } from "./status-report.ts";
+import type { StoreCare } from "./store-care.ts";
 
 /** Longer than any answer takes; an asker that does not read must not keep larder from ending. */
 const ANSWER_MS = 1000;

@@ -2,6 +2,7 @@ import { closeSync, openSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { LarderError } from "../../core/errors.ts";
 import type { Receipt } from "../../storage/store.ts";
+import type { SessionOptions } from "../control/sessions.ts";
 import { unwritable } from "../env/written-file.ts";
 import type { Invocation } from "../line/invocation.ts";
 import { note } from "../line/output.ts";
@@ -11,7 +12,6 @@ import { flagOf, SETTING_KEYS, type SettingKey } from "../settings/settings.ts";
 import { SignalRelay } from "./child.ts";
 import { describeReceipt } from "./receipt.ts";
 import { joinOrStart, type RunSession } from "./run-session.ts";
-import type { SessionOptions } from "./sessions.ts";
 
 interface CommandSession extends SessionOptions {
   readonly config: Config;

@@ -5,12 +5,12 @@ import { LarderError } from "../../core/errors.ts";
 import type { Receipt } from "../../storage/store.ts";
 import { findRunning } from "../control/client.ts";
 import { startControlServer } from "../control/server.ts";
+import type { SessionOptions } from "../control/sessions.ts";
 import { note } from "../line/output.ts";
 import { createLog } from "../serving/log.ts";
 import type { Config } from "../settings/config.ts";
 import type { Environment } from "../settings/directories.ts";
 import type { LogLevel } from "../settings/readers.ts";
-import type { SessionOptions } from "./sessions.ts";
 
 /** Two that start or end at the same moment see a locked store and no control socket for an instant. */
 const TRIES = 50;

@@ -1,5 +1,5 @@
 import { LarderError } from "../../core/errors.ts";
-import { nearestOf } from "../line/nearest.ts";
+import { nearestOf } from "./nearest.ts";
 
 /** A table of `larder.toml` that has not been read yet. */
 export type TomlTable = Readonly<Record<string, unknown>>;

@@ -8,10 +8,10 @@ import type { LocalStore } from "../../storage/local-store.ts";
 import { StoreKeeper } from "../../storage/maintenance/keeper.ts";
 import { noStoreIn, openStore } from "../../storage/open-store.ts";
 import { type ControlClient, findRunning } from "../control/client.ts";
+import type { StoreCare } from "../control/store-care.ts";
 import { note } from "../line/output.ts";
 import type { Settings } from "../settings/config.ts";
 import type { Environment } from "../settings/directories.ts";
-import type { StoreCare } from "./store-care.ts";
 
 /** The way to whoever writes a store: the larder that serves it, or this command, under the store's lock. */
 export interface StoreDoor {

@@ -7,14 +7,13 @@ import type { ReleaseAgeRules } from "../../policy/release-age.ts";
 import { signingParameters } from "../../policy/signed-query.ts";
 import type { DeclarationIndex, DeclaredResource, FoundBlob } from "../../storage/declarations.ts";
 import type { Store } from "../../storage/store.ts";
-import type { Errand } from "../exchange/errand.ts";
-import { withoutQuery } from "../exchange/questions.ts";
-import { checkAge } from "../exchange/release-age.ts";
-import type { Reply } from "../exchange/reply.ts";
-import { serveEntry, serveFill, servePass } from "../exchange/respond.ts";
-import { wantedResource } from "../exchange/wanted.ts";
+import type { Errand } from "../answer/errand.ts";
+import { withoutQuery } from "../answer/questions.ts";
+import { checkAge } from "../answer/release-age.ts";
+import type { Reply } from "../answer/reply.ts";
+import { serveEntry, serveFill, servePass } from "../answer/respond.ts";
+import { wantedResource } from "../answer/wanted.ts";
 import type { Fill } from "../fill/fill.ts";
-import type { Filling } from "../fill/filling.ts";
 import { type Fills, placeOf } from "../fill/fills.ts";
 import { declaredVariant } from "../fill/keeping.ts";
 import { isMismatch } from "../fill/verify.ts";
@@ -23,11 +22,19 @@ import type { ProxySettings } from "../settings.ts";
 import type { DeclaredFills } from "./declared-fills.ts";
 import type { Generations } from "./generations.ts";
 
+/** The ways past the store, for what of a declared file cannot be verified. */
+export interface PastTheStore {
+  /** Hands on what the origin answers. `detail` tells why, as Cache-Status does. */
+  pass(errand: Errand, why: { readonly detail: string }): Promise<void>;
+  /** Hands on just the part that was asked for, of a file of `bytes`. @returns false when the origin answers something else */
+  passPart(errand: Errand, bytes: number | undefined): Promise<boolean>;
+}
+
 export interface DeclaredDependencies {
   readonly index: DeclarationIndex;
   readonly store: Store;
   readonly fills: Fills;
-  readonly filling: Filling;
+  readonly filling: PastTheStore;
   readonly generations: Generations;
   readonly declaredFills: DeclaredFills;
   readonly clock: Clock;

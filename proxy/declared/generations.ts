@@ -8,8 +8,8 @@ import type { MetadataPlace, RepositoryPlace } from "../../ecosystems/metadata.t
 import { canonicalUri } from "../../ecosystems/repository-path.ts";
 import type { Learner } from "../../learn/learner.ts";
 import type { DeclarationIndex, DeclaredResource, RootSeen } from "../../storage/declarations.ts";
-import type { Errand } from "../exchange/errand.ts";
-import { sourceBeside, sourceElsewhere } from "../exchange/questions.ts";
+import type { Errand } from "../answer/errand.ts";
+import { sourceBeside, sourceElsewhere } from "../answer/questions.ts";
 import type { FillOrder } from "../fill/fill-order.ts";
 import { type Fills, placeOf } from "../fill/fills.ts";
 import { readAtMost } from "../fill/read-at-most.ts";

@@ -4,7 +4,7 @@ import type { Log } from "../../core/log.ts";
 import type { TargetUri } from "../../core/target.ts";
 import { canonicalUri } from "../../ecosystems/repository-path.ts";
 import type { DeclarationIndex, DeclaredResource } from "../../storage/declarations.ts";
-import { withoutQuery } from "../exchange/questions.ts";
+import { withoutQuery } from "../answer/questions.ts";
 import type { FillSource } from "../fill/fill-order.ts";
 import { isMismatch } from "../fill/verify.ts";
 

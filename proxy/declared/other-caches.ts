@@ -4,14 +4,14 @@ import { classify } from "../../ecosystems/classify.ts";
 import { locateMetadata } from "../../ecosystems/locate.ts";
 import { certificateShownTo } from "../../policy/access/origin-access.ts";
 import type { DeclaredResource } from "../../storage/declarations.ts";
-import type { Errand } from "../exchange/errand.ts";
-import { planContextOf } from "../exchange/questions.ts";
-import type { Filling } from "../fill/filling.ts";
-import { parseCacheBase } from "../inbound/substituter.ts";
+import type { Errand } from "../answer/errand.ts";
+import { planContextOf } from "../answer/questions.ts";
 import type { ProxySettings } from "../settings.ts";
+import { parseCacheBase } from "../site/substituter.ts";
 
 export interface OtherCachesDependencies {
-  readonly filling: Pick<Filling, "bring">;
+  /** Fetches into the store what an errand is about, unless it is there and fresh. */
+  readonly filling: { bring(errand: Errand): Promise<void> };
   readonly settings: ProxySettings;
 }
 

@@ -2,7 +2,7 @@ import { digestOf } from "../../core/digest.ts";
 import { fieldValue } from "../../core/fields.ts";
 import type { Log } from "../../core/log.ts";
 import type { Learner } from "../../learn/learner.ts";
-import type { Errand } from "../exchange/errand.ts";
+import type { Errand } from "../answer/errand.ts";
 import { Room, readAlong } from "../fill/read-along.ts";
 import type { OriginResponse } from "../origin/origin.ts";
 import { bounded } from "./patience.ts";

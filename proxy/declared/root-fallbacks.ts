@@ -5,9 +5,9 @@ import { makeTarget } from "../../core/target.ts";
 import { selectStored } from "../../policy/decide.ts";
 import { mayServeStale } from "../../policy/serving-stale.ts";
 import type { Store } from "../../storage/store.ts";
-import type { Errand } from "../exchange/errand.ts";
-import { withoutQuery } from "../exchange/questions.ts";
-import { sendText } from "../exchange/reply.ts";
+import type { Errand } from "../answer/errand.ts";
+import { withoutQuery } from "../answer/questions.ts";
+import { sendText } from "../answer/reply.ts";
 
 export interface RootFallbacksDependencies {
   readonly store: Pick<Store, "find">;

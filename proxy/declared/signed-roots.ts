@@ -7,7 +7,7 @@ import type { Log } from "../../core/log.ts";
 import { type NixKeys, signerOf } from "../../ecosystems/nix/signature.ts";
 import type { SignatureVerdict } from "../../learn/signatures/gpgv-status.ts";
 import type { Staging, Store } from "../../storage/store.ts";
-import type { Errand } from "../exchange/errand.ts";
+import type { Errand } from "../answer/errand.ts";
 import type { FillOrder } from "../fill/fill-order.ts";
 import { readAtMost } from "../fill/read-at-most.ts";
 import type { Origin, OriginResponse } from "../origin/origin.ts";

@@ -2,7 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Digest } from "../../core/digest.ts";
 import type { RepositoryPlace } from "../../ecosystems/metadata.ts";
 import type { TakenRootLog } from "../../storage/declarations.ts";
-import type { Way } from "../inbound/way.ts";
+import type { Way } from "../request/way.ts";
 
 /** Clients remembered, and roots of each: a machine with every suite of several distributions has some dozens. */
 const MAX_CLIENTS = 1_000;

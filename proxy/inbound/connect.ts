@@ -11,13 +11,13 @@ import { type ClientHello, readClientHello } from "../../policy/access/client-he
 import { mayIntercept } from "../../policy/access/tunnels.ts";
 import type { OpenTunnel, TunnelTarget } from "../origin/connect.ts";
 import { tlsReason } from "../origin/faults.ts";
+import type { Gate } from "../request/gate.ts";
+import { checkLoop, checkRequestHead } from "../request/request-head.ts";
+import { hasHadRequest, setWay, type Way, wayOf } from "../request/way.ts";
 import type { ProxyDependencies, ProxySettings } from "../settings.ts";
 import { Distrust } from "./distrust.ts";
 import { firstToSpeak, peekFirstBytes } from "./first-bytes.ts";
-import type { Gate } from "./gate.ts";
 import { refuseRaw } from "./raw-answer.ts";
-import { checkLoop, checkRequestHead } from "./request-head.ts";
-import { hasHadRequest, setWay, type Way, wayOf } from "./way.ts";
 
 export interface ConnectDependencies {
   readonly contexts: ProxyDependencies["contexts"];

@@ -8,16 +8,16 @@ import { formatAuthority } from "../../core/target.ts";
 import type { AddressRules } from "../../policy/access/address-rules.ts";
 import { networkList } from "../../policy/access/ip-address.ts";
 import type { Exchanges } from "../exchange/exchange.ts";
+import type { Gate } from "../request/gate.ts";
+import { pipelineOf } from "../request/pipeline.ts";
+import { isHandedOn, readAgain } from "../request/switching.ts";
+import { hasWay, noteRequest, setWay, wayOf } from "../request/way.ts";
 import type { ListenOptions, Patience } from "../settings.ts";
 import type { ClientConnections } from "./client-connections.ts";
 import type { Tunnels } from "./connect.ts";
-import type { Gate } from "./gate.ts";
 import { createHttpServer, MAX_REQUEST_HEAD_BYTES } from "./http-server.ts";
 import { OpenConnections } from "./open-connections.ts";
-import { pipelineOf } from "./pipeline.ts";
 import { refuseRaw } from "./raw-answer.ts";
-import { isHandedOn, readAgain } from "./upgrade.ts";
-import { hasWay, noteRequest, setWay, wayOf } from "./way.ts";
 
 export interface ListenerDependencies {
   readonly log: Log;

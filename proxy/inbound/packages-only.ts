@@ -1,8 +1,8 @@
 import { LarderError } from "../../core/errors.ts";
 import { formatAuthority, type HostPort } from "../../core/target.ts";
+import type { Forwarder } from "../forwarding/forward.ts";
+import type { Upgrader } from "../forwarding/upgrade.ts";
 import type { Dialer } from "../origin/dial.ts";
-import type { Forwarder } from "../origin/forward.ts";
-import type { Upgrader } from "../origin/upgrade.ts";
 
 /** How long what was found out about a host holds: its address may change. */
 const CHECKED_FOR_MS = 10_000;

@@ -1,6 +1,6 @@
 import type net from "node:net";
 import type { LarderError } from "../../core/errors.ts";
-import { CHALLENGE } from "./gate.ts";
+import { CHALLENGE } from "../request/gate.ts";
 
 const REASONS: Readonly<Record<number, string>> = {
   400: "Bad Request",

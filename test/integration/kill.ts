@@ -5,7 +5,7 @@ import { watch } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { findRunning } from "../../cli/control/client.ts";
-import type { StoreCare } from "../../cli/store/store-care.ts";
+import type { StoreCare } from "../../cli/control/store-care.ts";
 import { LarderError } from "../../core/errors.ts";
 import type { Finding } from "../../storage/maintenance/verify.ts";
 import { openStoreForReading, type StoreReader } from "../../storage/open-store.ts";

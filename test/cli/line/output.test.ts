@@ -1,9 +1,9 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { nearestOf } from "../../../cli/line/nearest.ts";
 import { formatBytes, tabulate } from "../../../cli/line/output.ts";
 import { automaticMaxBytes } from "../../../cli/settings/capacity.ts";
+import { nearestOf } from "../../../cli/settings/nearest.ts";
 
 describe("what a person reads", () => {
   test.each([

@@ -2,7 +2,7 @@ import { Socket } from "node:net";
 import { describe, expect, test } from "vitest";
 import { digestOf } from "../../../core/digest.ts";
 import { TakenRoots } from "../../../proxy/declared/taken-roots.ts";
-import type { Way } from "../../../proxy/inbound/way.ts";
+import type { Way } from "../../../proxy/request/way.ts";
 import type { TakenRoot, TakenRootLog } from "../../../storage/declarations.ts";
 
 const wayOf = (clientAddress: string, session?: string): Way => ({

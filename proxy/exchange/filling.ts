@@ -9,18 +9,18 @@ import { isPartAskedFor } from "../../policy/parts.ts";
 import type { Beginning, ForwardReason, ResponseHead } from "../../policy/plan.ts";
 import { variantOf } from "../../policy/selecting.ts";
 import type { Store } from "../../storage/store.ts";
+import type { Errand } from "../answer/errand.ts";
+import { partSourceOf, sourceOf } from "../answer/questions.ts";
+import { sendInterim } from "../answer/reply.ts";
+import { serveEntry, serveFill, servePass } from "../answer/respond.ts";
 import type { Generations } from "../declared/generations.ts";
 import type { PassingRoots } from "../declared/passing-roots.ts";
 import type { SignedRoots } from "../declared/signed-roots.ts";
-import type { Errand } from "../exchange/errand.ts";
-import { partSourceOf, sourceOf } from "../exchange/questions.ts";
-import { sendInterim } from "../exchange/reply.ts";
-import { serveEntry, serveFill, servePass } from "../exchange/respond.ts";
+import type { Fill } from "../fill/fill.ts";
+import type { FillHead, FillOrder } from "../fill/fill-order.ts";
+import { type Fills, placeOf } from "../fill/fills.ts";
+import { askThroughRedirects } from "../fill/redirects.ts";
 import type { Origin, OriginResponse, Question } from "../origin/origin.ts";
-import type { Fill } from "./fill.ts";
-import type { FillHead, FillOrder } from "./fill-order.ts";
-import { type Fills, placeOf } from "./fills.ts";
-import { askThroughRedirects } from "./redirects.ts";
 import { UnstorablePlaces } from "./unstorable-places.ts";
 
 export interface FillingDependencies {

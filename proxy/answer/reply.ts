@@ -5,10 +5,10 @@ import { eachField, type RawFields } from "../../core/fields.ts";
 import { endToEndFields, trailersToPass } from "../../policy/forwarding.ts";
 import type { ResponseHead } from "../../policy/plan.ts";
 import { readAtMost } from "../fill/read-at-most.ts";
-import { CHALLENGE } from "../inbound/gate.ts";
-import type { Mirror, PageAnswer } from "../inbound/mirror.ts";
-import { pipelineOf } from "../inbound/pipeline.ts";
-import { faultOfUpstream } from "../inbound/substituter.ts";
+import { CHALLENGE } from "../request/gate.ts";
+import { pipelineOf } from "../request/pipeline.ts";
+import type { Mirror, PageAnswer } from "../site/mirror.ts";
+import { faultOfUpstream } from "../site/substituter.ts";
 import type { ExchangeRecord } from "./record.ts";
 
 /** A page of this length, unpacked, is a mistake or an attack. */

@@ -2,7 +2,7 @@ import { type ClientRequest, type IncomingMessage, request } from "node:http";
 import { createInterface } from "node:readline";
 import { LarderError } from "../../core/errors.ts";
 import type { Watch } from "../../storage/maintenance/keeping.ts";
-import { answerTo, failureOf, readFailure } from "../control/call.ts";
+import { answerTo, failureOf, readFailure } from "./call.ts";
 import type { KeepingLine } from "./keeping-desk.ts";
 import { CARE_VERBS, type StoreCare } from "./store-care.ts";
 

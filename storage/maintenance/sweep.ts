@@ -1,11 +1,11 @@
 import { readdir } from "node:fs/promises";
 import { type Digest, parseDigest } from "../../core/digest.ts";
+import type { Blobs } from "../blobs/blobs.ts";
 import type { Database } from "../database.ts";
 import type { FaultLog } from "../faults.ts";
 import type { Layout } from "../layout.ts";
 import { endAdoption } from "../lost-index.ts";
-import { Rows } from "../maintenance/rows.ts";
-import type { Blobs } from "./blobs.ts";
+import { Rows } from "./rows.ts";
 
 /**
  * What becomes of blobs that no row names: a crash left some that nobody ever named, or the index that named them was

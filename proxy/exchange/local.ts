@@ -1,8 +1,8 @@
 import { LarderError } from "../../core/errors.ts";
 import { checkOriginForm } from "../../policy/access/own-pages.ts";
-import { OWN_TEXT, type Reply, sendText } from "../exchange/reply.ts";
+import { OWN_TEXT, type Reply, sendText } from "../answer/reply.ts";
 import type { LocalPages, ProxySettings } from "../settings.ts";
-import type { Substituter } from "./substituter.ts";
+import type { Substituter } from "../site/substituter.ts";
 
 /** What larder answers itself, on its own port: origin-form requests outside a tunnel. */
 export interface LocalSite {

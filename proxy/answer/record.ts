@@ -6,7 +6,7 @@ import type { TargetUri } from "../../core/target.ts";
 import type { Classification } from "../../ecosystems/ecosystem.ts";
 import { type CacheStatus, formatCacheStatus } from "../../policy/fields/cache-status.ts";
 import type { Ledger } from "../../storage/store.ts";
-import type { Way } from "../inbound/way.ts";
+import type { Way } from "../request/way.ts";
 
 /** Sums over all exchanges since the start. */
 export interface Totals {

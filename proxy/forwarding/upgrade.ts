@@ -6,15 +6,15 @@ import type { LarderError } from "../../core/errors.ts";
 import { fieldValue } from "../../core/fields.ts";
 import type { TargetUri } from "../../core/target.ts";
 import type { RequestView } from "../../policy/plan.ts";
-import { type Reply, sendError } from "../exchange/reply.ts";
-import { servePass } from "../exchange/respond.ts";
+import { type Reply, sendError } from "../answer/reply.ts";
+import { servePass } from "../answer/respond.ts";
+import { agentOver } from "../origin/agents.ts";
+import { originFault } from "../origin/faults.ts";
+import type { ParentProxy, ParentTable, Route } from "../origin/parents.ts";
+import { checkResponseHead } from "../origin/response-head.ts";
+import type { Connect } from "../origin/secure.ts";
 import type { ProxySettings } from "../settings.ts";
-import { agentOver } from "./agents.ts";
-import { originFault } from "./faults.ts";
 import { setFields } from "./forward.ts";
-import type { ParentProxy, ParentTable, Route } from "./parents.ts";
-import { checkResponseHead } from "./response-head.ts";
-import type { Connect } from "./secure.ts";
 
 /** Hands requests to switch protocols (RFC 9110 §7.8), of WebSocket mostly, to their origin. */
 export interface Upgrader {

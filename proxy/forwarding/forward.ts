@@ -7,14 +7,14 @@ import { eachField, fieldValue, withoutFields } from "../../core/fields.ts";
 import { makeTarget, type Scheme, type TargetUri } from "../../core/target.ts";
 import { fieldsToOrigin, isForwardedNoMore, trailersToPass } from "../../policy/forwarding.ts";
 import type { RequestView, ResponseHead } from "../../policy/plan.ts";
-import { type Reply, sendInterim, sendWhole } from "../exchange/reply.ts";
-import { servePass } from "../exchange/respond.ts";
+import { type Reply, sendInterim, sendWhole } from "../answer/reply.ts";
+import { servePass } from "../answer/respond.ts";
+import { createAgents } from "../origin/agents.ts";
+import { isConnectFailure, originFault } from "../origin/faults.ts";
+import { type ParentProxy, type ParentTable, type Route, unauthorizedAt } from "../origin/parents.ts";
+import { checkResponseHead } from "../origin/response-head.ts";
+import type { Connect } from "../origin/secure.ts";
 import type { ProxySettings } from "../settings.ts";
-import { createAgents } from "./agents.ts";
-import { isConnectFailure, originFault } from "./faults.ts";
-import { type ParentProxy, type ParentTable, type Route, unauthorizedAt } from "./parents.ts";
-import { checkResponseHead } from "./response-head.ts";
-import type { Connect } from "./secure.ts";
 
 /**
  * Hands requests with content, and those of other methods than GET and HEAD, to their origin; bodies stream both ways,
