@@ -1,3 +1,4 @@
+import type { Digest } from "../../core/digest.ts";
 import type { SignatureForm } from "../../ecosystems/ecosystem.ts";
 import type { MetadataPlace } from "../../ecosystems/metadata.ts";
 import type { PlanContext, RequestView } from "../../policy/plan.ts";
@@ -14,4 +15,6 @@ export interface Errand {
   readonly place: MetadataPlace | undefined;
   /** How it is signed, when it is a root of a format that signs its roots. */
   readonly signature: SignatureForm | undefined;
+  /** A blob that the system could not read just now: it counts as not stored. */
+  readonly unreadable?: Digest;
 }

@@ -122,7 +122,8 @@ export class DeclaredFiles {
     const entry = store
       .find(errand.key)
       .find((known) => known.digest === digest && (known.realm === realm || known.realm === PUBLIC_REALM));
-    return entry ?? (blob === undefined ? undefined : this.#entryOf(blob, errand));
+    const stored = entry ?? (blob === undefined ? undefined : this.#entryOf(blob, errand));
+    return stored?.digest === errand.unreadable ? undefined : stored;
   }
 
   /** An answer made of bytes that came under another name. */
@@ -193,7 +194,7 @@ export class DeclaredFiles {
       const blob = variant.startsWith(VARIANT_START) ? index.findBlob(declaration, realm) : undefined;
       return blob !== undefined && variant === declaredVariant(blob.digest);
     });
-    return entry === undefined ? undefined : this.#entryOf(entry, errand);
+    return entry === undefined || entry.digest === errand.unreadable ? undefined : this.#entryOf(entry, errand);
   }
 
   async #serveGranted(errand: Errand, entry: Entry, { declaration }: DeclaredResource): Promise<void> {

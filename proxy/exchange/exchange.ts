@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "../../core/clock.ts";
+import type { Digest } from "../../core/digest.ts";
 import { type Entry, entryKeyOf } from "../../core/entry.ts";
 import { LarderError, toLarderError } from "../../core/errors.ts";
 import type { TargetUri } from "../../core/target.ts";
@@ -167,15 +168,19 @@ export class Exchanges {
     await this.#get({ reply, view, context, key: entryKeyOf("GET", target.uri), place, signature });
   }
 
-  /** A blob that turns out to be gone when it is read has lost its entry by then: the second try asks the origin. */
+  /**
+   * What the store turns out not to have is asked for at the origin, by a second try: a blob that is gone or damaged has lost its
+   * entries by then, and one that cannot be read is left aside.
+   */
   async #get(errand: Errand, isSecondTry = false): Promise<void> {
     try {
       await this.#lookUp(errand);
     } catch (error) {
-      const { code } = toLarderError(error);
-      const isBlobGone = code === "BLOB_MISSING" || code === "BLOB_CORRUPT";
-      if (!isBlobGone || isSecondTry || errand.reply.response.headersSent) throw error;
-      await this.#get(errand, true);
+      const { code, details } = toLarderError(error);
+      const isGone = code === "BLOB_MISSING" || code === "BLOB_CORRUPT";
+      const isUnreadable = code === "STORE_UNREADABLE" && typeof details.digest === "string";
+      if (!(isGone || isUnreadable) || isSecondTry || errand.reply.response.headersSent) throw error;
+      await this.#get(isUnreadable ? { ...errand, unreadable: details.digest as Digest } : errand, true);
     }
   }
 
@@ -186,7 +191,7 @@ export class Exchanges {
     if (declared !== undefined) return await declaredFiles.answer(errand, declared);
     // What has just been filled is a hit as soon as it is committed, a moment after its last byte went out.
     await fills.allCommitted(errand.key, errand.view.realm);
-    const entries = await signedRoots.select(errand, asUndeclared(store.find(errand.key)));
+    const entries = await signedRoots.select(errand, asUndeclared(readable(store.find(errand.key), errand)));
     const isComplete = entries.length > 0 && entries.every((entry) => generations.isComplete(errand, entry));
     try {
       await this.#carryOut(errand, decide(errand.view, entries, { ...errand.context, isComplete, nowMs: clock() }));
@@ -246,6 +251,10 @@ export class Exchanges {
     }
     await serveEntry(errand.reply, entry, this.#deps);
   }
+}
+
+function readable(entries: readonly Entry[], { unreadable }: Errand): readonly Entry[] {
+  return unreadable === undefined ? entries : entries.filter(({ digest }) => digest !== unreadable);
 }
 
 function isSubstitution(target: TargetUri | "local" | Substitution): target is Substitution {

@@ -252,7 +252,8 @@ export class Blobs {
   }
 
   /**
-   * Runs `read`; when it finds the blob missing or corrupt, and a second look agrees, the blob goes with its entries.
+   * Runs `read`; when it finds the blob missing or corrupt, and a second look agrees, the blob goes with its entries. What the system
+   * cannot read is a suspect: whoever fetches it anew puts it in its place.
    */
   async #condemning<T>(digest: Digest, bytes: number, read: () => Promise<T>): Promise<T> {
     try {
@@ -262,6 +263,7 @@ export class Blobs {
         await this.#turns
           .take(digest, () => this.#condemn(digest, bytes))
           .catch((fault: unknown) => this.#dependencies.faults.report("index", fault));
+      else this.#suspects.add(digest);
       throw error;
     }
   }
