@@ -79,6 +79,8 @@ export function createUpgrader(dependencies: UpgraderDependencies, settings: Pro
         target: { protocol: "http:", host: target.host, hostname: target.host, port: String(target.port) },
         agent: agentOver(upstream),
       };
+      // http-proxy knows no other protocol, and destroys the connection; which one is asked for stands in the fields that go out.
+      request.headers.upgrade = "websocket";
       // http-proxy ends the client's connection right behind this: the answer must stand before.
       proxy.ws(request, socket, head, options, (error) => fail(reply, originFault(error, target.authority)));
       await isOver;
@@ -132,14 +134,16 @@ function answerInstead(reply: Reply, incoming: IncomingMessage, target: TargetUr
   });
 }
 
-/** One side that ends, or both that are silent, end the other, whose last bytes still go out: WebSocket knows no end by halves. */
+/**
+ * One side that is gone, or both that are silent, end the other, whose last bytes still go out. A client's end alone is handed on
+ * by http-proxy, and what the origin says then still arrives.
+ */
 function tie(client: net.Socket, upstream: net.Socket, idleMs: number): void {
   const destroyBoth = (): void => {
     client.destroy();
     upstream.destroy();
   };
   upstream.on("error", destroyBoth);
-  client.once("end", () => upstream.destroySoon());
   upstream.once("close", () => client.destroySoon());
   client.once("close", () => upstream.destroy());
   upstream.setTimeout(idleMs, destroyBoth);
