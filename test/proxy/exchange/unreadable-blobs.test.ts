@@ -1,8 +1,7 @@
-import { rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { expect } from "vitest";
 import { digestOf } from "../../../core/digest.ts";
-import { blobFile } from "../../storage/maintenance/keeping.ts";
+import { makeUnreadable } from "../../storage/maintenance/keeping.ts";
 import { get } from "../../support/client.ts";
 import { bytesHandler } from "../../support/files.ts";
 import { noise } from "../../support/noise.ts";
@@ -31,16 +30,13 @@ test.for([
     expect((await take()).headers["cache-status"]).toMatch(/; hit/);
     origin.takeRequests();
 
-    const shard = dirname(blobFile(rootDir, digestOf(BODY)));
-    await rename(shard, `${shard}-away`);
-    await writeFile(shard, "what the system cannot look into");
+    const mend = await makeUnreadable(rootDir, digestOf(BODY));
     const unread = await take();
     expect([unread.status, unread.isWhole, unread.body.equals(BODY)]).toEqual([200, true, true]);
     expect(unread.headers["cache-status"]).toContain("; fwd=uri-miss");
     expect(origin.takeRequests()).toHaveLength(1);
 
-    await rm(shard);
-    await rename(`${shard}-away`, shard);
+    await mend();
     const read = await take();
     expect([read.body.equals(BODY), read.headers["cache-status"]]).toEqual([true, expect.stringMatching(/; hit/)]);
     expect(origin.takeRequests()).toEqual([]);

@@ -1,5 +1,5 @@
-import { chmod, readdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { chmod, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { Digest } from "../../../core/digest.ts";
 import { layoutOf } from "../../../storage/layout.ts";
 import { openLedger } from "../../../storage/ledger.ts";
@@ -51,6 +51,18 @@ export async function blobNames(rootDir: string): Promise<string[]> {
 
 export function blobFile(rootDir: string, digest: Digest): string {
   return layoutOf(rootDir).blobFile(digest);
+}
+
+/** Has the system fail to look for the blob. @returns a function that puts an end to it */
+export async function makeUnreadable(rootDir: string, digest: Digest): Promise<() => Promise<void>> {
+  const shard = dirname(blobFile(rootDir, digest));
+  const away = join(rootDir, "away");
+  await rename(shard, away);
+  await writeFile(shard, "no folder");
+  return async () => {
+    await rm(shard);
+    await rename(away, shard);
+  };
 }
 
 /** As a disk does it: the file keeps its length and its mode. */

@@ -1,11 +1,11 @@
-import { rm, symlink, unlink, writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { expect } from "vitest";
 import type { Digest } from "../../../core/digest.ts";
 import { layoutOf } from "../../../storage/layout.ts";
 import { Scrubber, type ScrubberOptions } from "../../../storage/maintenance/scrub.ts";
 import { noise } from "../../support/noise.ts";
 import { readBlob, storeBody } from "../bodies.ts";
-import { test as base, blobFile, blobNames, flipBit } from "./keeping.ts";
+import { test as base, blobFile, blobNames, flipBit, makeUnreadable } from "./keeping.ts";
 
 const MIB = 1024 * 1024;
 const MONTH_MS = 30 * 24 * 60 * 60 * 1000;
@@ -66,8 +66,7 @@ test("what only the first reading took for damaged stays", async ({ store, scrub
 
 test("what the system cannot read is told and stays", async ({ store, scrubber, rootDir, log }) => {
   const { digest } = await storeBody(store, "http://o/a", noise("unreadable", 1_000));
-  await unlink(blobFile(rootDir, digest));
-  await symlink(blobFile(rootDir, digest), blobFile(rootDir, digest));
+  await makeUnreadable(rootDir, digest);
   const scrub = scrubber();
   await scrub.look();
   expect(scrub.report()).toMatchObject({ last: { blobs: 1, lost: 0, unread: 1 } });

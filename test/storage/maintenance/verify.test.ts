@@ -1,4 +1,4 @@
-import { chmod, mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import Database from "better-sqlite3";
 import { expect } from "vitest";
@@ -11,7 +11,7 @@ import { type StepReport, verifyStore } from "../../../storage/maintenance/verif
 import { openStoreForReading } from "../../../storage/open-store.ts";
 import { noise } from "../../support/noise.ts";
 import { readBlob, storeBody } from "../bodies.ts";
-import { test as base, blobFile, blobNames, flipBit, impatientAfter, PATIENT } from "./keeping.ts";
+import { test as base, blobFile, blobNames, flipBit, impatientAfter, makeUnreadable, PATIENT } from "./keeping.ts";
 
 /** `test` with a verification of the store, as a command makes it: by a connection that only reads. */
 const test = base.extend("verify", async ({ rootDir, keeper }, { onCleanup }) => {
@@ -108,9 +108,7 @@ test("what only the first look took for damaged is not condemned", async ({ stor
 
 test("what the system cannot tell is said and condemns nothing", async ({ store, verify, rootDir }) => {
   const { digest } = await storeBody(store, "http://o/a", noise("a", 900));
-  const shard = dirname(blobFile(rootDir, digest));
-  await rename(shard, `${rootDir}/away`);
-  await writeFile(shard, "what the system cannot look into");
+  await makeUnreadable(rootDir, digest);
   const found = findingsOf(await verify(true)).filter(({ step }) => step === "blobs");
   expect(found).toEqual([{ step: "blobs", name: digest, verdict: "unknown" }]);
   expect(store.usage()).toMatchObject({ blobs: 1, entries: 1 });
