@@ -50,7 +50,7 @@ export class Chores {
   /** Writes down when blobs were used, some of them. @returns how many */
   noteUses(): number {
     const { blobs, table, inTransaction } = this.#dependencies;
-    const uses = blobs.takeUses(USES_AT_ONCE);
+    const uses = blobs.uses.take(USES_AT_ONCE);
     if (uses.length > 0) inTransaction(() => table.noteUses(uses));
     return uses.length;
   }

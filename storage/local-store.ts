@@ -162,7 +162,7 @@ export class LocalStore implements Store {
 
   freshen(entry: Entry, freshening: EntryFreshening): Entry {
     this.#orReport(() => this.#entries.freshen(entry, freshening));
-    this.#blobs.noteUse(entry.digest);
+    this.#blobs.uses.note(entry.digest);
     this.#chores.request();
     return Object.freeze({ ...entry, ...freshening, fields: Object.freeze([...freshening.fields]) });
   }

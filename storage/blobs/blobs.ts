@@ -10,7 +10,8 @@ import type { SealedBody } from "../staging/staging.ts";
 import type { BlobReader } from "../store.ts";
 import { Turns } from "../turns.ts";
 import type { BlobFiles } from "./blob-files.ts";
-import type { BlobFacts, BlobTable, LastUsed } from "./blob-table.ts";
+import type { BlobFacts, BlobTable } from "./blob-table.ts";
+import { RecentUses } from "./recent-uses.ts";
 
 export interface BlobsDependencies {
   readonly table: BlobTable;
@@ -34,16 +35,17 @@ export interface BlobsDependencies {
  * the file can never cross. Rows change at once; a file whose row is gone follows.
  */
 export class Blobs {
+  readonly uses: RecentUses;
   readonly #dependencies: BlobsDependencies;
   readonly #turns = new Turns<Digest>();
   readonly #hot: LRUCache<Digest, Buffer>;
   readonly #loading = new Map<Digest, Promise<Buffer>>();
-  /** Stored before the last start and never known to be durable: hashed before their first use. */
+  /** Stored before the last start and never known to be durable, or unreadable since: hashed before their next use. */
   readonly #suspects: Set<Digest>;
-  readonly #uses = new Map<Digest, number>();
 
   constructor(dependencies: BlobsDependencies) {
     this.#dependencies = dependencies;
+    this.uses = new RecentUses(dependencies.clock);
     this.#hot = new LRUCache({
       maxSize: dependencies.hotBytes,
       sizeCalculation: (body, digest) => body.length + digest.length,
@@ -74,7 +76,7 @@ export class Blobs {
   readWhole(digest: Digest): Buffer | Promise<Buffer> {
     const hot = this.#hot.get(digest);
     if (hot === undefined) return this.#loadOnce(digest);
-    this.noteUse(digest);
+    this.uses.note(digest);
     return hot;
   }
 
@@ -87,7 +89,7 @@ export class Blobs {
       this.#trust(digest);
     }
     const reader = await this.#condemning(digest, bytes, () => files.open(digest, bytes, range));
-    this.noteUse(digest);
+    this.uses.note(digest);
     return reader;
   }
 
@@ -184,17 +186,6 @@ export class Blobs {
     });
   }
 
-  noteUse(digest: Digest): void {
-    this.#uses.set(digest, this.#dependencies.clock());
-  }
-
-  /** When blobs were used, for up to `limit` of those not taken yet. */
-  takeUses(limit: number): readonly LastUsed[] {
-    const taken = [...this.#uses].slice(0, limit);
-    for (const [digest] of taken) this.#uses.delete(digest);
-    return taken;
-  }
-
   /** Resolves when all begun with blobs has ended. */
   idle(): Promise<void> {
     return this.#turns.idle();
@@ -235,7 +226,7 @@ export class Blobs {
     const { bytes } = this.#known(digest);
     const body = await this.#condemning(digest, bytes, () => this.#dependencies.files.readVerified(digest, bytes));
     this.#trust(digest);
-    this.noteUse(digest);
+    this.uses.note(digest);
     if (bytes <= SMALL_BODY_BYTES) this.#hot.set(digest, body);
     return body;
   }
