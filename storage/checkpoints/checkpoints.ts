@@ -53,9 +53,7 @@ export class Checkpoints {
   readonly #dependencies: CheckpointsDependencies;
   readonly #thread: Pick<TaskThread<"checkpoint", Checkpointed>, "run" | "stop">;
   readonly #timer: NodeJS.Timeout;
-  /**
-   * How long the log was when it was last left as it is; the next look that finds it shorter knows that it began anew.
-   */
+  /** How long the log was when it was last left as it is; a look that finds it shorter knows that it began anew. */
   #leftPages = 0;
   /** Never rejects. */
   #running: Promise<void> | undefined;
@@ -112,7 +110,10 @@ export class Checkpoints {
     this.#leftPages = pages;
     try {
       for (let pass = 0; pass <= MAX_HELD_PASSES; pass++) {
-        if (await this.#pass()) return;
+        if (await this.#pass()) {
+          this.#leftPages = 0;
+          return;
+        }
         this.#isHeld = true;
       }
     } catch (error) {

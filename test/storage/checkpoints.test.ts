@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { expect } from "vitest";
-import { walState } from "../../storage/checkpoints/checkpoint.ts";
+import { checkpoint, walState } from "../../storage/checkpoints/checkpoint.ts";
 import { type Checkpointed, Checkpoints } from "../../storage/checkpoints/checkpoints.ts";
 import { connect, type Database } from "../../storage/database.ts";
 import { openDeclarations } from "../../storage/declarations/open-declarations.ts";
@@ -97,6 +97,8 @@ test("who writes in bulk waits while the log has outrun its checkpoint, and not 
   expect(isOver).toBe(false);
   answer({ kind: "moved", isRenewed: true });
   await turn;
+  // Before it looks again: nobody would answer.
+  await one.close();
 });
 
 test("a reader of an old state holds nobody up for good", async ({ bench: { db, checkpoints, grow } }) => {
@@ -127,12 +129,14 @@ test("without a thread the log is moved all the same, which is said once", async
 });
 
 test("what the thread says that it could not do is told, and tried again", async ({ bench, log }) => {
-  const answers: Checkpointed[] = [
-    { kind: "failed", message: "the log cannot be written: the disk is full" },
-    { kind: "moved", isRenewed: true },
+  const answers: (() => Checkpointed)[] = [
+    () => ({ kind: "failed", message: "the log cannot be written: the disk is full" }),
+    () => ({ kind: "moved", isRenewed: checkpoint(bench.db) }),
   ];
   let asked = 0;
-  const one = bench.checkpoints(() => Promise.resolve(answers[asked++] ?? { kind: "failed", message: "too often" }));
+  const one = bench.checkpoints(() =>
+    Promise.resolve(answers[asked++]?.() ?? { kind: "failed", message: "too often" }),
+  );
   for (const times of [1, 2]) {
     bench.grow(24 * MIB);
     one.look();
