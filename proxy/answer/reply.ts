@@ -134,7 +134,7 @@ export async function sendBody(
 ): Promise<boolean> {
   const { response, record } = reply;
   if (reply.held !== undefined) {
-    const page = await readAtMost(Readable.from(chunks), MAX_PAGE_BYTES);
+    const page = await readAtMost(Readable.from(copied(chunks)), MAX_PAGE_BYTES);
     if (page === undefined)
       throw new LarderError("METADATA_BROKEN", `a page of more than ${MAX_PAGE_BYTES} bytes is not rewritten`);
     if (reply.isOpen()) sendDerived(reply, reply.held, page);
@@ -149,6 +149,11 @@ export async function sendBody(
   if (trailers !== undefined) response.addTrailers(trailersToPass(trailers()));
   response.end();
   return true;
+}
+
+/** The chunks to keep, of a source that may use its buffers again. */
+async function* copied(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) yield Buffer.from(chunk);
 }
 
 /** Resolves when the system has taken the bytes. @returns false when the client has left. */

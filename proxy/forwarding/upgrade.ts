@@ -35,9 +35,10 @@ export interface UpgraderDependencies {
 }
 
 /**
- * http-proxy's `ws` behind a wrapper that cures what it does wrong: it ends the process when the client resets while the origin
- * answers something else than 101 (both sockets have listeners before it is called), writes such an answer with the framing
- * of the origin around a body that has lost it (answered here instead), and leaves one side open when the other is reset.
+ * http-proxy's `ws` behind a wrapper that cures what it does wrong: it ends the process when the client resets while the
+ * origin answers something else than 101 (both sockets have listeners before it is called), writes such an answer with
+ * the framing of the origin around a body that has lost it (answered here instead), destroys what asks for another
+ * protocol than WebSocket, and leaves one side open when the other is reset.
  */
 export function createUpgrader(dependencies: UpgraderDependencies, settings: ProxySettings): Upgrader {
   const waiting = new WeakMap<IncomingMessage, (outgoing: ClientRequest) => void>();

@@ -161,6 +161,22 @@ describe("a page whose links lead away", () => {
     expect(String(gunzipSync(Buffer.from(proxied.body, "latin1")))).toBe(page);
   });
 
+  test("is rewritten whole when it is a long one that came from the store", async ({ origin, startLarder }) => {
+    const larder = await startLarder();
+    const linksTo = (base: string) =>
+      Array.from({ length: 20_000 }, (_, n) => `<a href="${base}/a-${n}.whl#sha256=${n}">a-${n}.whl</a>`).join("\n");
+    const page = linksTo("https://files.example");
+    expect(page.length).toBeGreaterThan(1024 * 1024);
+    origin.serve("/simple/long/", (_, response) => {
+      response.writeHead(200, { ...FRESH, "Content-Type": "text/html" }).end(page);
+    });
+    const url = `${origin.url}/simple/long/`;
+    expect((await ask(larder, url, `Host: ${authorityOf(origin)}`)).body).toBe(page);
+    const { head, body } = await ask(larder, `/http/${authorityOf(origin)}/simple/long/`);
+    expect(head).toMatch(/^cache-status: .*; hit/im);
+    expect(body === linksTo(`http://127.0.0.1:${larder.port}/https/files.example`)).toBe(true);
+  });
+
   test("is rewritten for a mirror URL: a PEP 691 index, a packument, a narinfo, lists of mirrors", async ({
     origin,
     startLarder,
