@@ -46,8 +46,10 @@ export function cut(body: Buffer, part: ByteRange | Multipart | "whole"): Buffer
   return Buffer.concat([...pieces, part.tail]);
 }
 
-/** The body; each range is opened before its head is given, and closed whenever the iteration ends.
- * Chunks hold until the next is asked for. */
+/**
+ * The body; each range is opened before its head is given, and closed whenever the iteration ends. A chunk holds until
+ * the next is asked for.
+ */
 export async function* writeParts(
   { pieces, tail }: Multipart,
   open: (range: ByteRange) => Promise<BlobReader>,
