@@ -11,8 +11,8 @@ import { keyOf, storeBody } from "./bodies.ts";
 const [rootDir = "", seed = ""] = process.argv.slice(2);
 const FILLS = 4;
 const NAMES = 40;
-/** More than the longest bodies of all fills take at once: none is refused. */
-const MAX_BYTES = 9_000_000;
+/** More than the longest bodies of all fills take at once, and those that wait for their rows: none is refused. */
+const MAX_BYTES = 18_000_000;
 
 const store = await openStore({ rootDir, maxBytes: MAX_BYTES, clock: systemClock, log: silentLog });
 process.stdout.write("open\n");
